@@ -1,0 +1,82 @@
+//! What a call is about to do to the world: proposed by a tool, judged by policy, seen by the user,
+//! compared by `perform`.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// One thing that is about to happen.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// Files or folders are looked at.
+    Read {
+        /// Workspace-relative paths, `/`-separated; `.` is the root.
+        paths: Vec<String>,
+    },
+    /// Files change. The changes hold before and after, so the preview is what will be written.
+    Write {
+        /// All of them or none of them happen.
+        changes: Vec<Change>,
+    },
+    /// A shell command runs in the sandbox.
+    Run {
+        /// The command text, as `bash -c` gets it.
+        command: String,
+        /// Workspace-relative directory it runs in; `.` is the root.
+        workdir: String,
+        /// Limit in milliseconds.
+        timeout_ms: u64,
+        /// Whether it goes on after the call returned.
+        background: bool,
+    },
+    /// A page is fetched.
+    Fetch {
+        /// The whole URL.
+        url: String,
+        /// Its host as parsed, lower case.
+        host: String,
+    },
+}
+
+/// One file before and after.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Change {
+    /// Workspace-relative path, `/`-separated.
+    pub path: String,
+    /// Text before; `None` when the file is new.
+    pub before: Option<String>,
+    /// Text after; `None` when the file goes.
+    pub after: Option<String>,
+    /// Where the file was before, when it moves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<String>,
+}
+
+impl Action {
+    /// Whether nothing but looking happens, inside the workspace.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self, Action::Read { .. })
+    }
+
+    /// SHA-256 over the whole action: a permit is for this and nothing else.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        // Serialising plain data to JSON cannot fail; an empty text would only make a permit useless.
+        hasher.update(serde_json::to_vec(self).unwrap_or_default());
+        hasher.finalize().into()
+    }
+
+    /// One line for people: `edit src/app.py`, `run pytest -q`.
+    pub fn title(&self) -> String {
+        match self {
+            Action::Read { paths } => format!("read {}", paths.join(", ")),
+            Action::Write { changes } => {
+                let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+                format!("write {}", paths.join(", "))
+            }
+            Action::Run { command, workdir, .. } if workdir == "." => format!("run {command}"),
+            Action::Run { command, workdir, .. } => format!("run {command} (in {workdir})"),
+            Action::Fetch { url, .. } => format!("fetch {url}"),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Arguments, wiring, plain and JSON output, exit codes.

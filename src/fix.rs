@@ -1,0 +1,1 @@
+//! The mission: issue to opening, done-check, report.

@@ -1,0 +1,3 @@
+//! The `agent` binary: everything is in the library.
+
+fn main() {}

@@ -1,0 +1,211 @@
+//! The conversation as data: what was said, what was called, what came back.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A tool as the model is told of it: the text of one file in `tools/`, sent as it stands.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+pub struct Spec {
+    /// Name the model calls it by.
+    pub name: String,
+    /// What it does, at most 60 words.
+    pub description: String,
+    /// JSON Schema of its arguments.
+    pub parameters: Value,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The person, the mission, or the harness (tool results travel in user messages).
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One turn of one speaker.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said, in order.
+    pub parts: Vec<Part>,
+}
+
+/// A piece of a message.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Part {
+    /// Plain text.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// The model's reasoning; `raw` is the provider's own block, carried back unchanged.
+    Reasoning {
+        /// Readable text, may be empty.
+        text: String,
+        /// The provider's block as received.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        raw: Option<Value>,
+    },
+    /// The model calls a tool.
+    Call(ToolCall),
+    /// What the call gave.
+    Result(ToolResult),
+}
+
+/// A call as the model wrote it.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct ToolCall {
+    /// The provider's id, or one of ours where it gave none.
+    pub id: String,
+    /// Tool name as called.
+    pub name: String,
+    /// Arguments as the text the model wrote: JSON when all went well, kept as it was when not.
+    pub arguments: String,
+}
+
+/// The answer to a call.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct ToolResult {
+    /// Id of the call it answers.
+    pub call_id: String,
+    /// Tool name as called.
+    pub name: String,
+    /// What the model reads.
+    pub text: String,
+    /// Whether the call failed.
+    #[serde(default)]
+    pub is_error: bool,
+}
+
+/// Tokens, as the provider counted them.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Usage {
+    /// Input tokens that were not read from a cache.
+    pub input: u64,
+    /// Input tokens read from a cache.
+    pub cached: u64,
+    /// Input tokens written to a cache.
+    pub cache_write: u64,
+    /// Output tokens, reasoning included.
+    pub output: u64,
+    /// Of the output, reasoning tokens.
+    pub reasoning: u64,
+}
+
+impl Usage {
+    /// Adds another answer's usage to this one.
+    pub fn add(&mut self, other: Usage) {
+        self.input += other.input;
+        self.cached += other.cached;
+        self.cache_write += other.cache_write;
+        self.output += other.output;
+        self.reasoning += other.reasoning;
+    }
+}
+
+impl Message {
+    /// A user message of one text.
+    pub fn user(text: impl Into<String>) -> Self {
+        Self { role: Role::User, parts: vec![Part::Text { text: text.into() }] }
+    }
+
+    /// The calls in this message, in order.
+    pub fn calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Call(call) => Some(call),
+            _ => None,
+        })
+    }
+
+    /// The results in this message, in order.
+    pub fn results(&self) -> impl Iterator<Item = &ToolResult> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Result(result) => Some(result),
+            _ => None,
+        })
+    }
+
+    /// All plain text of the message, joined.
+    pub fn text(&self) -> String {
+        let texts: Vec<&str> = self
+            .parts
+            .iter()
+            .filter_map(|part| match part {
+                Part::Text { text } => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
+        texts.join("")
+    }
+}
+
+/// Makes a history valid to send: every call gets exactly one result right after it, results without a
+/// call and empty messages go, neighbours of one role are joined. The messages of a valid history are
+/// returned as they were, so that a prompt cache keeps its prefix.
+pub fn repair(history: &[Message]) -> Vec<Message> {
+    let mut out: Vec<Message> = Vec::with_capacity(history.len());
+    for message in history {
+        let mut parts = message.parts.clone();
+        if message.role == Role::User {
+            let owed = owed_calls(&out);
+            parts.retain(|part| match part {
+                Part::Result(result) => owed.iter().any(|call| call.id == result.call_id),
+                _ => true,
+            });
+            let mut seen = Vec::new();
+            parts.retain(|part| match part {
+                Part::Result(result) if seen.contains(&result.call_id) => false,
+                Part::Result(result) => {
+                    seen.push(result.call_id.clone());
+                    true
+                }
+                _ => true,
+            });
+            let missing = owed.iter().filter(|call| !seen.contains(&call.id)).map(interrupted);
+            let at = seen.len();
+            // Results come first: some wires demand them right behind their calls.
+            parts.sort_by_key(|part| !matches!(part, Part::Result(_)));
+            let missing: Vec<Part> = missing.collect();
+            parts.splice(at..at, missing);
+        } else {
+            settle(&mut out);
+        }
+        if parts.is_empty() {
+            continue;
+        }
+        match out.last_mut() {
+            Some(last) if last.role == message.role => last.parts.extend(parts),
+            _ => out.push(Message { role: message.role, parts }),
+        }
+    }
+    settle(&mut out);
+    out
+}
+
+/// The calls of the last message, if it is the model's: they are owed a result.
+fn owed_calls(out: &[Message]) -> Vec<ToolCall> {
+    out.last()
+        .filter(|last| last.role == Role::Assistant)
+        .map_or_else(Vec::new, |last| last.calls().cloned().collect())
+}
+
+/// Answers whatever the last message still owes.
+fn settle(out: &mut Vec<Message>) {
+    let parts: Vec<Part> = owed_calls(out).iter().map(interrupted).collect();
+    if !parts.is_empty() {
+        out.push(Message { role: Role::User, parts });
+    }
+}
+
+fn interrupted(call: &ToolCall) -> Part {
+    Part::Result(ToolResult {
+        call_id: call.id.clone(),
+        name: call.name.clone(),
+        text: "interrupted before it gave a result; it may or may not have taken effect".into(),
+        is_error: true,
+    })
+}

@@ -1,0 +1,1 @@
+//! Embedded Markdown to a finished prompt.

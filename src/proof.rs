@@ -1,0 +1,1 @@
+//! The gates: what the harness itself saw before and after.

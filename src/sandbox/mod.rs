@@ -1,0 +1,84 @@
+//! Run a command behind walls, with limits and streamed output.
+
+use futures_util::future::BoxFuture;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// A command to run.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Text for `bash -c`.
+    pub command: String,
+    /// Absolute directory it starts in; the caller has resolved it beneath the workspace.
+    pub workdir: PathBuf,
+    /// Limit; the whole process tree ends at it.
+    pub timeout: Duration,
+}
+
+/// Where a job's output goes while it runs, and how it is stopped.
+#[derive(Clone)]
+pub struct Watch {
+    /// Called with each piece of output, already valid UTF-8.
+    pub output: std::sync::Arc<dyn Fn(&str) + Send + Sync>,
+    /// Ends the whole process tree when cancelled.
+    pub cancel: CancellationToken,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// By the limit.
+    TimedOut,
+    /// By the user.
+    Cancelled,
+}
+
+/// What a job left behind.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// How it ended.
+    pub exit: Exit,
+    /// Standard output and error interleaved: head and tail with the cut stated between them.
+    pub output: String,
+    /// Bytes it printed in all.
+    pub total: u64,
+    /// Full log on disk, when the output was cut.
+    pub log: Option<PathBuf>,
+    /// How long it took.
+    pub took: Duration,
+    /// What the walls refused, one sentence each, as far as can be told.
+    pub denials: Vec<String>,
+}
+
+/// Why a job could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The walls could not be built and going on without them was not allowed.
+    #[error("the sandbox cannot be set up: {0}; run `agent doctor` to see why")]
+    Walls(String),
+    /// The command could not be started.
+    #[error("cannot start the command: {0}")]
+    Spawn(#[from] std::io::Error),
+}
+
+/// What confines a command here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Level {
+    /// `namespaces`, `landlock`, `none`.
+    pub name: &'static str,
+    /// What is missing and why, one sentence each.
+    pub missing: Vec<String>,
+}
+
+/// Somewhere to run commands.
+pub trait Sandbox: Send + Sync {
+    /// What confines commands here.
+    fn level(&self) -> &Level;
+    /// Runs one job to its end.
+    fn run(&self, job: Job, watch: Watch) -> BoxFuture<'_, Result<Done, SandboxError>>;
+}

@@ -1,0 +1,1 @@
+//! Ask, plan, judge, perform, repeat; history and record.

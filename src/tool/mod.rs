@@ -1,0 +1,122 @@
+//! The nine tools and `scan`, a file each; their words for the model are in `tools/*.json`.
+//!
+//! A tool only plans: it looks, touches nothing, and says what it would do. The deed happens in
+//! [`Plan::perform`], which wants a [`Permit`] for exactly that action.
+
+use crate::action::Action;
+use crate::message::Spec;
+use crate::policy::Permit;
+use crate::sandbox::Sandbox;
+use crate::scan::Scanner;
+use crate::workspace::Workspace;
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What tools work on. Shared by `Arc`, so that a deed can outlive the call that planned it.
+pub struct World {
+    /// Files.
+    pub workspace: Workspace,
+    /// Commands.
+    pub sandbox: Arc<dyn Sandbox>,
+    /// Weaknesses.
+    pub scanner: Scanner,
+}
+
+/// A tool.
+pub trait Tool: Send + Sync {
+    /// What the model is told.
+    fn spec(&self) -> &'static Spec;
+    /// Looks at the world and says what would happen. Touches nothing.
+    fn plan(&self, args: &Value, world: &Arc<World>) -> Result<Plan, ToolError>;
+}
+
+/// How a deed reports while it runs, and learns that it should stop.
+#[derive(Clone)]
+pub struct Progress {
+    /// Called with pieces of output for the user to see.
+    pub tell: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Cancelled when the user interrupts.
+    pub cancel: CancellationToken,
+}
+
+impl Progress {
+    /// One that nobody watches and nobody cancels.
+    pub fn silent() -> Self {
+        Self { tell: Arc::new(|_| {}), cancel: CancellationToken::new() }
+    }
+}
+
+/// The part of a plan that acts.
+pub type Deed = Box<dyn FnOnce(Progress) -> BoxFuture<'static, Result<ToolOutput, ToolError>> + Send>;
+
+/// What a call would do: it has looked and has touched nothing.
+pub struct Plan {
+    /// What policy judges and the user sees.
+    pub action: Action,
+    deed: Deed,
+}
+
+impl Plan {
+    /// A plan of `action`, done by `deed`.
+    pub fn new(
+        action: Action,
+        deed: impl FnOnce(Progress) -> BoxFuture<'static, Result<ToolOutput, ToolError>> + Send + 'static,
+    ) -> Self {
+        Self { action, deed: Box::new(deed) }
+    }
+
+    /// A plan whose deed blocks (files, search, scan); it runs on the blocking pool.
+    pub fn blocking(
+        action: Action,
+        deed: impl FnOnce(Progress) -> Result<ToolOutput, ToolError> + Send + 'static,
+    ) -> Self {
+        Self::new(action, move |progress| {
+            Box::pin(async move {
+                tokio::task::spawn_blocking(move || deed(progress))
+                    .await
+                    .unwrap_or_else(|error| Err(ToolError::Failed(format!("the tool broke: {error}"))))
+            })
+        })
+    }
+
+    /// Does it, with leave to do exactly this.
+    pub async fn perform(self, permit: Permit, progress: Progress) -> Result<ToolOutput, ToolError> {
+        if !permit.covers(&self.action) {
+            return Err(ToolError::Failed("the permit is for another action; nothing was done".into()));
+        }
+        (self.deed)(progress).await
+    }
+}
+
+/// What a call gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToolOutput {
+    /// What the model reads.
+    pub text: String,
+    /// One line for people: `120 lines`, `3 matches in 2 files`, `exit 0 in 1.2 s`.
+    pub summary: String,
+    /// A command's exit code, where there was one.
+    pub exit: Option<i32>,
+    /// Full output on disk, when `text` was cut.
+    pub log: Option<PathBuf>,
+}
+
+/// Why a call gave nothing. Goes to the model as a result; never ends the run.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum ToolError {
+    /// The arguments do not fit; says which and why. The loop adds the schema.
+    #[error("invalid arguments: {0}")]
+    Arguments(String),
+    /// It was tried or looked at, and does not work; says what, why and what next.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<crate::workspace::WorkspaceError> for ToolError {
+    fn from(error: crate::workspace::WorkspaceError) -> Self {
+        ToolError::Failed(error.to_string())
+    }
+}
