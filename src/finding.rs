@@ -1,5 +1,7 @@
 //! A weakness in the code, as data: where, what, why, and the change that would close it.
 
+pub mod issue;
+
 use serde::{Deserialize, Serialize};
 
 /// A family of weaknesses: what an issue, a rule and a prompt page talk about.
