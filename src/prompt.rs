@@ -4,3 +4,9 @@
 pub fn issue_in(opening: &str) -> &str {
     opening
 }
+
+/// The first message of a fix mission.
+pub fn fix(issue: &str, survey: &str, families: &[crate::finding::Family]) -> String {
+    let _ = families;
+    format!("{issue}\n\n{survey}")
+}

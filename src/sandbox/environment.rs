@@ -22,7 +22,11 @@ fn scrub_from(
         .filter(|(name, _)| {
             name.to_str().is_some_and(|name| NAMES.contains(&name) || name.starts_with("LC_"))
         })
-        .map(|(name, value)| if name == "PATH" { (name, clean_path(&value, workspace)) } else { (name, value) })
+        .map(
+            |(name, value)| {
+                if name == "PATH" { (name, clean_path(&value, workspace)) } else { (name, value) }
+            },
+        )
         .collect();
     if !kept.iter().any(|(name, _)| name == "PATH") {
         kept.push(("PATH".into(), PLAIN_PATH.into()));
@@ -34,8 +38,8 @@ fn scrub_from(
 fn clean_path(value: &OsStr, workspace: &Path) -> OsString {
     let mut parts: Vec<PathBuf> = Vec::new();
     for part in std::env::split_paths(value) {
-        let inside = part.starts_with(workspace)
-            || part.canonicalize().is_ok_and(|real| real.starts_with(workspace));
+        let inside =
+            part.starts_with(workspace) || part.canonicalize().is_ok_and(|real| real.starts_with(workspace));
         if part.is_absolute() && !inside && !parts.contains(&part) {
             parts.push(part);
         }
