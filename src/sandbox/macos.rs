@@ -1,7 +1,7 @@
 //! The walls on macOS: a `sandbox-exec` profile. Writes stay in the workspace and the temporary folder, the
 //! network stays closed; files outside can be read, which the level says.
 
-use super::drive::drive;
+use super::drive::{Ender, drive};
 use super::{Done, Job, Level, Sandbox, SandboxError, Watch, environment};
 use futures_util::future::BoxFuture;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,7 @@ impl Sandbox for Profile {
             command.arg("-D").arg(workspace).args(["-p", RULES]);
             command.arg(environment::find_shell(&variables)).arg("-c").arg(&job.command);
             command.current_dir(&job.workdir).env_clear().envs(variables).stdin(Stdio::null());
-            let driven = drive(command, std::future::ready(()), &job, &watch, &self.state_dir).await?;
+            let driven = drive(command, Ender::Group, std::future::ready(()), &job, &watch, &self.state_dir).await?;
             Ok(Done {
                 exit: driven.exit,
                 output: driven.captured.text,

@@ -12,7 +12,7 @@ mod sys;
 pub use entry::helper_main;
 
 use super::denial;
-use super::drive::drive;
+use super::drive::{Ender, drive};
 use super::{Done, Exit, Job, Level, Sandbox, SandboxError, Watch, environment};
 use futures_util::future::BoxFuture;
 use orders::{Height, Orders, Report, Site};
@@ -174,7 +174,9 @@ impl Walls {
             }
             text
         };
-        let driven = drive(command, talk, job, watch, &self.state_dir).await?;
+        // The kernel ends a namespace with its first process; without one the helper must do it.
+        let ender = if height == Height::Namespaces { Ender::Group } else { Ender::Leader };
+        let driven = drive(command, ender, talk, job, watch, &self.state_dir).await?;
         let reports = reports(&driven.told.unwrap_or_default());
         if let Some(Report::Fail(why)) = reports.iter().find(|report| matches!(report, Report::Fail(_))) {
             return Err(SandboxError::Walls(why.clone()));
