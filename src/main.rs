@@ -3,5 +3,10 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if std::env::args_os().nth(1).is_some_and(|word| word == agent::sandbox::linux::HELPER) {
+        // Before any thread and any runtime: the helper builds namespaces around itself.
+        agent::sandbox::linux::helper_main();
+    }
     agent::cli::main()
 }

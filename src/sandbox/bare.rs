@@ -1,6 +1,6 @@
 //! No walls: a plain shell in its own process group. Used only when the user asks for it by name.
 
-use super::drive::drive;
+use super::drive::{Ender, drive};
 use super::{Done, Job, Level, Sandbox, SandboxError, Watch, environment};
 use futures_util::future::BoxFuture;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ impl Sandbox for Bare {
             let mut command = Command::new(environment::find_shell(&variables));
             command.arg("-c").arg(&job.command).current_dir(&job.workdir);
             command.env_clear().envs(variables).stdin(Stdio::null());
-            let driven = drive(command, std::future::ready(()), &job, &watch, &self.state_dir).await?;
+            let driven = drive(command, Ender::Group, std::future::ready(()), &job, &watch, &self.state_dir).await?;
             Ok(Done {
                 exit: driven.exit,
                 output: driven.captured.text,
