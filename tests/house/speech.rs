@@ -270,6 +270,11 @@ impl Turn {
         self
     }
 
+    /// Whether a fault of it is silence.
+    pub fn is_silent(&self) -> bool {
+        self.faults.iter().chain(&self.always).any(|fault| matches!(fault, Fault::Stall | Fault::StallAtOnce))
+    }
+
     /// The fault to play on try number `tried` (from 0).
     pub(super) fn fault_at(&self, tried: usize) -> Option<&Fault> {
         self.always.as_ref().or_else(|| self.faults.get(tried))
