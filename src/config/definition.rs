@@ -170,6 +170,7 @@ const ABOUT_PERMISSION: &[&str] = &[
     "allow",
     "approv",
     "block",
+    "deni",
     "deny",
     "disable",
     "disallow",

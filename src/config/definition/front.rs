@@ -28,7 +28,7 @@ impl Front {
         };
         let mut lines = text.lines();
         if lines.next().map(str::trim_end) != Some("---") {
-            front.body = text.trim().to_owned();
+            text.trim().clone_into(&mut front.body);
             return Ok(front);
         }
         let mut closed = false;
@@ -42,7 +42,7 @@ impl Front {
         if !closed {
             return Err(front.remark(1, "the front matter is never closed; end it with a line of ---"));
         }
-        front.body = lines.collect::<Vec<_>>().join("\n").trim().to_owned();
+        lines.collect::<Vec<_>>().join("\n").trim().clone_into(&mut front.body);
         front.fields = front.parse()?;
         Ok(front)
     }
@@ -129,7 +129,9 @@ fn read_yaml(text: &str) -> Result<Value, Note> {
     serde_saphyr::from_str_with_options::<Value>(text, options).map_err(|error| {
         let line = error.location().map_or(0, |at| usize::try_from(at.line()).unwrap_or(0));
         let text = error.without_snippet().to_string();
+        // Its own line counts from the front matter's start; ours, from the file's, stands before it.
         let text = text.lines().next().unwrap_or("not YAML");
+        let text = text.split(" at line ").next().unwrap_or(text);
         Note::new(line + 1, format!("the front matter is not understood: {}", shown(text)))
     })
 }

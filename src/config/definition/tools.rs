@@ -118,7 +118,7 @@ impl Tools {
         let mut notes = Vec::new();
         let picked = match value {
             Value::Object(map) => switched(map.iter(), line, &mut notes)?,
-            _ => self.listed(value, permissions, line, &mut notes)?,
+            _ => listed(value, permissions, line, &mut notes)?,
         };
         self.names = if self.chosen {
             picked.into_iter().filter(|name| self.names.contains(name)).collect()
@@ -130,40 +130,6 @@ impl Tools {
             notes.push(Note::new(line, "no tool is left; the agent can only talk"));
         }
         Ok(notes)
-    }
-
-    fn listed(
-        &self,
-        value: &Value,
-        permissions: &mut Permissions,
-        line: usize,
-        notes: &mut Vec<Note>,
-    ) -> Result<Vec<&'static str>, Note> {
-        let mut picked = Vec::new();
-        for (word, pattern) in entries(value, "tools", line)? {
-            if word == "*" {
-                picked.extend(NINE.iter().copied().filter(|name| !picked.contains(name)).collect::<Vec<_>>());
-                continue;
-            }
-            match named(&word) {
-                Named::Ours(name) => {
-                    if !picked.contains(&name) {
-                        picked.push(name);
-                    }
-                    if let Some(pattern) = pattern.filter(|pattern| pattern != "*") {
-                        permissions.push(Subject::of(name), "*", Effect::Ask, line);
-                        let text = format!(
-                            "{word}({}): narrowing in the tool list is read as asking each time; write a rule",
-                            shown(&pattern)
-                        );
-                        notes.push(Note::new(line, text));
-                    }
-                }
-                Named::Elsewhere | Named::Outside => notes.push(not_offered(&word, line)),
-                Named::Unknown => notes.push(unknown(&word, line)),
-            }
-        }
-        Ok(picked)
     }
 
     /// Takes a `disallowedTools` value. A name that is not understood would refuse nothing, so it is an error.
@@ -198,6 +164,39 @@ impl Tools {
     pub(super) fn remove(&mut self, name: &str) {
         self.names.retain(|own| *own != name && !(*own == "patch" && matches!(name, "edit" | "write")));
     }
+}
+
+fn listed(
+    value: &Value,
+    permissions: &mut Permissions,
+    line: usize,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<&'static str>, Note> {
+    let mut picked = Vec::new();
+    for (word, pattern) in entries(value, "tools", line)? {
+        if word == "*" {
+            picked.extend(NINE.iter().copied().filter(|name| !picked.contains(name)).collect::<Vec<_>>());
+            continue;
+        }
+        match named(&word) {
+            Named::Ours(name) => {
+                if !picked.contains(&name) {
+                    picked.push(name);
+                }
+                if let Some(pattern) = pattern.filter(|pattern| pattern != "*") {
+                    permissions.push(Subject::of(name), "*", Effect::Ask, line);
+                    let text = format!(
+                        "{word}({}): narrowing in the tool list is read as asking each time; write a rule",
+                        shown(&pattern)
+                    );
+                    notes.push(Note::new(line, text));
+                }
+            }
+            Named::Elsewhere | Named::Outside => notes.push(not_offered(&word, line)),
+            Named::Unknown => notes.push(unknown(&word, line)),
+        }
+    }
+    Ok(picked)
 }
 
 fn switched<'a>(
