@@ -1,3 +1,7 @@
 //! The `agent` binary: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    agent::cli::main()
+}

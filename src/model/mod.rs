@@ -1,6 +1,7 @@
 //! Request in, deltas out: every model speaks through one trait.
 
 pub mod retry;
+pub mod rules;
 
 use crate::message::{Message, Part, Role, Spec, ToolCall, Usage};
 use futures_util::stream::BoxStream;

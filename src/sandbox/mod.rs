@@ -1,5 +1,10 @@
 //! Run a command behind walls, with limits and streamed output.
 
+pub mod bare;
+pub mod capture;
+mod drive;
+mod environment;
+
 use futures_util::future::BoxFuture;
 use std::path::PathBuf;
 use std::time::Duration;
