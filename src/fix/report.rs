@@ -121,6 +121,27 @@ impl Report {
         }
     }
 
+    /// The report of work that could not begin.
+    pub fn failed(outcome: Outcome, why: &str) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            status: outcome,
+            summary: redact(why).into_owned(),
+            session_id: String::new(),
+            model: String::new(),
+            patch: String::new(),
+            patch_sha256: hex(&Sha256::digest(b"")),
+            files: Vec::new(),
+            findings: Vec::new(),
+            verification: Vec::new(),
+            by_hand: Vec::new(),
+            permission_denials: Vec::new(),
+            usage: Usage::default(),
+            turns: 0,
+            duration_ms: 0,
+        }
+    }
+
     /// The report as plain text: what was wrong, what changed, what is proven, what is left to do.
     pub fn render(&self) -> String {
         let mut out = String::new();

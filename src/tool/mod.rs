@@ -35,6 +35,11 @@ pub trait Tool: Send + Sync {
     fn plan(&self, args: &Value, world: &Arc<World>) -> Result<Plan, ToolError>;
 }
 
+/// Every tool there is, in the order the model is told.
+pub fn all() -> Vec<Box<dyn Tool>> {
+    vec![]
+}
+
 /// The tools of one session, in a stable order.
 pub struct Toolbox {
     tools: Vec<Box<dyn Tool>>,
