@@ -323,3 +323,131 @@ fn preview(lines: &[&str]) -> String {
     }
     out.join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{patch, unified};
+    use proptest::prelude::*;
+
+    fn applied(text: &str, before: &str) -> Result<String, String> {
+        let patch = patch::parse(text).map_err(|error| error.to_string())?;
+        patch.files[0]
+            .apply(Some(before))
+            .map(Option::unwrap_or_default)
+            .map_err(|error| error.to_string())
+    }
+
+    fn update(body: &str) -> String {
+        format!("*** Begin Patch\n*** Update File: f\n{body}*** End Patch\n")
+    }
+
+    #[test]
+    fn a_pure_insertion_goes_where_its_context_says_and_never_to_the_end_by_default() {
+        let file = "a\nb\nc\n";
+        let check = |body: &str, expected: Result<&str, &str>| {
+            let got = if body.starts_with("---") { applied(body, file) } else { applied(&update(body), file) };
+            match (got, expected) {
+                (Ok(got), Ok(expected)) => assert_eq!(got, expected, "{body}"),
+                (Err(got), Err(expected)) => assert!(got.contains(expected), "{body}: {got}"),
+                (got, expected) => panic!("{body}: {got:?} instead of {expected:?}"),
+            }
+        };
+        check("@@ a\n+x\n", Ok("a\nx\nb\nc\n"));
+        check("@@ c\n+x\n", Ok("a\nb\nc\nx\n"));
+        check("@@\n+x\n", Err("does not say where"));
+        check("+x\n", Err("does not say where"));
+        check("@@\n+x\n*** End of File\n", Ok("a\nb\nc\nx\n"));
+        check("@@ z\n+x\n", Err("cannot be placed"));
+        check("--- f\n+++ f\n@@ -1,0 +2 @@\n+x\n", Ok("a\nx\nb\nc\n"));
+        check("--- f\n+++ f\n@@ -0,0 +1 @@\n+x\n", Ok("x\na\nb\nc\n"));
+        check("--- f\n+++ f\n@@ -2,3 +2,4 @@\n+x\n", Ok("a\nx\nb\nc\n"));
+        check("--- f\n+++ f\n@@ -9,0 +10 @@\n+x\n", Err("the file has 3 lines"));
+    }
+
+    #[test]
+    fn an_anchor_leads_to_its_own_block_and_not_to_the_next_one_of_the_same_shape() {
+        let file = "def a():\n    return 1\n\ndef b():\n    pass\n\ndef c():\n    return 1\n";
+        let to = |anchor: &str| update(&format!("@@ {anchor}\n-    return 1\n+    return 2\n"));
+        assert_eq!(applied(&to("def c():"), file).unwrap(), file[..file.len() - 2].to_owned() + "2\n");
+        assert_eq!(applied(&to("def a"), file).unwrap(), file.replacen("return 1", "return 2", 1));
+        let wrong = applied(&to("def b():"), file).unwrap_err();
+        assert!(wrong.contains("found 2 times, at lines 2, 8"), "{wrong}");
+        let flat = "[server]\nhost = 1\nport = 1\n[client]\nhost = 1\nport = 1\n";
+        let ini = update("@@ [server]\n-port = 1\n+port = 2\n");
+        assert_eq!(applied(&ini, flat).unwrap(), flat.replacen("port = 1", "port = 2", 1));
+    }
+
+    #[test]
+    fn a_byte_order_mark_the_patch_does_not_mention_stays() {
+        let text = update("@@\n+new\n a\n-b\n+c\n");
+        assert_eq!(applied(&text, "\u{feff}a\nb\n").unwrap(), "\u{feff}new\na\nc\n");
+        let text = update("@@\n-\u{feff}a\n+a\n");
+        assert_eq!(applied(&text, "\u{feff}a\nb\n").unwrap(), "a\nb\n");
+    }
+
+    #[test]
+    fn a_hidden_error_shows_no_content() {
+        let text = update("@@\n-password = wrong\n+x\n");
+        let patch = patch::parse(&text).unwrap();
+        let error = patch.files[0].apply(Some("password = FAKE-canary\n")).unwrap_err();
+        assert!(error.to_string().contains("FAKE-canary"));
+        assert!(!error.without_content().to_string().contains("FAKE-canary"));
+    }
+
+    /// Lines with every ending, blank and repeated ones, signs and markers at their start.
+    fn text() -> impl Strategy<Value = String> {
+        let line = prop_oneof![
+            3 => "[ab]{0,2}",
+            1 => "[ -~]{0,6}",
+            1 => prop::sample::select(vec!["-- x", "++ y", "@@ -1 +1 @@", "\\ z", "\u{feff}a", "\r", "ä“\t", " "])
+                .prop_map(str::to_owned),
+        ];
+        let ending = prop::sample::select(vec!["\n", "\n", "\r\n"]);
+        let body = prop::collection::vec((line, ending), 0..24);
+        (body, any::<bool>()).prop_map(|(lines, ended)| {
+            let mut text: String = lines.iter().map(|(line, ending)| format!("{line}{ending}")).collect();
+            if !ended {
+                text.truncate(text.trim_end_matches(['\n', '\r']).len());
+            }
+            text
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_diff_read_back_and_applied_gives_the_new_text(before in text(), after in text()) {
+            prop_assume!(before != after);
+            for (old, new) in [(Some(&before), Some(&after)), (None, Some(&after)), (Some(&before), None)] {
+                let (old, new) = (old.map(String::as_str), new.map(String::as_str));
+                let diff = unified("dir/f", old, new);
+                let patch = patch::parse(&diff).map_err(|error| TestCaseError::fail(format!("{error}\n{diff}")))?;
+                prop_assert_eq!(&patch.files[0].path, "dir/f");
+                let got = patch.files[0].apply(old).map_err(|error| TestCaseError::fail(error.to_string()))?;
+                prop_assert_eq!(got.as_deref(), new);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "(\\*\\*\\* (Begin Patch|Update File: f|Add File: f|End Patch)?|@@( -[0-9]{1,2},[0-9] \\+[0-9] @@)?|--- f|\\+\\+\\+ f|diff --git a/f b/f|[-+ ab\\\\é\"]{0,4}|\n|\r){0,40}", before in text()) {
+            for text in [text.clone(), format!("*** Begin Patch\n*** Update File: f\n@@\n{text}\n*** End Patch")] {
+                if let Ok(patch) = patch::parse(&text) {
+                    for file in &patch.files {
+                        let _ = file.apply(Some(&before));
+                        let _ = file.apply(None);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn no_needle_makes_the_ladder_panic(text in text(), needle in "[ab\"“ \r\n\té]{0,5}") {
+            if let Ok(found) = crate::diff::ladder::locate(&text, &needle) {
+                prop_assert!(text.get(found.range.clone()).is_some());
+                let _ = found.rewrite(&text, &needle, "x\ny");
+            }
+            let _ = crate::diff::ladder::locate_all(&text, &needle);
+        }
+    }
+}

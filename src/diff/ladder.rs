@@ -325,3 +325,128 @@ fn mend(found: &str, old: &str, new: &str) -> String {
     out.extend(&found[old.len() - tail..old.len()]);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+    use std::time::{Duration, Instant};
+
+    fn replaced(text: &str, needle: &str, replacement: &str) -> (Rung, String) {
+        let found = locate(text, needle).unwrap_or_else(|miss| panic!("{needle:?} in {text:?}: {miss}"));
+        let new = found.rewrite(text, needle, replacement).unwrap();
+        (found.rung, format!("{}{new}{}", &text[..found.range.start], &text[found.range.end..]))
+    }
+
+    #[test]
+    fn each_rung_finds_what_the_one_before_it_missed_and_writes_as_the_file_does() {
+        let check = |text: &str, needle: &str, replacement: &str, rung, expected: &str| {
+            let got = replaced(text, needle, replacement);
+            assert_eq!(got, (rung, expected.to_owned()), "{text:?} {needle:?}");
+        };
+        use Rung::{Exact, Folded, Shifted, Trailing};
+        check("a b c", "b", "x", Exact, "a x c");
+        check("a\r\nb\r\n", "b", "x\ny", Exact, "a\r\nx\r\ny\r\n");
+        check("a\nb\n", "a\n", "x\r\n", Exact, "x\nb\n");
+        check("a\r\nb\r\nc", "a\nb", "x\ny", Trailing, "x\r\ny\r\nc");
+        check("f(a,\r\n  b)\r\n", "(a,\n  b", "(c,\n  b", Trailing, "f(c,\r\n  b)\r\n");
+        check("a  \nb\t\nc\n", "a\nb\n", "a\nx\n", Trailing, "a  \nx\nc\n");
+        check("a\nb\n", "a \nb ", "x", Trailing, "x\n");
+        check("x\nfoo  \nbar\n", "\nfoo\nbar", "\nbaz\nbar", Trailing, "x\nbaz\nbar\n");
+        check("    a\n      b\n", "a\n  b\n", "a\n  c\nd\n", Shifted, "    a\n      c\n    d\n");
+        check("\tif x:\n\t\ty\n", "if x:\n\ty", "if z:\n\ty", Shifted, "\tif z:\n\t\ty\n");
+        check("a\n  b\n", "    a\n      b\n", "    a\n      c\n", Shifted, "a\n  c\n");
+        check("  a\r\n\r\n  b\r\n", "a\n\nb\n", "a\n\nc\n", Shifted, "  a\r\n\r\n  c\r\n");
+        check("say(“hi”) – ok\n", "say(\"hi\") - ok", "say(\"hi\") - no", Folded, "say(“hi”) – no\n");
+        check("a\u{a0}b\nc’s\nd\n", "a b\nc's\nd", "a b\nc's\ne", Folded, "a\u{a0}b\nc’s\ne\n");
+        check("é “x” é", "é \"x\" é", "é \"y\" é", Folded, "é “y” é");
+    }
+
+    #[test]
+    fn nothing_is_found_by_similarity() {
+        let check = |text: &str, needle: &str| {
+            assert!(matches!(locate(text, needle), Err(Miss::Absent { .. })), "{text:?} {needle:?}");
+        };
+        check("fn add(a: i32) {\n    a + 1\n}\n", "fn add(a: i64) {\n    a + 1\n}\n");
+        check("a\nb\nc\nd\n", "a\nc\nd\n");
+        check("return x + y\n", "return x+y");
+        check("Foo\n", "foo");
+        check("a\n  b\n c\n", "a\nb\nc\n");
+        check("return xyz\n", "return x ");
+        check("a\\nb\n", "a\nb\n");
+        check("", "a");
+        check("\n\n\n", "  \n\t");
+    }
+
+    #[test]
+    fn several_candidates_are_listed_and_none_is_chosen() {
+        let check = |text: &str, needle: &str, rung, lines: &[usize], total| {
+            let expected = Miss::Ambiguous { rung, lines: lines.to_vec(), total };
+            assert_eq!(locate(text, needle), Err(expected), "{text:?}");
+        };
+        check("x\na\nx\na\n", "a", Rung::Exact, &[2, 4], 2);
+        check("aaa", "aa", Rung::Exact, &[1, 1], 2);
+        check("a\t\nb\na  \nb\n", "a\nb", Rung::Trailing, &[1, 3], 2);
+        check("  a\n  b\n    a\n    b\n", "a\nb\n", Rung::Shifted, &[1, 3], 2);
+        check("“a”\n„a”\n", "\"a\"", Rung::Folded, &[1, 2], 2);
+        let many = "a\n".repeat(50);
+        let Err(Miss::Ambiguous { lines, total, .. }) = locate(&many, "a") else { panic!("not ambiguous") };
+        assert_eq!((lines.len(), total), (MAX_LISTED, 50));
+        assert_eq!(locate("a", ""), Err(Miss::Empty));
+    }
+
+    #[test]
+    fn all_matches_come_from_one_rung_and_do_not_overlap() {
+        let check = |text: &str, needle: &str, expected: &[Range<usize>]| {
+            let found: Vec<_> = locate_all(text, needle).unwrap().into_iter().map(|found| found.range).collect();
+            assert_eq!(found, expected);
+        };
+        check("aaaa", "aa", &[0..2, 2..4]);
+        check("f(\"a\") f(“a”)", "f(\"a\")", &[0..6]);
+        check("  a\n    a\n", "a", &[2..3, 8..9]);
+        assert!(locate_all("x", "a").is_err());
+    }
+
+    #[test]
+    fn a_miss_shows_the_nearest_region_with_line_numbers_and_what_differs() {
+        let text: String = (1..40).fold(String::new(), |mut text, n| {
+            let _ = writeln!(text, "line number {n} of many");
+            text
+        }) + "fn login(user: &str) {\n    check(user);\n    audit(user);\n}\n";
+        let miss = locate(&text, "fn login(user: &str) {\n    check(name);\n    audit(user);\n}\n").unwrap_err();
+        let shown = miss.to_string();
+        assert!(shown.contains("40: fn login(user: &str) {"), "{shown}");
+        assert!(shown.contains("line 2 of the text to find"), "{shown}");
+        let hidden = miss.without_content().to_string();
+        assert!(hidden.contains("line 40") && !hidden.contains("login"), "{hidden}");
+    }
+
+    #[test]
+    fn a_megabyte_is_searched_in_linear_time_whatever_it_holds() {
+        let code: String = (0..30_000).fold(String::new(), |mut text, n| {
+            let _ = writeln!(text, "    let value_{n} = compute({n}, other);");
+            text
+        });
+        let (same, one, blank) = ("aaaaaaa\n".repeat(130_000), "ab".repeat(500_000), "\n".repeat(150_000));
+        let shifted = format!("{}  b\n", "  a\n".repeat(500));
+        let half = "a".repeat(400_000);
+        let needles = [
+            "let value_29999 = compute(29998, other);\n  x\n".to_owned(),
+            "aaaaaaa\n".repeat(60_000) + "b",
+            format!("{half}b"),
+            half.clone() + &half,
+            shifted,
+            "\n".repeat(5_000) + "x",
+            "aaaaaaa \n ".repeat(1_000),
+        ];
+        for text in [&code, &same, &one, &blank, &"a".repeat(1_000_000)] {
+            for needle in &needles {
+                let start = Instant::now();
+                let _ = locate(text, needle);
+                let took = start.elapsed();
+                // Generous for an unoptimised build on a busy machine; quadratic work would take minutes.
+                assert!(took < Duration::from_secs(20), "{took:?} for {:?}", &needle[..8]);
+            }
+        }
+    }
+}
