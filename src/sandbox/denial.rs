@@ -46,11 +46,12 @@ pub(super) fn find(output: &str, exit: Exit) -> Vec<String> {
     found
 }
 
-/// Says when a command names a secret file, which reads as empty: silence would look like an empty file.
-pub(super) fn blanked(command: &str, secrets: &[String]) -> Vec<String> {
+/// Says when a command or its failure names a secret file, which reads as empty: silence would look like an
+/// empty file.
+pub(super) fn blanked(command: &str, output: &str, exit: Exit, secrets: &[String]) -> Vec<String> {
     let named = |path: &&String| {
         let name = path.rsplit('/').next().unwrap_or(path);
-        command.contains(name)
+        command.contains(name) || exit != Exit::Code(0) && output.contains(name)
     };
     secrets
         .iter()

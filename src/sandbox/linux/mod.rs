@@ -148,7 +148,8 @@ impl Walls {
         };
         let mut variables = environment::scrub(&self.workspace);
         let shell = environment::find_shell(&variables);
-        let seen = survey::look(&self.workspace);
+        let root = self.workspace.clone();
+        let seen = tokio::task::spawn_blocking(move || survey::look(&root)).await.map_err(std::io::Error::other)?;
         let private = match height {
             Height::Namespaces => None,
             Height::Landlock => Some(self.private_folder(&seen)?),
@@ -189,7 +190,7 @@ impl Walls {
             (_, None) => return Err(SandboxError::Walls("the helper ended before the walls stood".into())),
         };
         let mut denials = denial::find(&driven.captured.text, exit);
-        denials.extend(denial::blanked(&job.command, &secrets));
+        denials.extend(denial::blanked(&job.command, &driven.captured.text, exit, &secrets));
         if cut {
             denials.push("secrets: the workspace is too large to look through; secret files deep in it are not hidden".into());
         }

@@ -1,6 +1,6 @@
 //! A look at the workspace before each command: secrets to blank, repositories and settings to protect.
 
-use crate::policy::paths::{Class, class};
+use crate::policy::paths::{is_protected, is_secret};
 use std::path::{Path, PathBuf};
 
 /// What one look found; all paths absolute.
@@ -25,48 +25,56 @@ const SKIPPED: [&str; 11] = [
     "node_modules", "target", ".venv", "venv", "__pycache__", ".tox", ".mypy_cache", ".gradle", "vendor",
     ".next", "site-packages",
 ];
-/// Settings of this and other agents and editors at the root: each can start programs.
-const SETTINGS: [&str; 10] = [
-    ".agent", ".claude", ".codex", ".cursor", ".gemini", ".opencode", ".mcp.json", ".vscode", ".idea", ".envrc",
-];
+/// Editors' tasks start programs; CI definitions stay writable here, since branches differ in them.
+const EDITORS: [&str; 2] = [".vscode", ".idea"];
 
 /// Looks.
 pub(super) fn look(root: &Path) -> Survey {
-    let mut found = Survey::default();
-    found.freeze.extend(SETTINGS.iter().map(|name| root.join(name)).filter(|path| path.exists()));
-    let mut budget = MAX_ENTRIES;
-    walk(root, "", 0, &mut budget, &mut found);
-    found
+    let mut walk = Walk { budget: MAX_ENTRIES, found: Survey::default() };
+    walk.enter(root, "", 0);
+    walk.found
 }
 
-fn walk(folder: &Path, relative: &str, depth: usize, budget: &mut usize, found: &mut Survey) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        if *budget == 0 {
-            found.cut = true;
-            return;
-        }
-        *budget -= 1;
-        let Ok(kind) = entry.file_type() else { continue };
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let path = entry.path();
-        if name == ".git" {
-            repository(&path, kind.is_dir(), found);
-            continue;
-        }
-        let below = if relative.is_empty() { name.to_string() } else { format!("{relative}/{name}") };
-        if kind.is_dir() {
-            if SKIPPED.contains(&&*name) {
+struct Walk {
+    budget: usize,
+    found: Survey,
+}
+
+impl Walk {
+    /// `hidden` is the part of the way from the last visible folder on: a secret can depend on the folders
+    /// above it only where their names start with a dot.
+    fn enter(&mut self, folder: &Path, hidden: &str, depth: usize) {
+        let Ok(entries) = std::fs::read_dir(folder) else { return };
+        for entry in entries.flatten() {
+            if self.budget == 0 {
+                self.found.cut = true;
+                return;
+            }
+            self.budget -= 1;
+            let Ok(kind) = entry.file_type() else { continue };
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name == ".git" {
+                repository(&entry.path(), kind.is_dir(), &mut self.found);
                 continue;
             }
-            if depth < MAX_DEPTH {
-                walk(&path, &below, depth + 1, budget, found);
-            } else {
-                found.cut = true;
+            let dotted = name.starts_with('.');
+            let below = if hidden.is_empty() { name.to_string() } else { format!("{hidden}/{name}") };
+            if is_secret(&below) {
+                self.found.secrets.push(entry.path());
+                continue;
             }
-        } else if class(&below) == Class::Secret {
-            found.secrets.push(path);
+            if (dotted || depth == 0) && is_protected(&name) || depth == 0 && EDITORS.contains(&&*name) {
+                self.found.freeze.push(entry.path());
+            }
+            if kind.is_dir() && !SKIPPED.contains(&&*name) {
+                if depth < MAX_DEPTH {
+                    let hidden = if dotted || !hidden.is_empty() { below.as_str() } else { "" };
+                    self.enter(&entry.path(), hidden, depth + 1);
+                } else {
+                    self.found.cut = true;
+                }
+            }
         }
     }
 }
