@@ -3,6 +3,8 @@
 //! A tool only plans: it looks, touches nothing, and says what it would do. The deed happens in
 //! [`Plan::perform`], which wants a [`Permit`] for exactly that action.
 
+pub mod args;
+
 use crate::action::Action;
 use crate::message::Spec;
 use crate::policy::Permit;
