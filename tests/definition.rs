@@ -316,22 +316,22 @@ fn a_large_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.md");
     std::fs::write(&path, text).unwrap();
-    assert!(Definition::load(&path).err().unwrap().text.contains("more than"));
+    assert!(Definition::read(&path).err().unwrap().text.contains("more than"));
 }
 
 #[test]
 fn only_a_regular_text_file_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(Definition::load(folder.path()).err().unwrap().text.contains("regular file"));
+    assert!(Definition::read(folder.path()).err().unwrap().text.contains("regular file"));
     assert!(
-        Definition::load(&folder.path().join("none.md")).err().unwrap().text.contains("cannot be opened")
+        Definition::read(&folder.path().join("none.md")).err().unwrap().text.contains("cannot be opened")
     );
     let path = folder.path().join("bytes.md");
     std::fs::write(&path, [0xff, 0xfe, 0x00]).unwrap();
-    assert!(Definition::load(&path).err().unwrap().text.contains("UTF-8"));
+    assert!(Definition::read(&path).err().unwrap().text.contains("UTF-8"));
     let path = folder.path().join("good.md");
     std::fs::write(&path, "---\ndescription: d\ntools: Read\n---\nBody").unwrap();
-    let definition = Definition::load(&path).unwrap();
+    let definition = Definition::read(&path).unwrap();
     assert_eq!((definition.name.as_str(), definition.body.as_str()), ("good", "Body"));
 }
 

@@ -95,7 +95,7 @@ impl Definition {
     }
 
     /// Reads a definition file: a regular file of at most [`MAX_DEFINITION`] bytes of UTF-8.
-    pub fn load(path: &Path) -> Result<Self, Remark> {
+    pub fn read(path: &Path) -> Result<Self, Remark> {
         let file = path.display().to_string();
         let refuse = |text: String| Remark { file: file.clone(), line: 1, text };
         let facts = std::fs::metadata(path).map_err(|error| refuse(format!("cannot be opened: {error}")))?;
