@@ -5,6 +5,7 @@ use crate::finding::issue::{Ask, Sighting};
 use crate::finding::listing::{self, Listed};
 use crate::message::{Message, Part, Role, ToolCall, ToolResult};
 use crate::model::Request;
+use crate::prompt::{issue_in, test_command_in};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -60,7 +61,7 @@ pub(super) fn next(request: &Request<'_>) -> Say {
 impl<'a> View<'a> {
     fn of(request: &Request<'a>) -> Self {
         let (from, opening) = opening(request.messages);
-        let issue = words::issue_in(opening);
+        let issue = issue_in(opening);
         let mut steps = Vec::new();
         for (turn, pair) in request.messages.windows(2).enumerate().skip(from) {
             let results: Vec<&ToolResult> = pair[1].results().collect();
@@ -70,11 +71,11 @@ impl<'a> View<'a> {
                 }
             }
         }
-        let first = request.messages.iter().find_map(|message| words::test_command_in(text_of(message)?));
+        let first = request.messages.iter().find_map(|message| test_command_in(text_of(message)?));
         Self {
             issue,
             ask: Ask::of(issue),
-            test_command: words::test_command_in(opening).or(first),
+            test_command: test_command_in(opening).or(first),
             offers: request.tools.iter().map(|spec| spec.name.as_str()).collect(),
             steps,
         }
@@ -204,7 +205,7 @@ impl<'a> View<'a> {
 fn opening<'a>(messages: &'a [Message]) -> (usize, &'a str) {
     let texts: Vec<(usize, &'a str)> =
         messages.iter().enumerate().filter_map(|(at, message)| Some((at, text_of(message)?))).collect();
-    let known = texts.iter().rev().find(|(_, text)| Ask::of(words::issue_in(text)).is_known());
+    let known = texts.iter().rev().find(|(_, text)| Ask::of(issue_in(text)).is_known());
     known.or(texts.first()).copied().unwrap_or((0, ""))
 }
 

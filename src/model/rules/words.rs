@@ -3,24 +3,11 @@
 use crate::finding::issue::Ask;
 use crate::finding::listing::Listed;
 use crate::finding::{FAMILIES, Family};
-use crate::prompt;
 use crate::text::clip;
 use std::fmt::Write as _;
 
 /// The longest final message, in bytes: a parent agent reads nothing else.
 const MAX_LAST: usize = 2_000;
-
-/// The asker's own words within an opening message: the issue of a mission, or what stands before the first
-/// look at the repository.
-pub(super) fn issue_in(opening: &str) -> &str {
-    let before_context = || opening.split("\n<untrusted source=").next().unwrap_or(opening).trim();
-    prompt::quoted(opening, "issue").unwrap_or_else(before_context)
-}
-
-/// The line `Test command: …` of the survey.
-pub(super) fn test_command_in(opening: &str) -> Option<&str> {
-    opening.lines().find_map(|line| line.trim().strip_prefix("Test command: ")).map(str::trim)
-}
 
 /// Whether the words ask for what the sibling `security-auditor` does.
 pub(super) fn is_for_the_auditor(issue: &str) -> bool {
