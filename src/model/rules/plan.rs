@@ -282,3 +282,122 @@ fn hunks(diff: &str) -> Vec<Hunk> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Spec;
+
+    const DIFF: &str = "--- a/app.py\n+++ b/app.py\n@@ -1,3 +1,3 @@\n import db\n-q(f\"{x}\")\n+q(\"?\", x)\n done\n";
+
+    fn spec(name: &str) -> &'static Spec {
+        Box::leak(Box::new(Spec { name: name.into(), description: String::new(), parameters: json!({}) }))
+    }
+
+    fn listing(count: usize) -> String {
+        let blocks: String = (0..count)
+            .map(|n| {
+                format!(
+                    "4f1c09ab22e{n} py-sql sql-injection high CWE-89 app{n}.py:2 in login\n  message: built from input\n  fix: binds\n```diff\n{}```\n\n",
+                    DIFF.replace("app", &format!("app{n}"))
+                )
+            })
+            .collect();
+        format!("{count} findings in {count} files\n\n{blocks}")
+    }
+
+    /// Plays a conversation: the issue, then what each call gave. Gives what is said at the end.
+    fn play(opening: &str, results: &[(&str, bool)]) -> Say {
+        let names = ["scan", "read", "edit", "patch", "bash"];
+        let tools: Vec<&'static Spec> = names.iter().map(|name| spec(name)).collect();
+        let mut messages = vec![Message::user(opening)];
+        let mut results = results.iter();
+        loop {
+            let request = Request { system: "", tools: &tools, messages: &messages, max_output: 1 };
+            let say = next(&request);
+            let Say::Calls(_, calls) = &say else { return say };
+            let mut answer = Message { role: Role::Assistant, parts: vec![] };
+            let mut back = Message { role: Role::User, parts: vec![] };
+            for (index, (name, args)) in calls.iter().enumerate() {
+                let Some((text, is_error)) = results.next() else { return say };
+                let id = format!("{}_{index}", messages.len());
+                answer.parts.push(Part::Call(ToolCall {
+                    id: id.clone(),
+                    name: (*name).into(),
+                    arguments: args.to_string(),
+                }));
+                back.parts.push(Part::Result(ToolResult {
+                    call_id: id,
+                    name: (*name).into(),
+                    text: (*text).into(),
+                    is_error: *is_error,
+                }));
+            }
+            messages.push(answer);
+            messages.push(back);
+        }
+    }
+
+    fn calls(say: &Say) -> Vec<&'static str> {
+        match say {
+            Say::Calls(_, calls) => calls.iter().map(|(name, _)| *name).collect(),
+            Say::Last(text) => panic!("{text}"),
+        }
+    }
+
+    fn last(say: Say) -> String {
+        match say {
+            Say::Last(text) => text,
+            Say::Calls(_, calls) => panic!("{calls:?}"),
+        }
+    }
+
+    #[test]
+    fn scans_reads_edits_scans_tests_and_reports() {
+        let opening = crate::prompt::fix("SQL injection", "Test command: make test", &[]);
+        let (one, none) = (listing(1), listing(0));
+        assert_eq!(calls(&play(&opening, &[])), ["scan"]);
+        assert_eq!(calls(&play(&opening, &[(&one, false)])), ["read"]);
+        let edit = play(&opening, &[(&one, false), ("1: import db", false)]);
+        let Say::Calls(_, made) = &edit else { panic!("{edit:?}") };
+        assert_eq!(made[0].1["edits"][0]["oldString"], "import db\nq(f\"{x}\")\ndone\n");
+        assert_eq!(made[0].1["edits"][0]["newString"], "import db\nq(\"?\", x)\ndone\n");
+        let steps = [(one.as_str(), false), ("text", false), ("ok", false), (&none, false)];
+        let Say::Calls(_, test) = play(&opening, &steps) else { panic!() };
+        assert_eq!(test, [("bash", json!({"command": "make test"}))]);
+        let report = last(play(&opening, &[&steps[..], &[("fine\nexit code: 0", false)]].concat()));
+        assert!(report.starts_with("Status: fixed\n"), "{report}");
+        let report = last(play(&opening, &[&steps[..], &[("broken\nexit code: 2", false)]].concat()));
+        assert!(report.starts_with("Status: not_fixed\n") && report.contains("exit 2"), "{report}");
+    }
+
+    #[test]
+    fn reads_several_files_side_by_side() {
+        let (two, none) = (listing(2), listing(0));
+        let issue = "fix all vulnerabilities";
+        assert_eq!(calls(&play(issue, &[(&two, false)])), ["read", "read"]);
+        let steps = [(two.as_str(), false), ("a", false), ("b", false)];
+        assert_eq!(calls(&play(issue, &steps)), ["edit", "edit"]);
+        let steps = [&steps[..], &[("ok", false), ("ok", false), (&none, false)]].concat();
+        assert!(last(play(issue, &steps)).contains("app1.py"));
+    }
+
+    #[test]
+    fn an_ambiguous_edit_becomes_a_patch_with_line_numbers() {
+        let one = listing(1);
+        let steps = [(one.as_str(), false), ("text", false), ("two places match", true)];
+        let Say::Calls(_, made) = play("SQL injection", &steps) else { panic!() };
+        assert_eq!(made[0].0, "patch");
+        assert!(made[0].1["patchText"].as_str().unwrap().contains("@@ -1,3 +1,3 @@"));
+    }
+
+    #[test]
+    fn ends_when_a_round_changes_nothing_and_when_a_change_is_denied() {
+        let one = listing(1);
+        let round = [(one.as_str(), false), ("text", false), ("ok", false), (one.as_str(), false)];
+        assert!(last(play("SQL injection", &round)).starts_with("Status: not_fixed"));
+        let denied = [(one.as_str(), false), ("text", false), ("denied: the user said no", true)];
+        assert!(last(play("SQL injection", &denied)).starts_with("Status: blocked"));
+        assert!(last(play("SQL injection", &[("0 findings", false)])).starts_with("Status: no_change"));
+    }
+}
