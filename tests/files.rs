@@ -7,6 +7,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
+#[path = "files/tools.rs"]
+mod tools;
+
 struct Stage {
     _dir: tempfile::TempDir,
     workspace: Workspace,
