@@ -150,14 +150,14 @@ impl Search {
         let shown = || text::printable_name(place.as_str()).into_owned();
         let is_secret = paths::is_secret(place.as_str());
         let room = MAX_MATCHES.saturating_sub(found.matches);
-        let mut lines = Lines { matcher: &self.matcher, room, count: 0, lines: Vec::new(), binary: false };
+        let mut hits = Hits { matcher: &self.matcher, room, count: 0, kept: Vec::new(), binary: false };
         let result = if is_secret {
             found.secret.push(shown());
             // Matching what is hidden would tell what is hidden: only the masked text is searched.
             match world.workspace.read(place) {
                 Ok(content) => {
                     let masked = text::mask(&String::from_utf8_lossy(&content.bytes));
-                    searcher.search_slice(&self.matcher, masked.as_bytes(), &mut lines)
+                    searcher.search_slice(&self.matcher, masked.as_bytes(), &mut hits)
                 }
                 Err(error) => Err(io::Error::other(error.to_string())),
             }
@@ -165,7 +165,7 @@ impl Search {
             match world.workspace.stream(place) {
                 Ok(file) => {
                     let reader = Watched { inner: file, stop };
-                    searcher.search_reader(&self.matcher, reader, &mut lines)
+                    searcher.search_reader(&self.matcher, reader, &mut hits)
                 }
                 Err(error) => Err(io::Error::other(error.to_string())),
             }
@@ -178,14 +178,14 @@ impl Search {
             Err(_) => found.skipped.push(shown()),
         }
         // Text before a NUL is no text: what matched there goes with the file.
-        if lines.count == 0 || lines.binary {
+        if hits.count == 0 || hits.binary {
             return left;
         }
         found.files += 1;
-        found.matches += lines.count;
-        if !lines.lines.is_empty() {
+        found.matches += hits.count;
+        if !hits.kept.is_empty() {
             let _ = writeln!(found.out, "{}", shown());
-            lines.draw(&mut found.out);
+            hits.draw(&mut found.out);
             found.out.push('\n');
         }
         left
@@ -245,24 +245,24 @@ struct Shown {
 }
 
 /// Collects the lines of one file.
-struct Lines<'a> {
+struct Hits<'a> {
     matcher: &'a RegexMatcher,
     room: usize,
     count: usize,
-    lines: Vec<Shown>,
+    kept: Vec<Shown>,
     binary: bool,
 }
 
-impl Lines<'_> {
+impl Hits<'_> {
     /// Writes the lines, secrets hidden over line ends first, each cut around its match.
     fn draw(&self, out: &mut String) {
-        let raw: Vec<&str> = self.lines.iter().map(|line| line.text.as_str()).collect();
+        let raw: Vec<&str> = self.kept.iter().map(|line| line.text.as_str()).collect();
         let whole = raw.join("\n");
         let hidden = text::redact(&whole);
         let mut last = None;
-        for (line, text) in self.lines.iter().zip(hidden.split('\n')) {
+        for (line, text) in self.kept.iter().zip(hidden.split('\n')) {
             if last.is_some_and(|last| line.number > last + 1)
-                && self.lines.iter().any(|line| line.at.is_none())
+                && self.kept.iter().any(|line| line.at.is_none())
             {
                 out.push_str("--\n");
             }
@@ -284,11 +284,11 @@ impl Lines<'_> {
         let first = at.unwrap_or(0).saturating_sub(KEEP / 2).min(bytes.len());
         let text = String::from_utf8_lossy(&bytes[first..bytes.len().min(first + KEEP)]).into_owned();
         let is_cut = bytes.len() > text.len();
-        self.lines.push(Shown { number: number.unwrap_or(0), text, at: at.map(|at| at - first), is_cut });
+        self.kept.push(Shown { number: number.unwrap_or(0), text, at: at.map(|at| at - first), is_cut });
     }
 }
 
-impl Sink for Lines<'_> {
+impl Sink for Hits<'_> {
     type Error = io::Error;
 
     fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> Result<bool, io::Error> {

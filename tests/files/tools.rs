@@ -11,7 +11,7 @@ use agent::workspace::Workspace;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileExt, symlink};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,10 +35,10 @@ struct Stage {
 
 impl Stage {
     fn of(files: &[(&str, &str)]) -> Self {
-        let Files { _dir, workspace } = Files::of(files);
+        let Files { dir, workspace } = Files::of(files);
         let sandbox = Arc::new(NoSandbox(Level { name: "none", missing: Vec::new() }));
         let world = Arc::new(World { workspace, sandbox, scanner: Scanner::new() });
-        Self { _dir, world }
+        Self { _dir: dir, world }
     }
 
     fn workspace(&self) -> &Workspace {
@@ -80,7 +80,7 @@ impl Stage {
 }
 
 fn numbered(count: usize) -> String {
-    (1..=count).map(|number| format!("line {number}\n")).collect()
+    (1..=count).fold(String::new(), |text, number| text + &format!("line {number}\n"))
 }
 
 #[test]
@@ -155,7 +155,6 @@ fn read_stays_within_its_limits_and_splits_no_character() {
 fn read_streams_a_huge_file() {
     let stage = Stage::of(&[("huge", "first\n")]);
     let file = fs::OpenOptions::new().write(true).open(stage.path("huge")).unwrap();
-    use std::os::unix::fs::FileExt;
     file.set_len(48 * 1024 * 1024).unwrap();
     file.write_all_at("x".repeat(9_000).as_bytes(), 6).unwrap();
     file.write_all_at(b"\nlast\n", 48 * 1024 * 1024).unwrap();
