@@ -4,6 +4,11 @@
 //! [`Plan::perform`], which wants a [`Permit`] for exactly that action.
 
 pub mod args;
+pub mod glob;
+pub mod grep;
+pub mod list;
+pub mod read;
+pub mod write;
 
 use crate::action::Action;
 use crate::message::Spec;
