@@ -42,7 +42,13 @@ pub trait Tool: Send + Sync {
 
 /// Every tool there is, in the order the model is told.
 pub fn all() -> Vec<Box<dyn Tool>> {
-    vec![]
+    vec![
+        Box::new(read::Read),
+        Box::new(list::List),
+        Box::new(glob::Glob),
+        Box::new(grep::Grep),
+        Box::new(write::Write),
+    ]
 }
 
 /// The tools of one session, in a stable order.
