@@ -4,6 +4,8 @@
 //! [`Plan::perform`], which wants a [`Permit`] for exactly that action.
 
 pub mod args;
+pub mod edit;
+pub mod patch;
 
 use crate::action::Action;
 use crate::message::Spec;
