@@ -138,7 +138,10 @@ async fn every_scenario_gives_what_it_expects() {
 async fn the_result_names_each_file_with_its_letter_and_counts() {
     let temp = tempfile::tempdir().unwrap();
     let files = [("a.txt", "one\ntwo  \n"), ("b.txt", "x\n"), ("c.txt", "y\n")];
-    plant(temp.path(), &files.iter().map(|(name, text)| ((*name).into(), text.as_bytes().to_vec())).collect());
+    plant(
+        temp.path(),
+        &files.iter().map(|(name, text)| ((*name).into(), text.as_bytes().to_vec())).collect(),
+    );
     let text = concat!(
         "*** Begin Patch\n*** Update File: a.txt\n@@\n one\n-two\n+2\n+3\n*** Delete File: b.txt\n",
         "*** Update File: c.txt\n*** Move to: d/c.txt\n*** Add File: e.txt\n+new\n*** End Patch\n"

@@ -60,8 +60,12 @@ impl Tool for Edit {
             )));
         }
         let notes = notes(&rungs);
-        let change =
-            Change { path: place.as_str().to_owned(), before: Some(before), after: Some(after), moved_from: None };
+        let change = Change {
+            path: place.as_str().to_owned(),
+            before: Some(before),
+            after: Some(after),
+            moved_from: None,
+        };
         let action = Action::Write { changes: vec![change.clone()] };
         let world = Arc::clone(world);
         Ok(Plan::blocking(action, move |_| perform(&world, &place, change, &notes)))
@@ -144,7 +148,9 @@ fn snapshot(world: &World, place: &Place) -> Result<String, ToolError> {
     match world.workspace.seen(place) {
         None => return failed(format!("{path} was not read yet; read it first, then edit what it says")),
         Some(seen) if seen != content.hash => {
-            return failed(format!("{path} changed since it was read; read it again, then edit what it says"));
+            return failed(format!(
+                "{path} changed since it was read; read it again, then edit what it says"
+            ));
         }
         Some(_) => {}
     }
@@ -192,7 +198,8 @@ fn missed(which: &str, path: &str, old: &str, miss: Miss) -> ToolError {
 fn has_line_numbers(text: &str) -> bool {
     let numbered = |line: &str| {
         let rest = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit());
-        rest.len() < line.trim_start().len() && (rest.starts_with(": ") || rest.starts_with('\t') || rest == ":")
+        rest.len() < line.trim_start().len()
+            && (rest.starts_with(": ") || rest.starts_with('\t') || rest == ":")
     };
     text.lines().filter(|line| !line.trim().is_empty()).all(numbered)
 }
@@ -252,7 +259,8 @@ fn perform(world: &World, place: &Place, change: Change, notes: &str) -> Result<
     let shown = clip(&diff, MAX_DIFF);
     let mut text = format!("edited {summary}\n{notes}{}", redact(shown.text));
     if shown.left_out > 0 {
-        let _ = write!(text, "\n… {} more bytes of diff left out; read the file to see the rest", shown.left_out);
+        let _ =
+            write!(text, "\n… {} more bytes of diff left out; read the file to see the rest", shown.left_out);
     }
     Ok(ToolOutput { text, summary, ..ToolOutput::default() })
 }
@@ -292,8 +300,7 @@ mod tests {
             std::fs::write(temp.path().join(name), bytes).unwrap();
             let workspace = Workspace::open(temp.path()).unwrap();
             let sandbox = Arc::new(NoSandbox(Level { name: "none", missing: Vec::new() }));
-            let stage =
-                Self { temp, world: Arc::new(World { workspace, sandbox, scanner: Scanner::new() }) };
+            let stage = Self { temp, world: Arc::new(World { workspace, sandbox, scanner: Scanner::new() }) };
             stage.see(name);
             stage
         }
@@ -313,7 +320,10 @@ mod tests {
             let Verdict::Allow(permit) = Policy::new(Mode::Yes).judge(&plan.action) else {
                 return Err("not allowed".into());
             };
-            plan.perform(permit, Progress::silent()).await.map(|out| out.text).map_err(|error| error.to_string())
+            plan.perform(permit, Progress::silent())
+                .await
+                .map(|out| out.text)
+                .map_err(|error| error.to_string())
         }
     }
 
@@ -326,7 +336,11 @@ mod tests {
         let check = async |before: &str, args: Value, expected: &str| {
             let stage = Stage::new("f", before);
             let result = stage.edit(args).await;
-            assert_eq!((result.is_ok(), stage.text("f").as_str()), (true, expected), "{before:?}: {result:?}");
+            assert_eq!(
+                (result.is_ok(), stage.text("f").as_str()),
+                (true, expected),
+                "{before:?}: {result:?}"
+            );
         };
         check("a\nb\n", one("b", "c"), "a\nc\n").await;
         check("a\r\nb\r\nc", one("a\nb", "x\ny\nz"), "x\r\ny\r\nz\r\nc").await;
@@ -334,8 +348,12 @@ mod tests {
         check("\u{feff}a\nb", one("\u{feff}a", "\u{feff}c"), "\u{feff}c\nb").await;
         check("a\nb", one("\nb", ""), "a").await;
         check("  a\n    b\n", one("a\n  b\n", "a\n  c\n"), "  a\n    c\n").await;
-        check("a a a", json!({"path": "f", "old_string": "a", "new_string": "b", "replace_all": true}), "b b b")
-            .await;
+        check(
+            "a a a",
+            json!({"path": "f", "old_string": "a", "new_string": "b", "replace_all": true}),
+            "b b b",
+        )
+        .await;
         let edits = json!([{"oldString": "a", "newString": "b"}, {"oldText": "b", "newText": "a"}]);
         check("a b", json!({"file_path": "f", "edits": edits}), "b a").await;
         check("a b", json!({"filePath": "f", "edits": edits.to_string()}), "b a").await;
@@ -358,13 +376,15 @@ mod tests {
         check("a\n", json!({"filePath": "f"}), "`oldString` is missing").await;
         check("a\n", json!({"filePath": "f", "edits": []}), "`edits` is empty").await;
         check("a\n", json!({"filePath": "f", "edits": 3}), "must be a list").await;
-        check("a\n", json!({"filePath": "f", "oldString": "a", "newString": "b", "edits": []}), "not both").await;
+        check("a\n", json!({"filePath": "f", "oldString": "a", "newString": "b", "edits": []}), "not both")
+            .await;
         check("a\n", json!({"filePath": "../f", "oldString": "a", "newString": "b"}), "outside").await;
         check("a\n", json!({"filePath": "g", "oldString": "a", "newString": "b"}), "does not exist").await;
         let overlap = json!([{"oldString": "ab", "newString": "x"}, {"oldString": "bc", "newString": "y"}]);
         check("abc\n", json!({"filePath": "f", "edits": overlap}), "edits 1 and 2").await;
         let half = json!([{"oldString": "a", "newString": "x"}, {"oldString": "z", "newString": "y"}]);
-        check("abc\n", json!({"filePath": "f", "edits": half}), "edit 2 of 2: `oldString` in f: not found").await;
+        check("abc\n", json!({"filePath": "f", "edits": half}), "edit 2 of 2: `oldString` in f: not found")
+            .await;
     }
 
     #[tokio::test]
@@ -387,7 +407,9 @@ mod tests {
         let stage = Stage::new("f", "a\n");
         let plan = Edit.plan(&one("a", "b"), &stage.world).unwrap();
         std::fs::write(stage.temp.path().join("f"), "a\nuser\n").unwrap();
-        let Verdict::Allow(permit) = Policy::new(Mode::Yes).judge(&plan.action) else { panic!("not allowed") };
+        let Verdict::Allow(permit) = Policy::new(Mode::Yes).judge(&plan.action) else {
+            panic!("not allowed")
+        };
         assert!(plan.perform(permit, Progress::silent()).await.is_err());
         assert_eq!(stage.text("f"), "a\nuser\n");
     }
