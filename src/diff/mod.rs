@@ -156,7 +156,8 @@ pub fn numbered(before: &str, after: &str, context: usize) -> String {
     let last = hunks.iter().flat_map(Hunk::numbered).map(|(number, _)| number).max().unwrap_or(0);
     let width = last.to_string().len();
     // Where every line ends in CRLF the carriage returns say nothing.
-    let crlf = hunks.iter().flat_map(|hunk| &hunk.lines).all(|line| line.unended || line.text.ends_with('\r'));
+    let crlf =
+        hunks.iter().flat_map(|hunk| &hunk.lines).all(|line| line.unended || line.text.ends_with('\r'));
     let mut out = String::new();
     for (index, hunk) in hunks.iter().enumerate() {
         if index > 0 {
@@ -177,9 +178,9 @@ pub fn numbered(before: &str, after: &str, context: usize) -> String {
 pub fn stats(before: &str, after: &str) -> (usize, usize) {
     let (old, new) = (lines::split(before), lines::split(after));
     let ops = capture_diff_slices(Algorithm::Myers, &old, &new);
-    ops.iter().filter(|op| !matches!(op, DiffOp::Equal { .. })).fold((0, 0), |(added, removed), op| {
-        (added + op.new_range().len(), removed + op.old_range().len())
-    })
+    ops.iter()
+        .filter(|op| !matches!(op, DiffOp::Equal { .. }))
+        .fold((0, 0), |(added, removed), op| (added + op.new_range().len(), removed + op.old_range().len()))
 }
 
 #[cfg(test)]
@@ -210,16 +211,19 @@ mod tests {
 
     #[test]
     fn a_lone_carriage_return_does_not_end_a_line() {
-        assert_eq!(unified("f", Some("a\rb\n"), Some("a\rc\n")), "--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\rb\n+a\rc\n");
+        assert_eq!(
+            unified("f", Some("a\rb\n"), Some("a\rc\n")),
+            "--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\rb\n+a\rc\n"
+        );
         assert_eq!(stats("a\rb\n", "a\rc\n"), (1, 1));
     }
 
     #[test]
     fn the_numbered_diff_shows_where_each_line_stands() {
-        let before: String = (1..=12).map(|n| format!("l{n}\n")).collect();
+        let before = "l1\nl2\nl3\nl4\nl5\nl6\nl7\nl8\nl9\nl10\nl11\nl12\n";
         let after = before.replace("l2\n", "L2\nnew\n").replace("l11\n", "");
         assert_eq!(
-            numbered(&before, &after, 1),
+            numbered(before, &after, 1),
             " 1   l1\n 2 - l2\n 2 + L2\n 3 + new\n 4   l3\n...\n11   l10\n11 - l11\n12   l12\n"
         );
         assert_eq!(numbered("a\r\nb\r\n", "a\r\nc\r\n", 1), "1   a\n2 - b\n2 + c\n");

@@ -9,6 +9,8 @@ pub mod grep;
 pub mod list;
 pub mod read;
 pub mod write;
+pub mod edit;
+pub mod patch;
 
 use crate::action::Action;
 use crate::message::Spec;
@@ -48,6 +50,8 @@ pub fn all() -> Vec<Box<dyn Tool>> {
         Box::new(glob::Glob),
         Box::new(grep::Grep),
         Box::new(write::Write),
+        Box::new(edit::Edit),
+        Box::new(patch::Patch),
     ]
 }
 
