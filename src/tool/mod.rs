@@ -4,6 +4,7 @@
 //! [`Plan::perform`], which wants a [`Permit`] for exactly that action.
 
 pub mod args;
+pub mod webfetch;
 
 use crate::action::Action;
 use crate::message::Spec;
