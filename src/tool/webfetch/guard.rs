@@ -41,7 +41,7 @@ const REFUSED_6: [(Ipv6Addr, u32, &str); 4] = [
 /// Where IPv6-only networks put IPv4: `64:ff9b::/96`.
 const NAT64: Ipv6Addr = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
 
-/// Why an address is not public; `Nonewhen it is.
+/// Why an address is not public; `None` when it is.
 pub fn refusal(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(address) => REFUSED_4
