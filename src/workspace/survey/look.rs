@@ -242,7 +242,8 @@ pub(super) fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-fn ending_of(path: &str) -> Option<&str> {
+/// What follows the last dot of a file's name.
+pub(super) fn ending_of(path: &str) -> Option<&str> {
     name_of(path).rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, ending)| ending)
 }
 

@@ -1,6 +1,6 @@
 //! Manifests: what they name as dependencies, and the frameworks among those.
 
-use super::look::{Look, name_of};
+use super::look::{Look, ending_of, folder_of, name_of};
 use super::{MAX_MANIFEST, head};
 use crate::workspace::Workspace;
 use serde_json::Value;
@@ -163,8 +163,8 @@ impl Manifest {
                 let words = text.lines().flat_map(str::split_whitespace).filter(|word| word.contains('/'));
                 manifest.dependencies = words.map(str::to_owned).collect();
             }
-            _ if name.ends_with(".txt") => {
-                manifest.dependencies = text.lines().filter_map(requirement).collect()
+            _ if ending_of(name) == Some("txt") => {
+                manifest.dependencies = text.lines().filter_map(requirement).collect();
             }
             _ => manifest.text = text,
         }
@@ -244,14 +244,14 @@ impl Manifest {
 
     fn main(&self) -> Option<String> {
         let main = self.main.as_deref()?.trim_start_matches("./");
-        let folder = super::look::folder_of(&self.path);
+        let folder = folder_of(&self.path);
         Some(if folder.is_empty() { main.to_owned() } else { format!("{folder}/{main}") })
     }
 }
 
 fn world_of(path: &str) -> Option<World> {
     let name = name_of(path);
-    let in_requirements = super::look::folder_of(path).rsplit('/').next() == Some("requirements");
+    let in_requirements = folder_of(path).rsplit('/').next() == Some("requirements");
     Some(match name {
         "pyproject.toml" | "Pipfile" | "setup.cfg" | "tox.ini" | "pytest.ini" => World::Python,
         "package.json" => World::Node,
@@ -260,8 +260,10 @@ fn world_of(path: &str) -> Option<World> {
         "composer.json" => World::Php,
         "Gemfile" => World::Ruby,
         "Cargo.toml" => World::Rust,
-        _ if name.ends_with(".csproj") => World::DotNet,
-        _ if name.ends_with(".txt") && (name.starts_with("requirements") || in_requirements) => World::Python,
+        _ if ending_of(name) == Some("csproj") => World::DotNet,
+        _ if ending_of(name) == Some("txt") && (name.starts_with("requirements") || in_requirements) => {
+            World::Python
+        }
         _ => return None,
     })
 }
@@ -281,8 +283,9 @@ fn requirement(line: &str) -> Option<String> {
 
 /// Frameworks that a source file imports, for repositories whose manifests say nothing.
 pub(super) fn imported<'a>(path: &str, source: &'a str) -> impl Iterator<Item = &'static str> + use<'a> {
-    let is_python = path.ends_with(".py");
-    let is_node = [".js", ".ts", ".mjs", ".cjs", ".mts", ".cts"].iter().any(|ending| path.ends_with(ending));
+    let ending = ending_of(path).unwrap_or_default();
+    let is_python = ending == "py";
+    let is_node = matches!(ending, "js" | "ts" | "mjs" | "cjs" | "mts" | "cts");
     FRAMEWORKS.iter().filter_map(move |(world, name, title)| {
         let imports = match world {
             World::Python if is_python => source.lines().any(|line| {
