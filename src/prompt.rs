@@ -45,9 +45,11 @@ pub fn run(request: &str, survey: &str) -> String {
     ended(&with_context(request.trim().to_owned(), survey))
 }
 
-/// The asker's own words within an opening message; the whole message where it has no issue block.
+/// The asker's own words within an opening message: the issue of a mission, or what stands before the first
+/// look at the repository.
 pub fn issue_in(opening: &str) -> &str {
-    quoted(opening, "issue").unwrap_or(opening)
+    let before_context = || opening.split("\n<untrusted source=").next().unwrap_or(opening).trim();
+    quoted(opening, "issue").unwrap_or_else(before_context)
 }
 
 /// The project's own test command in an opening message: the line the first look has for it, and no line that
