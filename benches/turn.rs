@@ -34,7 +34,8 @@ impl Host for Nobody {
 }
 
 fn script() -> Vec<Turn> {
-    let mut turns: Vec<Turn> = (0..TURNS).map(|n| Turn::call("grep", json!({"pattern": format!("word{n}")}))).collect();
+    let mut turns: Vec<Turn> =
+        (0..TURNS).map(|n| Turn::call("grep", json!({"pattern": format!("word{n}")}))).collect();
     turns.push(Turn::text("Done."));
     turns
 }

@@ -8,7 +8,8 @@ use serde_json::Value;
 #[test]
 fn an_unknown_subcommand_exits_2() {
     let stage = Stage::empty();
-    for args in [&["audit"][..], &["fix"], &["run", "x", "--colour"], &["run", "x", "--max-turns", "0"], &[]] {
+    for args in [&["audit"][..], &["fix"], &["run", "x", "--colour"], &["run", "x", "--max-turns", "0"], &[]]
+    {
         let run = stage.agent(args).exits(2);
         assert!(!run.stderr.is_empty());
     }
@@ -58,12 +59,19 @@ fn a_result_comes_last_whatever_happens() {
     for (args, code) in cases {
         let file = stage.home().join("result.json");
         let path = file.display().to_string();
-        let run = stage.agent(&[args, &["--output-format", "stream-json", "--result", &path][..]].concat()).exits(*code);
+        let run = stage
+            .agent(&[args, &["--output-format", "stream-json", "--result", &path][..]].concat())
+            .exits(*code);
         let lines = run.lines();
         let last = lines.last().unwrap();
         assert_eq!(last["type"], "result", "{args:?}: {run}");
         assert!(lines.iter().rev().skip(1).all(|line| line["type"] != "result"));
-        assert!(lines.iter().enumerate().all(|(at, line)| line["seq"] == at && line["v"] == 1 && line["ts"].is_string()));
+        assert!(
+            lines
+                .iter()
+                .enumerate()
+                .all(|(at, line)| line["seq"] == at && line["v"] == 1 && line["ts"].is_string())
+        );
         let written: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
         assert_eq!(written["status"], last["status"]);
         assert!(!written["summary"].as_str().unwrap().is_empty(), "{args:?}");
@@ -73,9 +81,12 @@ fn a_result_comes_last_whatever_happens() {
 #[test]
 fn piped_output_is_plain() {
     let stage = Stage::of_example("notes-python");
-    let run = stage.agent(&["fix", "SQL injection in the login endpoint", "--yes", "--test", "true"]).exits(0);
+    let run =
+        stage.agent(&["fix", "SQL injection in the login endpoint", "--yes", "--test", "true"]).exits(0);
     assert!(!run.stdout.contains('\u{1b}'), "no escape sequences");
-    for part in ["+++ b/notes/accounts.py", "What was wrong", "What changed", "What is proven", "CWE-89", "passed"] {
+    for part in
+        ["+++ b/notes/accounts.py", "What was wrong", "What changed", "What is proven", "CWE-89", "passed"]
+    {
         assert!(run.stdout.contains(part), "{part}: {run}");
     }
 }
@@ -88,7 +99,8 @@ fn scan_speaks_text_json_and_sarif() {
     let sarif: Value = stage.agent(&["scan", "--output-format", "sarif"]).exits(0).result();
     assert_eq!(sarif["version"], "2.1.0");
     assert!(!sarif["runs"][0]["results"].as_array().unwrap().is_empty());
-    let one = stage.agent(&["scan", "notes/accounts.py", "--family", "sql-injection", "--output-format", "json"]);
+    let one =
+        stage.agent(&["scan", "notes/accounts.py", "--family", "sql-injection", "--output-format", "json"]);
     let one = one.exits(0).result();
     assert!(one.as_array().unwrap().iter().all(|f| f["path"] == "notes/accounts.py"), "{one}");
     assert!(!one.as_array().unwrap().is_empty());
@@ -100,7 +112,8 @@ fn scan_speaks_text_json_and_sarif() {
 #[test]
 fn tells_what_the_model_is_told() {
     let tools = Stage::empty().agent(&["tools"]).exits(0).result();
-    let names: Vec<&str> = tools.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        tools.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
     for name in ["write", "edit", "bash", "patch", "read", "grep", "glob", "list", "webfetch", "scan"] {
         assert!(names.contains(&name), "{name}");
     }
@@ -134,8 +147,19 @@ fn a_bad_definition_names_file_and_line() {
 
 #[test]
 fn a_definition_decides_which_tools_are_offered() {
-    let stage = Stage::with(&[("reader.md", "---\nname: reader\ndescription: looks\ntools: Read, Grep\n---\nLook.\n")]);
-    let run = stage.agent(&["run", "fix the sql injection", "--agent", "reader.md", "--yes", "--output-format", "json"]);
+    let stage = Stage::with(&[(
+        "reader.md",
+        "---\nname: reader\ndescription: looks\ntools: Read, Grep\n---\nLook.\n",
+    )]);
+    let run = stage.agent(&[
+        "run",
+        "fix the sql injection",
+        "--agent",
+        "reader.md",
+        "--yes",
+        "--output-format",
+        "json",
+    ]);
     let run = run.exits(8);
     assert!(run.result()["summary"].as_str().unwrap().contains("edit"), "{run}");
 }

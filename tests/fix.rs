@@ -19,7 +19,9 @@ const FAMILIES: &[(&str, &str)] = &[
 
 fn has_node() -> bool {
     let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/orders-node/node_modules");
-    has("node") && has("npm") && (modules.is_dir() || skip("examples/orders-node: run `npm ci --ignore-scripts` there"))
+    has("node")
+        && has("npm")
+        && (modules.is_dir() || skip("examples/orders-node: run `npm ci --ignore-scripts` there"))
 }
 
 fn fix(stage: &Stage, issue: &str) -> Run {
@@ -61,8 +63,12 @@ fn closes_every_planted_weakness(example: &str) {
             assert_eq!(gate["status"], "passed", "{example} {name}: {run}");
         }
         assert!(!families_found(&stage).contains(*name), "{example}: {name} is gone");
-        let changed: BTreeSet<String> =
-            result["files"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap().to_owned()).collect();
+        let changed: BTreeSet<String> = result["files"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|f| f["path"].as_str().unwrap().to_owned())
+            .collect();
         assert!(!changed.is_empty());
         untouched_lines_are_identical(&before, &stage.tree(), &changed);
         let fixed = stage.tree();
@@ -118,7 +124,10 @@ fn reads_the_issue_from_a_file_and_from_standard_input() {
         return;
     }
     let stage = Stage::of_example("notes-python");
-    stage.write("issue.md", "# Login is injectable\n\nSQL injection in the login endpoint, see notes/accounts.py\n");
+    stage.write(
+        "issue.md",
+        "# Login is injectable\n\nSQL injection in the login endpoint, see notes/accounts.py\n",
+    );
     let run = stage.agent(&["fix", "issue.md", "--yes", "--output-format", "json"]).exits(0);
     assert_eq!(run.result()["status"], "fixed", "{run}");
     let stage = Stage::of_example("notes-python");
@@ -134,16 +143,21 @@ fn a_failing_test_after_the_change_is_not_fixed() {
     }
     let stage = Stage::of_example("notes-python");
     // Passes before, fails once the file is touched.
-    stage.write(
-        "check.sh",
-        "grep -q 'f\"SELECT' notes/accounts.py\n",
-    );
-    let run =
-        stage.agent(&["fix", "SQL injection in login", "--yes", "--output-format", "json", "--test", "sh check.sh"]);
+    stage.write("check.sh", "grep -q 'f\"SELECT' notes/accounts.py\n");
+    let run = stage.agent(&[
+        "fix",
+        "SQL injection in login",
+        "--yes",
+        "--output-format",
+        "json",
+        "--test",
+        "sh check.sh",
+    ]);
     let run = run.exits(6);
     let result = run.result();
     assert_eq!(result["status"], "not_fixed");
-    let behaviour = result["verification"].as_array().unwrap().iter().find(|g| g["name"] == "behaviour").unwrap();
+    let behaviour =
+        result["verification"].as_array().unwrap().iter().find(|g| g["name"] == "behaviour").unwrap();
     assert_eq!(behaviour["status"], "failed");
 }
 
@@ -151,7 +165,15 @@ fn a_failing_test_after_the_change_is_not_fixed() {
 fn a_missing_toolchain_is_unknown_and_said() {
     let stage = Stage::of_example("notes-python");
     let run = stage
-        .agent(&["fix", "SQL injection in login", "--yes", "--output-format", "json", "--test", "no-such-runner"])
+        .agent(&[
+            "fix",
+            "SQL injection in login",
+            "--yes",
+            "--output-format",
+            "json",
+            "--test",
+            "no-such-runner",
+        ])
         .exits(10);
     let result = run.result();
     assert_eq!(result["status"], "fixed_unverified");

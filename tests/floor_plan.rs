@@ -130,7 +130,8 @@ fn every_file_says_its_duty_and_stays_a_room() {
 
 #[test]
 fn the_ground_floor_is_words_only() {
-    let banned = ["std::fs", "std::env", "std::process", "std::net", "tokio", "reqwest", "println!", "eprintln!"];
+    let banned =
+        ["std::fs", "std::env", "std::process", "std::net", "tokio", "reqwest", "println!", "eprintln!"];
     let mut faults = Vec::new();
     for path in files("src", "rs") {
         if !room(&path).is_some_and(|room| GROUND.contains(&room.as_str())) {
@@ -148,7 +149,10 @@ fn the_ground_floor_is_words_only() {
 #[test]
 fn tools_and_their_words_pair_one_to_one() {
     let stems = |folder: &str, ending: &str| -> BTreeSet<String> {
-        files(folder, ending).iter().map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+        files(folder, ending)
+            .iter()
+            .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect()
     };
     let words = stems("tools", "json");
     let mut rooms = stems("src/tool", "rs");
@@ -171,7 +175,8 @@ fn tools_and_their_words_pair_one_to_one() {
 fn every_prompt_and_rule_is_embedded_exactly_once() {
     let sources: String = files("src", "rs").iter().map(|path| read(path)).collect();
     let mut faults = Vec::new();
-    let prompts = files("prompts", "md").into_iter().chain(files("rules", "yaml")).chain(files("tools", "json"));
+    let prompts =
+        files("prompts", "md").into_iter().chain(files("rules", "yaml")).chain(files("tools", "json"));
     for path in prompts.chain([root().join("agent.md")]) {
         let name = shown(&path);
         let count = sources.matches(&format!("/{name}\"")).count();

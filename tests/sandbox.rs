@@ -171,7 +171,10 @@ async fn gives_no_variable_of_the_agent_to_a_command() {
         let output = house.works("env | cut -d= -f1 | sort | tr '\\n' ' '; cat /proc/self/environ").await;
         assert!(!output.contains("CARGO_MANIFEST") && !output.contains("API_KEY"), "{output}");
         for name in output.lines().next().unwrap().split(' ') {
-            let known = ["PATH", "HOME", "LANG", "TERM", "TZ", "USER", "SHELL", "TMPDIR", "PWD", "SHLVL", "_", "OLDPWD"];
+            let known = [
+                "PATH", "HOME", "LANG", "TERM", "TZ", "USER", "SHELL", "TMPDIR", "PWD", "SHLVL", "_",
+                "OLDPWD",
+            ];
             let toolchain = ["RUSTUP_HOME", "CARGO_HOME", "PYENV_ROOT", "NVM_DIR"];
             let fine = known.contains(&name) || name.starts_with("LC_") || toolchain.contains(&name);
             assert!(fine || name.is_empty() || name.contains('\0'), "{name} in {output}");
@@ -248,7 +251,8 @@ async fn ends_daemons_that_left_the_session() {
     for (number, house) in walled().into_iter().enumerate() {
         let mark = format!("96{number}.77");
         let began = Instant::now();
-        let done = house.run(&format!("setsid nohup sleep {mark} & setsid sh -c 'sleep {mark} & ' ; echo ok")).await;
+        let done =
+            house.run(&format!("setsid nohup sleep {mark} & setsid sh -c 'sleep {mark} & ' ; echo ok")).await;
         assert_eq!(done.exit, Exit::Code(0));
         assert!(began.elapsed() < Duration::from_secs(3));
         assert!(is_gone_soon(&mark).await, "a daemon goes on");
@@ -321,7 +325,8 @@ async fn hides_homes_and_machine_secrets() {
             assert_eq!(house.run(&format!("cat {path} 2>/dev/null")).await.output, "", "{path}");
         }
         assert_eq!(house.run("cat /proc/kcore 2>/dev/null | head -c 4").await.output, "");
-        let disks = house.run("ls /dev; head -c 16 /dev/vda /dev/sda /dev/mem 2>/dev/null | wc -c").await.output;
+        let disks =
+            house.run("ls /dev; head -c 16 /dev/vda /dev/sda /dev/mem 2>/dev/null | wc -c").await.output;
         assert!(disks.ends_with("0\n"), "{disks}");
     }
 }
@@ -335,7 +340,12 @@ async fn blanks_env_files_but_not_their_examples() {
     let done = house.run("cat .env services/api/.env.production .env.example; cat .env >/dev/null").await;
     assert_eq!(done.output, "KEY=fill-me-in\n");
     assert!(done.denials.iter().any(|denial| denial.contains(".env reads as empty")), "{:?}", done.denials);
-    for command in ["grep -r canary .", "python3 -c \"print(open('.env').read())\"", "git diff --no-index /dev/null .env", "cp .env x; cat x"] {
+    for command in [
+        "grep -r canary .",
+        "python3 -c \"print(open('.env').read())\"",
+        "git diff --no-index /dev/null .env",
+        "cp .env x; cat x",
+    ] {
         assert!(!house.run(command).await.output.contains("canary"), "{command}");
     }
     house.run("rm -f .env; mv .env y; echo x > .env").await;
@@ -404,7 +414,10 @@ async fn lets_nothing_leave_the_machine() {
     for house in walled() {
         let script = "import socket\ns=socket.socket(); s.settimeout(3); s.connect(('192.0.2.1',80))";
         let done = house.fails(&format!("python3 -c \"{script}\"")).await;
-        assert!(done.denials.iter().any(|denial| denial.contains("network") || denial.contains("call")), "{done:?}");
+        assert!(
+            done.denials.iter().any(|denial| denial.contains("network") || denial.contains("call")),
+            "{done:?}"
+        );
         let script = "import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.sendto(b'x',('192.0.2.1',53))";
         house.fails(&format!("python3 -c \"{script}\"")).await;
         house.fails("exec 3<>/dev/tcp/192.0.2.1/80").await;
@@ -420,7 +433,8 @@ async fn does_not_reach_servers_and_sockets_of_the_host() {
         house.fails(&format!("exec 3<>/dev/tcp/127.0.0.1/{port}")).await;
         let path = house.root.parent().unwrap().join("host.sock");
         let _unix = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        let script = format!("import socket\ns=socket.socket(socket.AF_UNIX); s.connect('{}')", path.display());
+        let script =
+            format!("import socket\ns=socket.socket(socket.AF_UNIX); s.connect('{}')", path.display());
         house.fails(&format!("python3 -c \"{script}\"")).await;
         house.fails(&format!("kill -0 {}", std::process::id())).await;
     }
@@ -492,14 +506,20 @@ async fn keeps_toolchains_below_the_home_usable() {
 #[tokio::test]
 async fn lets_tests_of_projects_run() {
     let Some(house) = House::build(Kind::Namespaces) else { return };
-    house.file("test_a.py", "import unittest\nclass T(unittest.TestCase):\n  def test_one(self):\n    self.assertEqual(1, 1)\n");
+    house.file(
+        "test_a.py",
+        "import unittest\nclass T(unittest.TestCase):\n  def test_one(self):\n    self.assertEqual(1, 1)\n",
+    );
     house.works("python3 -m unittest -q").await;
     if has("script") {
         house.works("script -qc true /dev/null").await;
     }
     house.works("python3 -c 'import multiprocessing as m; p=m.Pool(2); print(p.map(abs,[1,-2]))'").await;
     if has("node") && has("npm") {
-        house.file("package.json", "{\"name\":\"x\",\"version\":\"1.0.0\",\"scripts\":{\"test\":\"node --test\"}}");
+        house.file(
+            "package.json",
+            "{\"name\":\"x\",\"version\":\"1.0.0\",\"scripts\":{\"test\":\"node --test\"}}",
+        );
         house.file("a.test.js", "const t=require('node:test');t('one',()=>{});");
         let output = house.works("npm test").await;
         assert!(output.contains("pass 1"), "{output}");
@@ -539,7 +559,8 @@ async fn runs_nothing_when_no_walls_can_be_had() {
     let sandbox = open(folder.path(), folder.path(), Path::new("/bin/false"), Wish::Auto);
     assert_eq!(sandbox.level().name, "none");
     assert!(!sandbox.level().missing.is_empty());
-    let job = Job { command: "touch ran".into(), workdir: folder.path().into(), timeout: Duration::from_secs(5) };
+    let job =
+        Job { command: "touch ran".into(), workdir: folder.path().into(), timeout: Duration::from_secs(5) };
     assert!(matches!(sandbox.run(job, quiet()).await, Err(SandboxError::Walls(_))));
     assert!(!folder.path().join("ran").exists());
 }

@@ -63,7 +63,10 @@ fn drives_every_tool_over_both_wires() {
                 ("scan", json!({})),
             ])
             .saying("I look around."),
-            Turn::call("edit", json!({"filePath": "app.py", "oldString": "return name", "newString": "return name or ''"})),
+            Turn::call(
+                "edit",
+                json!({"filePath": "app.py", "oldString": "return name", "newString": "return name or ''"}),
+            ),
             Turn::call("write", json!({"filePath": "notes/new.txt", "content": "hello\n"})),
             Turn::call(
                 "patch",
@@ -76,7 +79,10 @@ fn drives_every_tool_over_both_wires() {
         let (run, stage, received) = play(Stage::with(&[("app.py", APP)]), wire, turns, &[]);
         let run = run.exits(0);
         assert_eq!(run.result()["summary"], "All done.");
-        assert_eq!(stage.read("app.py"), APP.replace("sqlite3", "json").replace("return name", "return name or ''"));
+        assert_eq!(
+            stage.read("app.py"),
+            APP.replace("sqlite3", "json").replace("return name", "return name or ''")
+        );
         assert_eq!(stage.read("notes/new.txt"), "hello\n");
         assert_eq!(received.len(), 7);
         let looked = last_results(wire, &received[..2]);
@@ -96,8 +102,9 @@ fn drives_every_tool_over_both_wires() {
 #[test]
 fn every_request_begins_with_the_bytes_of_the_last() {
     for wire in BOTH {
-        let mut turns: Vec<Turn> =
-            (0..5).map(|n| Turn::call("grep", json!({"pattern": format!("word{n}")})).thinking("hm", "sig")).collect();
+        let mut turns: Vec<Turn> = (0..5)
+            .map(|n| Turn::call("grep", json!({"pattern": format!("word{n}")})).thinking("hm", "sig"))
+            .collect();
         turns.push(Turn::text("Done."));
         let (run, _, received) = play(Stage::with(&[("app.py", APP)]), wire, turns, &[]);
         run.exits(0);
@@ -115,7 +122,8 @@ fn every_request_begins_with_the_bytes_of_the_last() {
         }
         if wire == Wire::OpenAi {
             // No marks on this wire: the raw bytes of the history are a prefix as they stand.
-            let bodies: Vec<String> = received.iter().map(|r| String::from_utf8(r.body.clone()).unwrap()).collect();
+            let bodies: Vec<String> =
+                received.iter().map(|r| String::from_utf8(r.body.clone()).unwrap()).collect();
             for pair in bodies.windows(2) {
                 let common = pair[0].bytes().zip(pair[1].bytes()).take_while(|(a, b)| a == b).count();
                 let history_end = pair[0].rfind("}]").unwrap();
@@ -177,10 +185,16 @@ fn bad_calls_become_results_and_never_end_the_run() {
 #[test]
 fn passing_faults_are_retried_and_calls_are_not_repeated() {
     for wire in BOTH {
-        for fault in [Fault::status(500).with_header("retry-after", "0"), Fault::Reset, Fault::CleanEnd, Fault::HalfEvent] {
+        for fault in [
+            Fault::status(500).with_header("retry-after", "0"),
+            Fault::Reset,
+            Fault::CleanEnd,
+            Fault::HalfEvent,
+        ] {
             let turns = vec![
                 Turn::call("bash", json!({"command": "echo once >> log.txt"})),
-                Turn::text("Done, and this answer is long enough to be cut in the middle.").fault(fault.clone()),
+                Turn::text("Done, and this answer is long enough to be cut in the middle.")
+                    .fault(fault.clone()),
             ];
             let (run, stage, received) = play(Stage::empty(), wire, turns, &[]);
             let run = run.exits(0);
@@ -198,7 +212,10 @@ fn faults_that_do_not_pass_end_in_their_own_exit_code() {
             let (run, ..) = play(Stage::empty(), wire, vec![Turn::text("x").always(fault.clone())], &[]);
             let run = run.exits(code);
             assert_eq!(run.result()["status"], status, "{wire:?} {fault:?}: {run}");
-            assert!(!run.stdout.contains("FAKE-model-canary") && !run.stderr.contains("FAKE-model-canary"), "{run}");
+            assert!(
+                !run.stdout.contains("FAKE-model-canary") && !run.stderr.contains("FAKE-model-canary"),
+                "{run}"
+            );
         };
         check(Fault::status(401), 9, "model_unavailable");
         check(Fault::EchoKey(401), 9, "model_unavailable");
@@ -227,7 +244,8 @@ fn a_refusal_is_its_own_outcome() {
 
 #[test]
 fn the_turn_budget_is_hard_and_keeps_the_work() {
-    let turns = (0..9).map(|n| Turn::call("write", json!({"filePath": format!("f{n}"), "content": "x\n"}))).collect();
+    let turns =
+        (0..9).map(|n| Turn::call("write", json!({"filePath": format!("f{n}"), "content": "x\n"}))).collect();
     let (run, stage, received) = play(Stage::empty(), Wire::OpenAi, turns, &["--max-turns", "3"]);
     let run = run.exits(7);
     assert_eq!(run.result()["status"], "budget");
@@ -265,12 +283,17 @@ fn read_only_mode_changes_nothing() {
     let server = ModelServer::start_blocking(
         Wire::OpenAi,
         vec![
-            Turn::calls([("write", json!({"filePath": "a", "content": "x"})), ("bash", json!({"command": "touch b"}))]),
+            Turn::calls([
+                ("write", json!({"filePath": "a", "content": "x"})),
+                ("bash", json!({"command": "touch b"})),
+            ]),
             Turn::text("No."),
         ],
     );
     let stage = Stage::with(&[("app.py", APP)]).env(&server.environment());
-    stage.agent(&["run", "x", "--model", "openai/m", "--mode", "read-only", "--output-format", "json"]).exits(5);
+    stage
+        .agent(&["run", "x", "--model", "openai/m", "--mode", "read-only", "--output-format", "json"])
+        .exits(5);
     assert_eq!(stage.tree().len(), 1);
 }
 
@@ -288,13 +311,20 @@ fn resumes_with_a_history_that_is_valid_to_send() {
         #[allow(clippy::disallowed_methods, reason = "the test plays the crash")]
         std::fs::write(&record, &text[..cut + 40]).unwrap();
 
-        let server = ModelServer::start_blocking(wire, vec![Turn::text("unused"), Turn::text("Second done.")]);
+        let server =
+            ModelServer::start_blocking(wire, vec![Turn::text("unused"), Turn::text("Second done.")]);
         let stage = stage.env(&server.environment());
-        let run = stage.agent(&["resume", &id, "--model", model(wire), "--yes", "--output-format", "json"]).exits(0);
+        let run = stage
+            .agent(&["resume", &id, "--model", model(wire), "--yes", "--output-format", "json"])
+            .exits(0);
         assert_eq!(run.result()["session_id"], id.as_str());
         let told = last_results(wire, &server.received()).join("");
         assert!(wire == Wire::OpenAi || told.contains("interrupted"), "{told}");
-        assert!(String::from_utf8(server.requests().pop().unwrap()).unwrap().contains("interrupted before it gave"));
+        assert!(
+            String::from_utf8(server.requests().pop().unwrap())
+                .unwrap()
+                .contains("interrupted before it gave")
+        );
         let listed = stage.agent(&["resume", "--list", "--output-format", "json"]).exits(0).result();
         assert_eq!(listed[0]["session_id"], id.as_str());
     }
@@ -305,13 +335,17 @@ fn an_interrupt_ends_the_command_and_still_gives_a_result() {
     if !has("sleep") {
         return;
     }
-    let turns = vec![Turn::call("bash", json!({"command": "touch started; sleep 60; touch finished"})), Turn::text("x")];
+    let turns = vec![
+        Turn::call("bash", json!({"command": "touch started; sleep 60; touch finished"})),
+        Turn::text("x"),
+    ];
     let server = ModelServer::start_blocking(Wire::OpenAi, turns);
     let stage = Stage::empty().env(&server.environment());
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let args = ["run", "x", "--model", "openai/m", "--yes", "--output-format", "stream-json"];
         let mut command = stage.command(&args);
-        let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let child =
+            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
         let started = std::time::Instant::now();
         while !stage.root().join("started").exists() {
             assert!(started.elapsed().as_secs() < 60, "the command starts");
@@ -323,7 +357,11 @@ fn an_interrupt_ends_the_command_and_still_gives_a_result() {
         assert_eq!(output.status.code(), Some(code));
         let text = String::from_utf8(output.stdout).unwrap();
         let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
-        assert_eq!((last["type"].as_str(), last["status"].as_str()), (Some("result"), Some("cancelled")), "{text}");
+        assert_eq!(
+            (last["type"].as_str(), last["status"].as_str()),
+            (Some("result"), Some("cancelled")),
+            "{text}"
+        );
         assert!(!stage.root().join("finished").exists());
         #[allow(clippy::disallowed_methods, reason = "the test tidies up for its next round")]
         std::fs::remove_file(stage.root().join("started")).unwrap();
@@ -332,13 +370,15 @@ fn an_interrupt_ends_the_command_and_still_gives_a_result() {
 
 #[allow(clippy::disallowed_methods, reason = "the test plays the terminal")]
 fn send(pid: u32, signal: &str) {
-    let done = std::process::Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status().unwrap();
+    let done =
+        std::process::Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status().unwrap();
     assert!(done.success());
 }
 
 #[test]
 fn one_connection_carries_the_whole_session() {
-    let mut turns: Vec<Turn> = (0..6).map(|n| Turn::call("grep", json!({"pattern": format!("w{n}")}))).collect();
+    let mut turns: Vec<Turn> =
+        (0..6).map(|n| Turn::call("grep", json!({"pattern": format!("w{n}")}))).collect();
     turns.push(Turn::text("Done."));
     let server = ModelServer::start_blocking(Wire::OpenAi, turns);
     let stage = Stage::empty().env(&server.environment());

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Programs a backend's tests may need.
-const PROGRAMS: &[&str] = &["bash", "git", "python3", "node", "npm", "java", "mvn", "go", "php", "ruby", "dotnet", "cargo"];
+const PROGRAMS: &[&str] =
+    &["bash", "git", "python3", "node", "npm", "java", "mvn", "go", "php", "ruby", "dotnet", "cargo"];
 /// Environment variables that hold a key.
 const KEYS: &[&str] = &["ANTHROPIC_API_KEY", "OPENAI_API_KEY"];
 
@@ -30,7 +31,8 @@ fn look(work: &WorkArgs) -> Result<Value, Trouble> {
     let config = wire::decide(work)?;
     let world = wire::world(&config.workspace, &config.state, config.sandbox_off)?;
     let level = world.sandbox.level().clone();
-    let model = wire::model(&config.model).map(|model| model.name().to_owned()).map_err(|trouble| trouble.text);
+    let model =
+        wire::model(&config.model).map(|model| model.name().to_owned()).map_err(|trouble| trouble.text);
     let state = private_folder(&config.state.join("sessions"))
         .map_err(|error| error.to_string())
         .and_then(|()| tempfile::tempfile_in(&config.state).map_err(|error| error.to_string()));
@@ -54,7 +56,9 @@ fn look(work: &WorkArgs) -> Result<Value, Trouble> {
 
 fn text(seen: &Value) -> String {
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let problem = |part: &Value| part["problem"].as_str().map_or_else(|| "ok".to_owned(), |why| format!("PROBLEM: {why}"));
+    let problem = |part: &Value| {
+        part["problem"].as_str().map_or_else(|| "ok".to_owned(), |why| format!("PROBLEM: {why}"))
+    };
     let list = |value: &Value| {
         let words: Vec<String> = value.as_array().into_iter().flatten().map(word).collect();
         if words.is_empty() { "none".to_owned() } else { words.join(", ") }
@@ -70,7 +74,8 @@ fn text(seen: &Value) -> String {
     }
     out += &format!("state      {}: {}\n", word(&seen["state"]["path"]), problem(&seen["state"]));
     for program in seen["programs"].as_array().into_iter().flatten() {
-        out += &format!("{:<10} {}\n", word(&program["name"]), program["path"].as_str().unwrap_or("not found"));
+        out +=
+            &format!("{:<10} {}\n", word(&program["name"]), program["path"].as_str().unwrap_or("not found"));
     }
     out
 }

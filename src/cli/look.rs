@@ -30,7 +30,9 @@ pub(super) fn scan(
             say(&match format {
                 ScanFormat::Text => text(&workspace, &scan),
                 ScanFormat::Json => serde_json::to_string_pretty(&scan.findings).unwrap_or_default() + "\n",
-                ScanFormat::Sarif => serde_json::to_string_pretty(&sarif::document(&scan.findings)).unwrap_or_default() + "\n",
+                ScanFormat::Sarif => {
+                    serde_json::to_string_pretty(&sarif::document(&scan.findings)).unwrap_or_default() + "\n"
+                }
             });
             if fail_on_findings && !scan.findings.is_empty() { exit::NOT_FIXED } else { 0 }
         }
@@ -41,8 +43,13 @@ pub(super) fn scan(
     }
 }
 
-fn look(path: &Path, families: Vec<Family>, severity: Option<Severity>) -> Result<(Workspace, Scan), Trouble> {
-    let missing = |error: std::io::Error| Trouble::coded(exit::NO_INPUT, format!("{}: {error}", path.display()));
+fn look(
+    path: &Path,
+    families: Vec<Family>,
+    severity: Option<Severity>,
+) -> Result<(Workspace, Scan), Trouble> {
+    let missing =
+        |error: std::io::Error| Trouble::coded(exit::NO_INPUT, format!("{}: {error}", path.display()));
     let whole = path.canonicalize().map_err(missing)?;
     // A file is scanned within the folder it was named from, so that its findings carry that path.
     let here = std::env::current_dir().and_then(|here| here.canonicalize()).map_err(missing)?;
@@ -81,7 +88,10 @@ pub(super) fn tools(format: Format) -> u8 {
     let tools = tool::all();
     let specs: Vec<_> = tools.iter().map(|tool| tool.spec()).collect();
     if format == Format::Text {
-        say(&specs.iter().map(|spec| format!("{}\n    {}\n", spec.name, spec.description)).collect::<String>());
+        say(&specs
+            .iter()
+            .map(|spec| format!("{}\n    {}\n", spec.name, spec.description))
+            .collect::<String>());
     } else {
         say(&(serde_json::to_string_pretty(&specs).unwrap_or_default() + "\n"));
     }

@@ -21,7 +21,9 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> u8 {
     let Some(command) = cli.command else {
-        say_error("the terminal UI is coming; until then: `agent fix ISSUE`, `agent scan`, or `agent --help`");
+        say_error(
+            "the terminal UI is coming; until then: `agent fix ISSUE`, `agent scan`, or `agent --help`",
+        );
         return exit::USAGE;
     };
     match command {

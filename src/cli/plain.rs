@@ -75,7 +75,10 @@ impl Host for Plain {
     fn tell(&mut self, event: Event) {
         match event {
             Event::Init { session_id, workspace, model, mode, sandbox } => {
-                self.line(FAINT, &format!("{workspace} · {model} · mode {mode} · sandbox {sandbox} · {session_id}"));
+                self.line(
+                    FAINT,
+                    &format!("{workspace} · {model} · mode {mode} · sandbox {sandbox} · {session_id}"),
+                );
             }
             Event::Message { delta } => {
                 let _ = write!(self.out, "{}", printable(&delta));
@@ -118,14 +121,17 @@ impl Host for Plain {
 
     fn ask<'a>(&'a mut self, question: &'a Question) -> BoxFuture<'a, Answer> {
         self.end_text();
-        let _ = writeln!(self.out, "{UNSURE}{}{UNSURE:#}", printable(&format!("{}?", question.action.title())));
+        let _ =
+            writeln!(self.out, "{UNSURE}{}{UNSURE:#}", printable(&format!("{}?", question.action.title())));
         let _ = writeln!(self.out, "  asked because: {}", printable(&question.reason));
         let session = question.remember.as_ref().map(|what| format!(", [a]lways this session ({what})"));
         let _ = write!(self.out, "  [y]es, [N]o{}: ", printable(&session.unwrap_or_default()));
         let _ = self.out.flush();
         Box::pin(async {
             let Some(line) = read_line().await else {
-                return Answer::Reject(Some("there is no terminal to ask on; --yes decides without asking".into()));
+                return Answer::Reject(Some(
+                    "there is no terminal to ask on; --yes decides without asking".into(),
+                ));
             };
             match line.trim() {
                 "y" | "yes" => Answer::Once,

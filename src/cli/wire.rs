@@ -58,7 +58,8 @@ pub(super) fn lookup(name: &str) -> Option<String> {
 
 /// Decides the settings.
 pub(super) fn decide(work: &WorkArgs) -> Result<Config, Trouble> {
-    config::decide(work.flags(), &lookup).map_err(|error| Trouble::coded(super::exit::USAGE, error.to_string()))
+    config::decide(work.flags(), &lookup)
+        .map_err(|error| Trouble::coded(super::exit::USAGE, error.to_string()))
 }
 
 /// Opens what tools work on.
@@ -70,8 +71,9 @@ pub(super) fn world(workspace: &Path, config_state: &Path, sandbox_off: bool) ->
 
 /// The sandbox of this machine around a workspace.
 pub(super) fn walls(workspace: &Workspace, state: &Path, off: bool) -> Result<Arc<dyn Sandbox>, Trouble> {
-    let program = std::env::current_exe()
-        .map_err(|error| Trouble::new(Outcome::Error, format!("cannot find the agent's own program: {error}")))?;
+    let program = std::env::current_exe().map_err(|error| {
+        Trouble::new(Outcome::Error, format!("cannot find the agent's own program: {error}"))
+    })?;
     let wish = if off { Wish::Off } else { Wish::Auto };
     Ok(sandbox::open(workspace.root(), state, &program, wish))
 }

@@ -54,7 +54,15 @@ pub(super) fn list(work: &WorkArgs) -> u8 {
         Ok(sessions) if work.output_format == Format::Text => {
             let lines: String = sessions
                 .iter()
-                .map(|s| format!("{}  {}  {}  {}\n", s.session_id, s.time, s.model, crate::text::printable(&s.title)))
+                .map(|s| {
+                    format!(
+                        "{}  {}  {}  {}\n",
+                        s.session_id,
+                        s.time,
+                        s.model,
+                        crate::text::printable(&s.title)
+                    )
+                })
                 .collect();
             say(if lines.is_empty() { "no sessions in this workspace\n" } else { &lines });
             0
@@ -177,17 +185,24 @@ async fn perform(
         }
         Job::Resume { session, prompt } => {
             let root = parts.world.workspace.root().to_owned();
-            let id = session.or_else(|| record::list(&config.state, Some(&root)).into_iter().next().map(|s| s.session_id));
-            let id = id.ok_or_else(|| Trouble::coded(exit::NO_INPUT, "no session in this workspace to go on with"))?;
+            let id = session.or_else(|| {
+                record::list(&config.state, Some(&root)).into_iter().next().map(|s| s.session_id)
+            });
+            let id = id.ok_or_else(|| {
+                Trouble::coded(exit::NO_INPUT, "no session in this workspace to go on with")
+            })?;
             let (mut session, mission) = Session::resume(parts, &config.state, &id)?;
             session.announce(host);
             match mission.map(serde_json::from_value::<Mission>) {
                 Some(Ok(mission)) => {
                     // Killed before the first word: the mission still has to be opened.
-                    let words = if session.history().is_empty() { mission.opening(session.world()) } else { prompt };
+                    let words =
+                        if session.history().is_empty() { mission.opening(session.world()) } else { prompt };
                     work_on(&mission, &mut session, words, host).await
                 }
-                Some(Err(error)) => Err(Trouble::new(Outcome::Error, format!("the session's mission is damaged: {error}"))),
+                Some(Err(error)) => {
+                    Err(Trouble::new(Outcome::Error, format!("the session's mission is damaged: {error}")))
+                }
                 None => {
                     let ending = session.run(prompt, host).await?;
                     Ok(plain_report(&mut session, &ending))
@@ -225,7 +240,10 @@ fn plain_report(session: &mut Session, ending: &Ending) -> Report {
 /// First signal: stop cleanly. Second: at once.
 async fn watch_signals(cancel: CancellationToken, terminated: std::sync::Arc<AtomicBool>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
     let mut count = 0;
     loop {
         tokio::select! {
@@ -252,7 +270,8 @@ fn read_issue(issue: &str) -> Result<String, Trouble> {
         }
         return check_issue(issue.to_owned());
     }
-    let file = std::fs::File::open(path).map_err(|error| Trouble::coded(exit::NO_INPUT, format!("{issue}: {error}")))?;
+    let file = std::fs::File::open(path)
+        .map_err(|error| Trouble::coded(exit::NO_INPUT, format!("{issue}: {error}")))?;
     read_capped(file, issue)
 }
 
@@ -260,7 +279,9 @@ fn read_issue(issue: &str) -> Result<String, Trouble> {
 fn looks_like_a_path(issue: &str) -> bool {
     let ending = Path::new(issue).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     !issue.contains(char::is_whitespace)
-        && (issue.starts_with("./") || issue.starts_with('/') || matches!(ending, "md" | "txt" | "json" | "sarif"))
+        && (issue.starts_with("./")
+            || issue.starts_with('/')
+            || matches!(ending, "md" | "txt" | "json" | "sarif"))
 }
 
 fn read_input() -> Result<String, Trouble> {

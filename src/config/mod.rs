@@ -136,7 +136,9 @@ mod tests {
     use super::*;
 
     fn decided(flags: Flags, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        decide(flags, &|name| env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        decide(flags, &|name| {
+            env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
     }
 
     fn with_file(text: &str) -> (tempfile::TempDir, String) {
@@ -153,7 +155,10 @@ mod tests {
     fn flags_beat_environment_beats_file_beats_default() {
         let (_keep, home) = with_file("model = \"openai/file\"\nmax_turns = 7\nmode = \"auto\"\n");
         let flag = Flags { model: Some("openai/flag".into()), ..Flags::default() };
-        assert_eq!(decided(flag, &[("HOME", &home), ("AGENT_MODEL", "openai/env")]).unwrap().model, "openai/flag");
+        assert_eq!(
+            decided(flag, &[("HOME", &home), ("AGENT_MODEL", "openai/env")]).unwrap().model,
+            "openai/flag"
+        );
         let by_env = decided(Flags::default(), &[("HOME", &home), ("AGENT_MODEL", "openai/env")]).unwrap();
         assert_eq!((by_env.model.as_str(), by_env.max_turns, by_env.mode), ("openai/env", 7, Mode::Auto));
         assert_eq!(decided(Flags::default(), &[("HOME", &home)]).unwrap().model, "openai/file");

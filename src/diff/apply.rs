@@ -66,7 +66,9 @@ impl fmt::Display for PatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = &self.path;
         match &self.reason {
-            Reason::Exists => write!(f, "{path} exists already; update it, or delete it in the same patch first"),
+            Reason::Exists => {
+                write!(f, "{path} exists already; update it, or delete it in the same patch first")
+            }
             Reason::Missing => write!(f, "{path} does not exist; check the path, or add the file"),
             Reason::Nothing => write!(f, "the patch changes nothing in {path}; it may be applied already"),
             Reason::Leftover => {
@@ -145,7 +147,9 @@ impl FilePatch {
         match (self.kind, before) {
             (Kind::Add, Some(_)) => Err(fail(Reason::Exists)),
             (Kind::Update | Kind::Delete, None) => Err(fail(Reason::Missing)),
-            (Kind::Add, None) => self.content().map(|text| exact(Some(text))).ok_or_else(|| fail(Reason::NotNew)),
+            (Kind::Add, None) => {
+                self.content().map(|text| exact(Some(text))).ok_or_else(|| fail(Reason::NotNew))
+            }
             (Kind::Delete, Some(_)) if self.form == Form::Envelope => Ok(exact(None)),
             (Kind::Delete, Some(before)) => {
                 let (after, rung) = self.update(before).map_err(fail)?;
@@ -183,7 +187,8 @@ impl FilePatch {
     /// Places all chunks on `before` and writes them.
     fn update(&self, before: &str) -> Result<(String, Rung), Reason> {
         // A byte order mark the patch does not mention stays where it is.
-        let mentioned = self.chunks.iter().flat_map(|chunk| &chunk.lines).any(|line| line.text.starts_with(BOM));
+        let mentioned =
+            self.chunks.iter().flat_map(|chunk| &chunk.lines).any(|line| line.text.starts_with(BOM));
         let text = before.strip_prefix(BOM).filter(|_| !mentioned).unwrap_or(before);
         let hay = Haystack::new(text);
         let mut cuts: Vec<Cut<'_>> = Vec::new();
@@ -211,7 +216,13 @@ impl FilePatch {
         Ok((out, rung))
     }
 
-    fn write(&self, hay: &Haystack<'_>, text: &str, cuts: &[Cut<'_>], out: &mut String) -> Result<(), Reason> {
+    fn write(
+        &self,
+        hay: &Haystack<'_>,
+        text: &str,
+        cuts: &[Cut<'_>],
+        out: &mut String,
+    ) -> Result<(), Reason> {
         let dominant = Ending::dominant(text).unwrap_or(Ending::Lf);
         let mut writer = Writer { out, ending: "" };
         let mut at = 0;
@@ -331,10 +342,7 @@ mod tests {
 
     fn applied(text: &str, before: &str) -> Result<String, String> {
         let patch = patch::parse(text).map_err(|error| error.to_string())?;
-        patch.files[0]
-            .apply(Some(before))
-            .map(Option::unwrap_or_default)
-            .map_err(|error| error.to_string())
+        patch.files[0].apply(Some(before)).map(Option::unwrap_or_default).map_err(|error| error.to_string())
     }
 
     fn update(body: &str) -> String {
@@ -345,7 +353,8 @@ mod tests {
     fn a_pure_insertion_goes_where_its_context_says_and_never_to_the_end_by_default() {
         let file = "a\nb\nc\n";
         let check = |body: &str, expected: Result<&str, &str>| {
-            let got = if body.starts_with("---") { applied(body, file) } else { applied(&update(body), file) };
+            let got =
+                if body.starts_with("---") { applied(body, file) } else { applied(&update(body), file) };
             match (got, expected) {
                 (Ok(got), Ok(expected)) => assert_eq!(got, expected, "{body}"),
                 (Err(got), Err(expected)) => assert!(got.contains(expected), "{body}: {got}"),

@@ -128,7 +128,10 @@ impl<'a> Reader<'a> {
     fn nothing(&mut self) -> Result<(), ParseError> {
         while let Some(line) = self.body() {
             if !line.trim().is_empty() {
-                return Err(ParseError::at(self.at, "nothing may follow `*** Delete File:` but the next section"));
+                return Err(ParseError::at(
+                    self.at,
+                    "nothing may follow `*** Delete File:` but the next section",
+                ));
             }
             self.at += 1;
         }

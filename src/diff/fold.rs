@@ -75,7 +75,8 @@ impl Normal {
 
 /// `text` after `loss`.
 pub(super) fn normalize(text: &str, loss: Loss) -> Normal {
-    let mut out = Normal { text: String::with_capacity(text.len()), origin: Vec::with_capacity(text.len() + 1) };
+    let mut out =
+        Normal { text: String::with_capacity(text.len()), origin: Vec::with_capacity(text.len() + 1) };
     let mut start = 0;
     for line in split(text) {
         let kept = loss.keep(line);

@@ -93,7 +93,8 @@ impl fmt::Display for Miss {
             Miss::Empty => f.write_str("the text to find is empty"),
             Miss::Ambiguous { rung, lines, total } => {
                 let listed: Vec<String> = lines.iter().map(usize::to_string).collect();
-                let more = if *total >= MAX_LISTED && lines.len() >= MAX_LISTED { " and maybe more" } else { "" };
+                let more =
+                    if *total >= MAX_LISTED && lines.len() >= MAX_LISTED { " and maybe more" } else { "" };
                 write!(f, "found {total} times, at lines {}{more}", listed.join(", "))?;
                 if let Some(overlooked) = rung.overlooked() {
                     write!(f, " (none exactly; with {overlooked})")?;
@@ -398,7 +399,8 @@ mod tests {
     #[test]
     fn all_matches_come_from_one_rung_and_do_not_overlap() {
         let check = |text: &str, needle: &str, expected: &[Range<usize>]| {
-            let found: Vec<_> = locate_all(text, needle).unwrap().into_iter().map(|found| found.range).collect();
+            let found: Vec<_> =
+                locate_all(text, needle).unwrap().into_iter().map(|found| found.range).collect();
             assert_eq!(found, expected);
         };
         check("aaaa", "aa", &[0..2, 2..4]);
@@ -413,7 +415,8 @@ mod tests {
             let _ = writeln!(text, "line number {n} of many");
             text
         }) + "fn login(user: &str) {\n    check(user);\n    audit(user);\n}\n";
-        let miss = locate(&text, "fn login(user: &str) {\n    check(name);\n    audit(user);\n}\n").unwrap_err();
+        let miss =
+            locate(&text, "fn login(user: &str) {\n    check(name);\n    audit(user);\n}\n").unwrap_err();
         let shown = miss.to_string();
         assert!(shown.contains("40: fn login(user: &str) {"), "{shown}");
         assert!(shown.contains("line 2 of the text to find"), "{shown}");

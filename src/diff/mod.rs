@@ -156,7 +156,8 @@ pub fn numbered(before: &str, after: &str, context: usize) -> String {
     let last = hunks.iter().flat_map(Hunk::numbered).map(|(number, _)| number).max().unwrap_or(0);
     let width = last.to_string().len();
     // Where every line ends in CRLF the carriage returns say nothing.
-    let crlf = hunks.iter().flat_map(|hunk| &hunk.lines).all(|line| line.unended || line.text.ends_with('\r'));
+    let crlf =
+        hunks.iter().flat_map(|hunk| &hunk.lines).all(|line| line.unended || line.text.ends_with('\r'));
     let mut out = String::new();
     for (index, hunk) in hunks.iter().enumerate() {
         if index > 0 {
@@ -177,9 +178,9 @@ pub fn numbered(before: &str, after: &str, context: usize) -> String {
 pub fn stats(before: &str, after: &str) -> (usize, usize) {
     let (old, new) = (lines::split(before), lines::split(after));
     let ops = capture_diff_slices(Algorithm::Myers, &old, &new);
-    ops.iter().filter(|op| !matches!(op, DiffOp::Equal { .. })).fold((0, 0), |(added, removed), op| {
-        (added + op.new_range().len(), removed + op.old_range().len())
-    })
+    ops.iter()
+        .filter(|op| !matches!(op, DiffOp::Equal { .. }))
+        .fold((0, 0), |(added, removed), op| (added + op.new_range().len(), removed + op.old_range().len()))
 }
 
 #[cfg(test)]
@@ -210,7 +211,10 @@ mod tests {
 
     #[test]
     fn a_lone_carriage_return_does_not_end_a_line() {
-        assert_eq!(unified("f", Some("a\rb\n"), Some("a\rc\n")), "--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\rb\n+a\rc\n");
+        assert_eq!(
+            unified("f", Some("a\rb\n"), Some("a\rc\n")),
+            "--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\rb\n+a\rc\n"
+        );
         assert_eq!(stats("a\rb\n", "a\rc\n"), (1, 1));
     }
 

@@ -163,7 +163,8 @@ impl<'a> Reader<'a> {
         }
         // The signature git puts under a mailed patch.
         let signature = self.lines.get(self.at).is_some_and(|line| line.trim_end() == "--");
-        let version = self.lines.get(self.at + 1).is_none_or(|line| line.starts_with(|c: char| c.is_ascii_digit()));
+        let version =
+            self.lines.get(self.at + 1).is_none_or(|line| line.starts_with(|c: char| c.is_ascii_digit()));
         done && signature && version
     }
 }
@@ -237,7 +238,11 @@ fn strip(path: &str) -> &str {
 }
 
 /// Decides kind and paths from all that the headers say.
-fn settle(at: usize, git: Option<&Git<'_>>, names: Option<(String, String)>) -> Result<FilePatch, ParseError> {
+fn settle(
+    at: usize,
+    git: Option<&Git<'_>>,
+    names: Option<(String, String)>,
+) -> Result<FilePatch, ParseError> {
     let file = |path: &str, moved_to: Option<String>, kind| FilePatch {
         path: path.to_owned(),
         moved_to,
@@ -257,7 +262,9 @@ fn settle(at: usize, git: Option<&Git<'_>>, names: Option<(String, String)>) -> 
                 let path = same_file(&old, &new).ok_or_else(|| {
                     ParseError::at(
                         at,
-                        format!("{old} and {new} are two files; a move needs `rename from` and `rename to` lines"),
+                        format!(
+                            "{old} and {new} are two files; a move needs `rename from` and `rename to` lines"
+                        ),
                     )
                 })?;
                 let kind = match git {
@@ -298,15 +305,29 @@ mod tests {
         let check = |text: &str, kind, path: &str, moved: Option<&str>| {
             let patch = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             let file = &patch.files[0];
-            assert_eq!((file.kind, file.path.as_str(), file.moved_to.as_deref()), (kind, path, moved), "{text}");
+            assert_eq!(
+                (file.kind, file.path.as_str(), file.moved_to.as_deref()),
+                (kind, path, moved),
+                "{text}"
+            );
         };
         let hunk = "@@ -1 +1 @@\n-a\n+b\n";
         check(&format!("--- a/x/f.py\n+++ b/x/f.py\n{hunk}"), Kind::Update, "x/f.py", None);
         check(&format!("--- f.py\n+++ f.py\n{hunk}"), Kind::Update, "f.py", None);
         check(&format!("--- f.py.orig\n+++ f.py\n{hunk}"), Kind::Update, "f.py", None);
         check(&format!("--- old/f.py\n+++ new/f.py\n{hunk}"), Kind::Update, "f.py", None);
-        check(&format!("--- f.py\t2026-01-01 10:00\n+++ f.py\t2026-01-02\n{hunk}"), Kind::Update, "f.py", None);
-        check(&format!("--- a b.py 2026-01-01 1\n+++ a b.py 2026-01-02 2\n{hunk}"), Kind::Update, "a b.py", None);
+        check(
+            &format!("--- f.py\t2026-01-01 10:00\n+++ f.py\t2026-01-02\n{hunk}"),
+            Kind::Update,
+            "f.py",
+            None,
+        );
+        check(
+            &format!("--- a b.py 2026-01-01 1\n+++ a b.py 2026-01-02 2\n{hunk}"),
+            Kind::Update,
+            "a b.py",
+            None,
+        );
         check("--- /dev/null\n+++ b/n.py\n@@ -0,0 +1 @@\n+a\n", Kind::Add, "n.py", None);
         check("--- a/n.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n", Kind::Delete, "n.py", None);
         check("diff --git a/e b/e\nnew file mode 100644\nindex 0000000..e69de29\n", Kind::Add, "e", None);

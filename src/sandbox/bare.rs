@@ -34,7 +34,8 @@ impl Sandbox for Bare {
             let mut command = Command::new(environment::find_shell(&variables));
             command.arg("-c").arg(&job.command).current_dir(&job.workdir);
             command.env_clear().envs(variables).stdin(Stdio::null());
-            let driven = drive(command, Ender::Group, std::future::ready(()), &job, &watch, &self.state_dir).await?;
+            let driven =
+                drive(command, Ender::Group, std::future::ready(()), &job, &watch, &self.state_dir).await?;
             Ok(Done {
                 exit: driven.exit,
                 output: driven.captured.text,

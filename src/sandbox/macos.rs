@@ -34,7 +34,10 @@ impl Profile {
     /// Logs of cut outputs go below `state_dir`.
     pub fn open(workspace: &Path, state_dir: &Path) -> Self {
         let (name, missing) = if Path::new(PROGRAM).exists() {
-            ("profile", "files outside the workspace can be read; the process tree is ended by group only".into())
+            (
+                "profile",
+                "files outside the workspace can be read; the process tree is ended by group only".into(),
+            )
         } else {
             ("none", format!("{PROGRAM} is missing"))
         };
@@ -61,7 +64,8 @@ impl Sandbox for Profile {
             command.arg("-D").arg(workspace).args(["-p", RULES]);
             command.arg(environment::find_shell(&variables)).arg("-c").arg(&job.command);
             command.current_dir(&job.workdir).env_clear().envs(variables).stdin(Stdio::null());
-            let driven = drive(command, Ender::Group, std::future::ready(()), &job, &watch, &self.state_dir).await?;
+            let driven =
+                drive(command, Ender::Group, std::future::ready(()), &job, &watch, &self.state_dir).await?;
             Ok(Done {
                 exit: driven.exit,
                 output: driven.captured.text,

@@ -76,7 +76,8 @@ fn offset(text: &str, view: &str, at: usize) -> Option<usize> {
     let start_of = |text: &str| {
         if line == 0 { Some(0) } else { text.match_indices('\n').nth(line - 1).map(|(at, _)| at + 1) }
     };
-    let line_of = |text: &'_ str, start: usize| text[start..].find('\n').map_or(text.len(), |end| start + end);
+    let line_of =
+        |text: &'_ str, start: usize| text[start..].find('\n').map_or(text.len(), |end| start + end);
     let (view_start, text_start) = (start_of(view)?, start_of(text)?);
     let (view_end, text_end) = (line_of(view, view_start), line_of(text, text_start));
     let (before, behind) = (&view[view_start..at], &view[at..view_end.max(at)]);

@@ -48,7 +48,11 @@ impl std::fmt::Display for Run {
 impl Stage {
     /// An empty workspace.
     pub fn empty() -> Self {
-        Self { home: tempfile::tempdir().unwrap(), workspace: tempfile::tempdir().unwrap(), environment: Vec::new() }
+        Self {
+            home: tempfile::tempdir().unwrap(),
+            workspace: tempfile::tempdir().unwrap(),
+            environment: Vec::new(),
+        }
     }
 
     /// A workspace that holds these files.
@@ -69,7 +73,8 @@ impl Stage {
 
     /// Adds to the environment of the binary.
     pub fn env<S: AsRef<str>>(mut self, pairs: &[(&str, S)]) -> Self {
-        self.environment.extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_ref().to_owned())));
+        self.environment
+            .extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_ref().to_owned())));
         self
     }
 

@@ -288,7 +288,8 @@ mod tests {
     use super::*;
     use crate::message::Spec;
 
-    const DIFF: &str = "--- a/app.py\n+++ b/app.py\n@@ -1,3 +1,3 @@\n import db\n-q(f\"{x}\")\n+q(\"?\", x)\n done\n";
+    const DIFF: &str =
+        "--- a/app.py\n+++ b/app.py\n@@ -1,3 +1,3 @@\n import db\n-q(f\"{x}\")\n+q(\"?\", x)\n done\n";
 
     fn spec(name: &str) -> &'static Spec {
         Box::leak(Box::new(Spec { name: name.into(), description: String::new(), parameters: json!({}) }))

@@ -83,9 +83,8 @@ fn raise(orders: &Orders, control: &UnixStream) -> Result<(), String> {
 
 #[allow(clippy::disallowed_methods, reason = "kernel settings, not files")]
 fn map_ids(uid: u32, gid: u32) -> Result<(), String> {
-    let write = |path: &str, text: String| {
-        std::fs::write(path, text).map_err(|error| format!("{path}: {error}"))
-    };
+    let write =
+        |path: &str, text: String| std::fs::write(path, text).map_err(|error| format!("{path}: {error}"));
     write("/proc/self/setgroups", "deny".into())?;
     write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
     write("/proc/self/gid_map", format!("{gid} {gid} 1"))
@@ -113,10 +112,13 @@ fn command(orders: &Orders, control: &UnixStream, missing: Vec<String>) -> Resul
     let end = watch(leader, control, &signals, orders.height);
     end_all(orders.height, libc::SIGKILL);
     if let Some(end) = end {
-        say(control, &match end {
-            End::Code(code) => Report::Code(code),
-            End::Signal(signal) => Report::Signal(signal),
-        });
+        say(
+            control,
+            &match end {
+                End::Code(code) => Report::Code(code),
+                End::Signal(signal) => Report::Signal(signal),
+            },
+        );
     }
     sys::exit_now(0)
 }
@@ -210,7 +212,10 @@ fn prepare(orders: &Orders, mut missing: Vec<String>) -> Result<Vec<String>, Str
     let devices = if contained {
         vec![PathBuf::from("/dev")]
     } else {
-        ["null", "zero", "full", "random", "urandom"].iter().map(|name| Path::new("/dev").join(name)).collect()
+        ["null", "zero", "full", "random", "urandom"]
+            .iter()
+            .map(|name| Path::new("/dev").join(name))
+            .collect()
     };
     let locked = lock(&orders.readable, &orders.writable, &devices)?;
     if !locked && contained {

@@ -98,8 +98,8 @@ fn absent() -> BpfProgram {
     let clone3 = u32::try_from(libc::SYS_clone3).unwrap_or(u32::MAX);
     let step = |code: u16, jt: u8, jf: u8, k: u32| sock_filter { code, jt, jf, k };
     vec![
-        step(0x20, 0, 0, 0),          // load the number
-        step(0x15, 2, 0, clone3),     // equal: absent
+        step(0x20, 0, 0, 0),           // load the number
+        step(0x15, 2, 0, clone3),      // equal: absent
         step(0x35, 1, 0, 0x4000_0000), // x32 bit or beyond: absent
         step(0x06, 0, 0, 0x7fff_0000), // allow
         step(0x06, 0, 0, absent),

@@ -80,7 +80,11 @@ impl Walls {
         let site = match Site::look(&self.workspace, &variables) {
             Ok(site) => site,
             Err(why) => {
-                return Chosen { height: None, site: None, level: Level { name: "none", missing: vec![why] } };
+                return Chosen {
+                    height: None,
+                    site: None,
+                    level: Level { name: "none", missing: vec![why] },
+                };
             }
         };
         let mut missing = Vec::new();
@@ -106,7 +110,12 @@ impl Walls {
         Chosen { height: None, site: Some(site), level: Level { name: "none", missing } }
     }
 
-    fn probe(&self, site: &Site, height: Height, variables: &[(OsString, OsString)]) -> Result<Vec<String>, String> {
+    fn probe(
+        &self,
+        site: &Site,
+        height: Height,
+        variables: &[(OsString, OsString)],
+    ) -> Result<Vec<String>, String> {
         let shell = environment::find_shell(variables);
         let seen = survey::look(&self.workspace);
         let orders = site.orders(height, shell, "true", &self.workspace, seen, None);
@@ -149,7 +158,8 @@ impl Walls {
         let mut variables = environment::scrub(&self.workspace);
         let shell = environment::find_shell(&variables);
         let root = self.workspace.clone();
-        let seen = tokio::task::spawn_blocking(move || survey::look(&root)).await.map_err(std::io::Error::other)?;
+        let seen =
+            tokio::task::spawn_blocking(move || survey::look(&root)).await.map_err(std::io::Error::other)?;
         let private = match height {
             Height::Namespaces => None,
             Height::Landlock => Some(self.private_folder(&seen)?),
@@ -192,7 +202,10 @@ impl Walls {
         let mut denials = denial::find(&driven.captured.text, exit);
         denials.extend(denial::blanked(&job.command, &driven.captured.text, exit, &secrets));
         if cut {
-            denials.push("secrets: the workspace is too large to look through; secret files deep in it are not hidden".into());
+            denials.push(
+                "secrets: the workspace is too large to look through; secret files deep in it are not hidden"
+                    .into(),
+            );
         }
         Ok(Done {
             exit,
@@ -256,9 +269,12 @@ fn prepare_variables(variables: &mut Vec<(OsString, OsString)>, site: &Site, pri
     variables.push(("HOME".into(), home.into()));
     variables.push(("TMPDIR".into(), private.unwrap_or(Path::new("/tmp")).into()));
     if let (Some(_), Some(real)) = (private, site.real_home()) {
-        for (name, folder) in
-            [("RUSTUP_HOME", ".rustup"), ("CARGO_HOME", ".cargo"), ("PYENV_ROOT", ".pyenv"), ("NVM_DIR", ".nvm")]
-        {
+        for (name, folder) in [
+            ("RUSTUP_HOME", ".rustup"),
+            ("CARGO_HOME", ".cargo"),
+            ("PYENV_ROOT", ".pyenv"),
+            ("NVM_DIR", ".nvm"),
+        ] {
             let folder = real.join(folder);
             if folder.is_dir() {
                 variables.push((name.into(), folder.into()));

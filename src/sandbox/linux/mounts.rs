@@ -154,7 +154,11 @@ fn mount_proc(missing: &mut Vec<String>) -> Outcome {
     for name in PROC_BLANK {
         let path = root.join(name);
         if path.exists() {
-            named("blank", &path, sys::clone_tree(Path::new("/dev/null")).and_then(|tree| sys::place_tree(&tree, &path)))?;
+            named(
+                "blank",
+                &path,
+                sys::clone_tree(Path::new("/dev/null")).and_then(|tree| sys::place_tree(&tree, &path)),
+            )?;
         }
     }
     Ok(())

@@ -91,9 +91,32 @@ pub(super) const MACHINE_SECRETS: [&str; 13] = [
 
 /// First components below the home that are toolchains as a whole.
 const TOOLCHAINS: [&str; 26] = [
-    ".pyenv", ".nvm", ".cargo", ".rustup", ".rbenv", ".rvm", ".asdf", ".sdkman", ".volta", ".deno", ".bun",
-    ".fnm", ".nodenv", ".goenv", ".jenv", ".phpenv", ".poetry", ".rye", ".ghcup", ".opam", ".dotnet",
-    ".juliaup", "miniconda3", "anaconda3", "miniforge3", "mambaforge",
+    ".pyenv",
+    ".nvm",
+    ".cargo",
+    ".rustup",
+    ".rbenv",
+    ".rvm",
+    ".asdf",
+    ".sdkman",
+    ".volta",
+    ".deno",
+    ".bun",
+    ".fnm",
+    ".nodenv",
+    ".goenv",
+    ".jenv",
+    ".phpenv",
+    ".poetry",
+    ".rye",
+    ".ghcup",
+    ".opam",
+    ".dotnet",
+    ".juliaup",
+    "miniconda3",
+    "anaconda3",
+    "miniforge3",
+    "mambaforge",
 ];
 
 /// Below the home: package caches and what toolchains keep elsewhere.
@@ -150,8 +173,20 @@ const HOME_SECRETS: [&str; 26] = [
 
 /// System folders a program needs to start, for the lower walls.
 const SYSTEM: [&str; 14] = [
-    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix", "/snap", "/proc",
-    "/sys/devices/system/cpu", "/sys/fs/cgroup", "/var/lib/dpkg",
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/opt",
+    "/nix",
+    "/snap",
+    "/proc",
+    "/sys/devices/system/cpu",
+    "/sys/fs/cgroup",
+    "/var/lib/dpkg",
 ];
 
 /// What does not change between commands of one session.
@@ -202,14 +237,17 @@ impl Site {
         }
         let is_hidden = |path: &Path| hide.iter().any(|(above, _)| path.starts_with(above));
         let outside_home = home.as_ref() != Some(&workspace);
-        let fresh: Vec<PathBuf> = home.iter().filter(|path| outside_home && is_hidden(path)).cloned().collect();
+        let fresh: Vec<PathBuf> =
+            home.iter().filter(|path| outside_home && is_hidden(path)).cloned().collect();
         let keep = kept(home.as_deref(), &workspace, variables, is_hidden);
         let mut blank: Vec<PathBuf> = MACHINE_SECRETS.iter().map(PathBuf::from).collect();
         if let Some(home) = &home {
             blank.extend(HOME_SECRETS.iter().map(|path| home.join(path)));
         }
         let seed = match (&home, fresh.is_empty()) {
-            (Some(home), false) => identity(home).map(|text| (home.join(".gitconfig"), text)).into_iter().collect(),
+            (Some(home), false) => {
+                identity(home).map(|text| (home.join(".gitconfig"), text)).into_iter().collect()
+            }
             _ => Vec::new(),
         };
         Ok(Self { workspace, home, hide, fresh, seed, keep, blank })

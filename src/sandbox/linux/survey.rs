@@ -22,8 +22,17 @@ const MAX_ENTRIES: usize = 50_000;
 const MAX_DEPTH: usize = 12;
 /// Made by tools, large, and without secrets of the project.
 const SKIPPED: [&str; 11] = [
-    "node_modules", "target", ".venv", "venv", "__pycache__", ".tox", ".mypy_cache", ".gradle", "vendor",
-    ".next", "site-packages",
+    "node_modules",
+    "target",
+    ".venv",
+    "venv",
+    "__pycache__",
+    ".tox",
+    ".mypy_cache",
+    ".gradle",
+    "vendor",
+    ".next",
+    "site-packages",
 ];
 /// Editors' tasks start programs; CI definitions stay writable here, since branches differ in them.
 const EDITORS: [&str; 2] = [".vscode", ".idea"];

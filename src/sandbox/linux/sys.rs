@@ -1,5 +1,8 @@
 //! The system calls the walls need and no crate here wraps; each is one call with its errors named.
-#![allow(unsafe_code, reason = "namespaces, detached mounts, fork and capabilities have no safe wrapper here")]
+#![allow(
+    unsafe_code,
+    reason = "namespaces, detached mounts, fork and capabilities have no safe wrapper here"
+)]
 
 use std::ffi::{CString, OsStr};
 use std::io::{Error, Result};
@@ -45,9 +48,8 @@ pub(super) fn ids() -> (u32, u32) {
 pub(super) fn mount_new(kind: &str, target: &Path, flags: libc::c_ulong, options: &str) -> Result<()> {
     let (kind, target, options) = (text(kind)?, text(target)?, text(options)?);
     // SAFETY: all pointers are NUL-terminated strings that outlive the call.
-    let result = unsafe {
-        libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, options.as_ptr().cast())
-    };
+    let result =
+        unsafe { libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, options.as_ptr().cast()) };
     check(result).map(drop)
 }
 
@@ -63,9 +65,7 @@ pub(super) fn make_private() -> Result<()> {
 /// A detached copy of the mounts at `path`.
 pub(super) fn clone_tree(path: &Path) -> Result<OwnedFd> {
     let path = text(path)?;
-    let flags = libc::OPEN_TREE_CLONE
-        | libc::OPEN_TREE_CLOEXEC
-        | libc::AT_RECURSIVE.cast_unsigned();
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE.cast_unsigned();
     // SAFETY: the path is NUL-terminated and outlives the call.
     let result = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) };
     let fd = check_long(result)?;
