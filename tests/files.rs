@@ -293,3 +293,56 @@ fn walks_what_is_not_ignored_and_follows_no_link() {
         Err(WorkspaceError::Missing(_))
     ));
 }
+
+#[test]
+fn a_hostile_ignore_file_neither_stops_nor_blinds_a_walk() {
+    let stage = Stage::of(&[
+        ("a/x.rs", ""),
+        ("b/y.rs", ""),
+        ("c/.gitignore", "[\n*.log\n!keep.log\n"),
+        ("c/z.log", ""),
+        ("c/keep.log", ""),
+    ]);
+    stage.link("/dev/zero", ".gitignore");
+    stage.link("../../outside", "a/.gitignore");
+    let pipe = stage.path("b/.ignore");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    let root = stage.workspace.place(".").unwrap();
+    let files: Vec<String> =
+        stage.workspace.files(&root).unwrap().iter().map(|place| place.as_str().to_owned()).collect();
+    assert_eq!(files, ["a/x.rs", "b/y.rs", "c/.gitignore", "c/keep.log"]);
+    assert_eq!(stage.workspace.walk(&root, None).unwrap().filter(|entry| entry.is_link).count(), 2);
+}
+
+#[test]
+fn ignore_files_count_from_the_nearest_outwards() {
+    let stage = Stage::of(&[
+        (".gitignore", "*.log\n/top\nsub/hidden/\n!sub/kept.log\n"),
+        (".git/info/exclude", "excluded\n"),
+        ("sub/.gitignore", "!again.log\n*.tmp\n"),
+        ("sub/again.log", ""),
+        ("sub/kept.log", ""),
+        ("sub/gone.log", ""),
+        ("sub/gone.tmp", ""),
+        ("sub/top", ""),
+        ("sub/hidden/x", ""),
+        ("sub/excluded", ""),
+        ("top", ""),
+        ("outer.tmp", ""),
+    ]);
+    let files = |path: &str| -> Vec<String> {
+        let place = stage.workspace.place(path).unwrap();
+        stage.workspace.files(&place).unwrap().iter().map(|place| place.as_str().to_owned()).collect()
+    };
+    let in_sub = ["sub/.gitignore", "sub/again.log", "sub/kept.log", "sub/top"];
+    assert_eq!(files("sub"), in_sub);
+    assert_eq!(files("."), [&[".gitignore", "outer.tmp"][..], &in_sub[..]].concat());
+    assert_eq!(files("sub/hidden"), ["sub/hidden/x"]);
+}
