@@ -4,6 +4,8 @@
 
 use agent::action::Change;
 use agent::workspace::{Kind, Workspace, WorkspaceError};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -345,4 +347,56 @@ fn ignore_files_count_from_the_nearest_outwards() {
     assert_eq!(files("sub"), in_sub);
     assert_eq!(files("."), [&[".gitignore", "outer.tmp"][..], &in_sub[..]].concat());
     assert_eq!(files("sub/hidden"), ["sub/hidden/x"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_set_of_changes_happens_whole_or_not_at_all(
+        files in proptest::collection::btree_map(sample_path(), "[ab]", 0..5),
+        changes in proptest::collection::vec(
+            (sample_path(), proptest::option::of("[ab]"), proptest::option::of("[abc]"), proptest::option::of(sample_path())),
+            1..5,
+        ),
+    ) {
+        // A name cannot be a file and a folder.
+        let has_clash = files.keys().any(|path| files.keys().any(|other| other.starts_with(&format!("{path}/"))));
+        prop_assume!(!has_clash);
+        let pairs: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let stage = Stage::of(&pairs);
+        let names = stage.names();
+        let changes: Vec<Change> = changes
+            .into_iter()
+            .map(|(path, before, after, moved_from)| {
+                // Half of them know what is there: else hardly any would go through.
+                let source = moved_from.as_ref().unwrap_or(&path);
+                let before = if after.as_deref() == Some("c") { files.get(source).cloned() } else { before };
+                Change { path, before, after, moved_from }
+            })
+            .collect();
+        let mut expected = files.clone();
+        for change in &changes {
+            expected.remove(change.moved_from.as_ref().unwrap_or(&change.path));
+            if let Some(after) = &change.after {
+                expected.insert(change.path.clone(), after.clone());
+            }
+        }
+        let done = stage.workspace.apply(&changes).is_ok();
+        let expected = if done { &expected } else { &files };
+        let found: BTreeMap<String, String> = stage
+            .names()
+            .into_iter()
+            .filter(|name| stage.path(name).is_file())
+            .map(|name| (name.clone(), stage.text(&name).unwrap()))
+            .collect();
+        prop_assert_eq!(&found, expected);
+        if !done {
+            prop_assert_eq!(stage.names(), names);
+        }
+    }
+}
+
+fn sample_path() -> impl Strategy<Value = String> {
+    proptest::sample::select(vec!["a", "b", "c/d", "c/e", "a/b", "n/e/w"]).prop_map(str::to_owned)
 }
