@@ -1,5 +1,7 @@
 //! Text on its way out: cut to size, secrets hidden, made printable.
 
+pub mod hidden;
+
 use regex::{Captures, Regex, RegexSet};
 use std::borrow::Cow;
 use std::fmt::Write as _;
