@@ -1,5 +1,6 @@
 //! The file door from outside: transactions, walks, links.
 #![allow(clippy::disallowed_methods, reason = "tests set the stage with plain files")]
+#![allow(clippy::unwrap_used, reason = "a stage that cannot be set is a failed test")]
 
 use agent::action::Change;
 use agent::workspace::{Kind, Workspace, WorkspaceError};
@@ -7,8 +8,11 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
+#[path = "files/tools.rs"]
+mod tools;
+
 struct Stage {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     workspace: Workspace,
 }
 
@@ -23,7 +27,7 @@ impl Stage {
             fs::write(path, text).unwrap();
         }
         let workspace = Workspace::open(&root).unwrap();
-        Self { _dir: dir, workspace }
+        Self { dir, workspace }
     }
 
     fn path(&self, path: &str) -> std::path::PathBuf {
@@ -188,7 +192,7 @@ fn refuses_to_write_outside_over_folders_and_twice() {
     check(&[moved("a", "folder/x", "one", "one")], "changed since");
     let huge = "x".repeat(16 * 1024 * 1024 + 1);
     check(&[change("n", None, Some(&huge))], "more than the limit");
-    assert!(!stage.path("../escaped").exists());
+    assert!(!stage.dir.path().join("escaped").exists());
 }
 
 #[test]
