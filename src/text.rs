@@ -191,7 +191,7 @@ const KINDS: &[Shape] = &[
     shape("aws-access-key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
     Shape {
         kind: "aws-secret-key",
-        pattern: r#"(?i)(\baws_?(?:secret_?)?(?:access_?)?key["']?[ \t]*(?:=>|[:=])[ \t]*["']?)([A-Za-z0-9/+]{40})\b"#,
+        pattern: r#"(?i-u)(\baws_?(?:secret_?)?(?:access_?)?key["']?[ \t]*(?:=>|[:=])[ \t]*["']?)([A-Za-z0-9/+]{40})\b"#,
         really: is_mixed,
     },
     shape("gcp-api-key", r"\bAIza[0-9A-Za-z_-]{35}"),
@@ -258,17 +258,17 @@ const KINDS: &[Shape] = &[
     },
     Shape {
         kind: "authorization",
-        pattern: r#"(?i)(\b(?:proxy-)?authorization["']?[ \t]*[:=,][ \t]*["']?(?:bearer|basic|token)[ \t]+)([A-Za-z0-9._~+/=-]{8,})"#,
+        pattern: r#"(?i-u)(\b(?:proxy-)?authorization["']?[ \t]*[:=,][ \t]*["']?(?:bearer|basic|token)[ \t]+)([A-Za-z0-9._~+/=-]{8,})"#,
         really: |_| true,
     },
     Shape {
         kind: "bearer-token",
-        pattern: r"(?i)(\bbearer[ \t]+)([A-Za-z0-9._~+/=-]{20,})",
+        pattern: r"(?i-u)(\bbearer[ \t]+)([A-Za-z0-9._~+/=-]{20,})",
         really: is_mixed,
     },
     Shape {
         kind: "high-entropy",
-        pattern: r#"(?i)(\b[a-z0-9_.-]{0,40}(?:secret|token|passwd|password|api_?-?key|access_?-?key|private_?-?key|auth_?-?key)[a-z0-9_]{0,20}["'\]]{0,2}[ \t]*(?:=>|:=|[:=])[ \t]*[bBrR]?["'])([A-Za-z0-9+/=_-]{20,512})["']"#,
+        pattern: r#"(?i-u)((?:secret|token|passwd|password|api_?-?key|access_?-?key|private_?-?key|auth_?-?key)[a-z0-9_]{0,20}["'\]]{0,2}[ \t]*(?:=>|:=|[:=])[ \t]*[bBrR]?["'])([A-Za-z0-9+/=_-]{20,512})["']"#,
         really: |value| is_mixed(value) && entropy(value) >= 3.7,
     },
 ];

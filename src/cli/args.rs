@@ -30,6 +30,7 @@ pub enum Command {
     Run {
         /// What to do, in your words; `-` reads it from standard input
         prompt: String,
+        /// Model, mode, workspace, output
         #[command(flatten)]
         work: WorkArgs,
     },
@@ -40,6 +41,7 @@ pub enum Command {
         /// The project's test command, when the one that is found is not right
         #[arg(long, value_name = "COMMAND")]
         test: Option<String>,
+        /// Model, mode, workspace, output
         #[command(flatten)]
         work: WorkArgs,
     },
@@ -71,11 +73,13 @@ pub enum Command {
         /// List the sessions of this workspace instead
         #[arg(long)]
         list: bool,
+        /// Model, mode, workspace, output
         #[command(flatten)]
         work: WorkArgs,
     },
     /// Say what works on this machine, and why not
     Doctor {
+        /// Model, mode, workspace, output
         #[command(flatten)]
         work: WorkArgs,
     },

@@ -14,7 +14,7 @@ pub struct PatchError {
     /// The file, as the patch names it.
     pub path: String,
     /// Why.
-    pub reason: Reason,
+    pub reason: Box<Reason>,
 }
 
 /// What stands against a file patch.
@@ -51,7 +51,7 @@ impl PatchError {
     /// The same without any content of the file: line numbers only.
     #[must_use]
     pub fn without_content(mut self) -> Self {
-        if let Reason::Unplaced { why, .. } = &mut self.reason {
+        if let Reason::Unplaced { why, .. } = &mut *self.reason {
             *why = match why.clone() {
                 Unplaced::Lines(miss) => Unplaced::Lines(miss.without_content()),
                 Unplaced::Anchor(anchor, miss) => Unplaced::Anchor(anchor, miss.without_content()),
@@ -65,7 +65,7 @@ impl PatchError {
 impl fmt::Display for PatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = &self.path;
-        match &self.reason {
+        match &*self.reason {
             Reason::Exists => {
                 write!(f, "{path} exists already; update it, or delete it in the same patch first")
             }
@@ -143,23 +143,24 @@ impl FilePatch {
     /// As [`FilePatch::apply`], and says how well the hunks matched.
     pub fn fit(&self, before: Option<&str>) -> Result<Applied, PatchError> {
         let fail = |reason| PatchError { path: self.path.clone(), reason };
+        let boxed = |reason| fail(Box::new(reason));
         let exact = |after| Applied { after, rung: Rung::Exact };
         match (self.kind, before) {
-            (Kind::Add, Some(_)) => Err(fail(Reason::Exists)),
-            (Kind::Update | Kind::Delete, None) => Err(fail(Reason::Missing)),
+            (Kind::Add, Some(_)) => Err(boxed(Reason::Exists)),
+            (Kind::Update | Kind::Delete, None) => Err(boxed(Reason::Missing)),
             (Kind::Add, None) => {
-                self.content().map(|text| exact(Some(text))).ok_or_else(|| fail(Reason::NotNew))
+                self.content().map(|text| exact(Some(text))).ok_or_else(|| boxed(Reason::NotNew))
             }
             (Kind::Delete, Some(_)) if self.form == Form::Envelope => Ok(exact(None)),
             (Kind::Delete, Some(before)) => {
                 let (after, rung) = self.update(before).map_err(fail)?;
                 let empty = after.trim_start_matches(BOM).is_empty();
-                if empty { Ok(Applied { after: None, rung }) } else { Err(fail(Reason::Leftover)) }
+                if empty { Ok(Applied { after: None, rung }) } else { Err(boxed(Reason::Leftover)) }
             }
             (Kind::Update, Some(before)) => {
                 let (after, rung) = self.update(before).map_err(fail)?;
                 if after == before && self.moved_to.is_none() {
-                    return Err(fail(Reason::Nothing));
+                    return Err(boxed(Reason::Nothing));
                 }
                 Ok(Applied { after: Some(after), rung })
             }
@@ -185,7 +186,7 @@ impl FilePatch {
     }
 
     /// Places all chunks on `before` and writes them.
-    fn update(&self, before: &str) -> Result<(String, Rung), Reason> {
+    fn update(&self, before: &str) -> Result<(String, Rung), Box<Reason>> {
         // A byte order mark the patch does not mention stays where it is.
         let mentioned =
             self.chunks.iter().flat_map(|chunk| &chunk.lines).any(|line| line.text.starts_with(BOM));
@@ -194,11 +195,13 @@ impl FilePatch {
         let mut cuts: Vec<Cut<'_>> = Vec::new();
         let mut floor = 0;
         for (index, chunk) in self.chunks.iter().enumerate() {
-            let seat = seek(&hay, text, chunk, floor).map_err(|why| Reason::Unplaced {
-                hunk: (index + 1, self.chunks.len()),
-                header: chunk.header.clone(),
-                wanted: preview(&chunk.old_lines()),
-                why,
+            let seat = seek(&hay, text, chunk, floor).map_err(|why| {
+                Box::new(Reason::Unplaced {
+                    hunk: (index + 1, self.chunks.len()),
+                    header: chunk.header.clone(),
+                    wanted: preview(&chunk.old_lines()),
+                    why,
+                })
             })?;
             let cut = Cut::new(index + 1, chunk, seat, hay.lines.len());
             floor = cut.end;
@@ -207,7 +210,8 @@ impl FilePatch {
         cuts.sort_by_key(|cut| cut.start);
         let overlap = cuts.windows(2).find(|pair| pair[1].start < pair[0].end);
         if let Some([one, other]) = overlap {
-            return Err(Reason::Overlap(one.hunk.min(other.hunk), one.hunk.max(other.hunk)));
+            let (first, second) = (one.hunk.min(other.hunk), one.hunk.max(other.hunk));
+            return Err(Box::new(Reason::Overlap(first, second)));
         }
         let rung = cuts.iter().map(|cut| cut.seat.rung).max().unwrap_or(Rung::Exact);
         let mut out = String::with_capacity(before.len() + 256);
@@ -222,7 +226,7 @@ impl FilePatch {
         text: &str,
         cuts: &[Cut<'_>],
         out: &mut String,
-    ) -> Result<(), Reason> {
+    ) -> Result<(), Box<Reason>> {
         let dominant = Ending::dominant(text).unwrap_or(Ending::Lf);
         let mut writer = Writer { out, ending: "" };
         let mut at = 0;
@@ -242,7 +246,9 @@ impl FilePatch {
                     let near = hay.lines.get(at.saturating_sub(1)).and_then(|line| Ending::of_line(line));
                     let bare = line.text.trim_end_matches('\r');
                     let shifted = match &cut.seat.shift {
-                        Some(shift) => shift.shift(bare).ok_or(Reason::Indentation(cut.hunk))?,
+                        Some(shift) => {
+                            shift.shift(bare).ok_or_else(|| Box::new(Reason::Indentation(cut.hunk)))?
+                        }
                         None => bare.to_owned(),
                     };
                     writer.add(&shifted, near.unwrap_or(dominant).as_str());
@@ -414,7 +420,7 @@ mod tests {
         let ending = prop::sample::select(vec!["\n", "\n", "\r\n"]);
         let body = prop::collection::vec((line, ending), 0..24);
         (body, any::<bool>()).prop_map(|(lines, ended)| {
-            let mut text: String = lines.iter().map(|(line, ending)| format!("{line}{ending}")).collect();
+            let mut text: String = lines.iter().flat_map(|(line, ending)| [line.as_str(), ending]).collect();
             if !ended {
                 text.truncate(text.trim_end_matches(['\n', '\r']).len());
             }

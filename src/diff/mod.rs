@@ -220,10 +220,10 @@ mod tests {
 
     #[test]
     fn the_numbered_diff_shows_where_each_line_stands() {
-        let before: String = (1..=12).map(|n| format!("l{n}\n")).collect();
+        let before = "l1\nl2\nl3\nl4\nl5\nl6\nl7\nl8\nl9\nl10\nl11\nl12\n";
         let after = before.replace("l2\n", "L2\nnew\n").replace("l11\n", "");
         assert_eq!(
-            numbered(&before, &after, 1),
+            numbered(before, &after, 1),
             " 1   l1\n 2 - l2\n 2 + L2\n 3 + new\n 4   l3\n...\n11   l10\n11 - l11\n12   l12\n"
         );
         assert_eq!(numbered("a\r\nb\r\n", "a\r\nc\r\n", 1), "1   a\n2 - b\n2 + c\n");

@@ -159,7 +159,10 @@ pub(super) fn header(line: &str) -> Option<Header<'_>> {
     }
     let anchor = rest.trim_end().strip_suffix("@@").unwrap_or(rest).trim_end_matches('\r');
     let anchor = anchor.strip_prefix(' ').unwrap_or(anchor);
-    Some(if anchor.trim().is_empty() { Header::Bare } else { Header::Anchor(anchor) })
+    // `@@ ... @@` and `@@ -?,? +?,? @@` stand for numbers that were not counted: the content decides alone.
+    let uncounted = anchor.trim().chars().all(|c| matches!(c, '.' | '…'))
+        || (rest.trim_end().ends_with("@@") && anchor.starts_with('-') && anchor.contains(" +"));
+    Some(if uncounted { Header::Bare } else { Header::Anchor(anchor) })
 }
 
 fn numbers(rest: &str) -> Option<Header<'static>> {
@@ -191,8 +194,9 @@ mod tests {
         check("@@ @@", Some(Header::Bare));
         check("@@ def f(self):", Some(Header::Anchor("def f(self):")));
         check("@@ class A @@", Some(Header::Anchor("class A ")));
-        check("@@ -1,x +2 @@", Some(Header::Anchor("-1,x +2 ")));
-        check("@@ -99999999999999999999 +1 @@", Some(Header::Anchor("-99999999999999999999 +1 ")));
+        check("@@ ... @@", Some(Header::Bare));
+        check("@@ -1,x +2 @@", Some(Header::Bare));
+        check("@@ -99999999999999999999 +1 @@", Some(Header::Bare));
         check(" @@", None);
     }
 

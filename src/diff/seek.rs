@@ -128,7 +128,7 @@ fn insertion(hay: &Haystack<'_>, text: &str, chunk: &Chunk, floor: usize) -> Res
 /// The stretches that the anchors leave: each begins at a line that is the last anchor, inside a stretch that
 /// begins at the one before it, and ends where the same anchor stands again.
 fn narrow(hay: &Haystack<'_>, text: &str, anchors: &[String]) -> Result<Vec<Range<usize>>, Unplaced> {
-    let mut regions = vec![0..hay.lines.len()];
+    let mut regions: Vec<Range<usize>> = std::iter::once(0..hay.lines.len()).collect();
     for anchor in anchors {
         let all = occurrences(hay, anchor);
         let mut inner: Vec<Range<usize>> = Vec::new();

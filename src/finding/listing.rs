@@ -1,7 +1,7 @@
 //! Findings as the text that the `scan` tool gives, and that text back to findings.
 //!
 //! One block per finding, blocks apart by an empty line:
-//! ```text
+//! ~~~text
 //! 4f1c09ab22e0 py-sql-dbapi sql-injection critical CWE-89 notes/accounts.py:12-14 in login (POST /login)
 //!   message: …
 //!   flow: notes/accounts.py:10 `name` comes from the request
@@ -11,7 +11,7 @@
 //! ```diff
 //! …
 //! ```
-//! ```
+//! ~~~
 
 use super::issue::Sighting;
 use super::{Family, Finding};

@@ -9,6 +9,8 @@ pub mod grep;
 pub mod list;
 pub mod read;
 pub mod write;
+pub mod edit;
+pub mod patch;
 
 use crate::action::Action;
 use crate::message::Spec;
@@ -42,7 +44,15 @@ pub trait Tool: Send + Sync {
 
 /// Every tool there is, in the order the model is told.
 pub fn all() -> Vec<Box<dyn Tool>> {
-    vec![]
+    vec![
+        Box::new(read::Read),
+        Box::new(list::List),
+        Box::new(glob::Glob),
+        Box::new(grep::Grep),
+        Box::new(write::Write),
+        Box::new(edit::Edit),
+        Box::new(patch::Patch),
+    ]
 }
 
 /// The tools of one session, in a stable order.
