@@ -2,6 +2,7 @@
 
 pub mod issue;
 pub mod listing;
+pub mod sarif;
 
 use serde::{Deserialize, Serialize};
 

@@ -67,6 +67,9 @@ impl Policy {
         Self { mode }
     }
 
+    /// stub
+    pub fn allow_host(&mut self, _host: &str) {}
+
     /// The mode.
     pub fn mode(&self) -> Mode {
         self.mode

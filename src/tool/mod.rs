@@ -11,6 +11,7 @@ pub mod read;
 pub mod write;
 pub mod edit;
 pub mod patch;
+pub mod webfetch;
 
 use crate::action::Action;
 use crate::message::Spec;
@@ -52,6 +53,7 @@ pub fn all() -> Vec<Box<dyn Tool>> {
         Box::new(write::Write),
         Box::new(edit::Edit),
         Box::new(patch::Patch),
+        Box::new(webfetch::WebFetch::new()),
     ]
 }
 

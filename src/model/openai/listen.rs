@@ -183,8 +183,10 @@ impl Listener {
         let known = known.filter(|at| {
             let call = &self.calls[*at];
             let other_id = !id.is_empty() && !call.id.is_empty() && call.id != id;
-            let begun_anew = fragment.index.is_none() && id.is_empty() && is_whole(&call.arguments);
-            name.is_empty() || !(other_id || begun_anew)
+            let more = fragment.index.is_none() || !function.arguments.0.trim().is_empty();
+            let begun_anew = id.is_empty() && more && is_whole(&call.arguments);
+            let renamed = fragment.index.is_none() && id.is_empty() && call.name != name;
+            name.is_empty() || !(other_id || begun_anew || renamed)
         });
         let at = known.unwrap_or_else(|| {
             for at in 0..self.calls.len() {
@@ -325,5 +327,181 @@ fn join_detail(details: &mut Vec<Value>, piece: Value) {
                 last.insert(field.clone(), value.clone());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Assembly;
+
+    /// Plays the `delta`s of one answer; gives the calls as `name(arguments)`, with a `!` where one ended
+    /// before the answer did.
+    fn calls(deltas: &[&str]) -> Result<Vec<String>, Trouble> {
+        let mut listener = Listener::default();
+        let mut out = VecDeque::new();
+        for delta in deltas {
+            let data = format!(r#"{{"choices":[{{"index":0,"delta":{delta},"finish_reason":null}}]}}"#);
+            listener.read(&Frame { event: String::new(), data }, &mut out)?;
+        }
+        let early = out.iter().filter(|delta| matches!(delta, Delta::CallEnd { .. })).count();
+        let data = r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#.into();
+        listener.read(&Frame { event: String::new(), data }, &mut out)?;
+        listener.finish(&mut out)?;
+        let mut assembly = Assembly::default();
+        let mut ended = 0;
+        for delta in &out {
+            ended += usize::from(assembly.push(delta).is_some());
+        }
+        let message = assembly.message();
+        assert_eq!(message.calls().count(), ended, "each call ends once");
+        let shown = message.calls().enumerate().map(|(at, call)| {
+            format!("{}({}){}", call.name, call.arguments, if at < early { "!" } else { "" })
+        });
+        Ok(shown.collect())
+    }
+
+    fn check(deltas: &[&str], expected: &[&str]) {
+        assert_eq!(calls(deltas).unwrap(), expected, "{deltas:?}");
+    }
+
+    #[test]
+    fn calls_are_told_apart_however_servers_number_them() {
+        // By index, as OpenAI does.
+        check(
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"x","arguments":""}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"k\":"}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]}"#,
+                r#"{"tool_calls":[{"index":1,"id":"b","function":{"name":"y","arguments":"{}"}}]}"#,
+            ],
+            &[r#"x({"k":1})!"#, "y({})"],
+        );
+        // The id comes again with every fragment, the name too.
+        check(
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"x","arguments":"{\"k\""}}]}"#,
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"x","arguments":":1}"}}]}"#,
+            ],
+            &[r#"x({"k":1})"#],
+        );
+        // Every call has index 0 and an id of its own.
+        check(
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"x","arguments":"{}"}}]}"#,
+                r#"{"tool_calls":[{"index":0,"id":"b","function":{"name":"x","arguments":"{}"}}]}"#,
+            ],
+            &["x({})!", "x({})"],
+        );
+        // Neither ids nor indices; nulls for what is missing.
+        check(
+            &[
+                r#"{"tool_calls":[{"index":null,"id":null,"function":{"name":"x","arguments":"{}"}}]}"#,
+                r#"{"tool_calls":[{"function":{"name":"x","arguments":{"k":[1]}}},{"function":{"name":"y"}}]}"#,
+                r#"{"tool_calls":[{"function":{"name":"z"}}]}"#,
+            ],
+            &["x({})!", r#"x({"k":[1]})!"#, "y()", "z()"],
+        );
+        // No index, fragments without a name.
+        check(
+            &[
+                r#"{"tool_calls":[{"id":"a","function":{"name":"x","arguments":"{\"k\""}}]}"#,
+                r#"{"tool_calls":[{"function":{"arguments":":1}"}}]}"#,
+                r#"{"tool_calls":[{"id":"b","function":{"name":"y","arguments":"{}"}}]}"#,
+            ],
+            &[r#"x({"k":1})!"#, "y({})"],
+        );
+        // Fragments of two calls in turn.
+        check(
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"x","arguments":"{\"k\""}}]}"#,
+                r#"{"tool_calls":[{"index":1,"id":"b","function":{"name":"y","arguments":"{\"m\""}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}"#,
+                r#"{"tool_calls":[{"index":1,"function":{"arguments":":2}"}}]}"#,
+            ],
+            &[r#"x({"k":1})"#, r#"y({"m":2})"#],
+        );
+        // The id first, the name later.
+        check(
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a"}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"name":"x","arguments":"{}"}}]}"#,
+            ],
+            &["x({})"],
+        );
+    }
+
+    #[test]
+    fn more_arguments_for_a_finished_call_are_no_silent_change() {
+        let got = calls(&[
+            r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"x","arguments":"{}"}}]}"#,
+            r#"{"tool_calls":[{"index":1,"id":"b","function":{"name":"y","arguments":"{}"}}]}"#,
+            r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"evil\":1}"}}]}"#,
+        ]);
+        assert!(matches!(got, Err(Trouble::Protocol(_))), "{got:?}");
+    }
+
+    fn blocks(deltas: &[&str]) -> Vec<Value> {
+        let mut listener = Listener::default();
+        let mut out = VecDeque::new();
+        for delta in deltas {
+            let data = format!(r#"{{"choices":[{{"delta":{delta}}}]}}"#);
+            listener.read(&Frame { event: String::new(), data }, &mut out).unwrap();
+        }
+        listener.finish = "stop".into();
+        listener.finish(&mut out).unwrap();
+        let blocks = out.into_iter().filter_map(|delta| match delta {
+            Delta::ReasoningBlock(block) => Some(block),
+            _ => None,
+        });
+        blocks.collect()
+    }
+
+    #[test]
+    fn reasoning_goes_back_under_the_name_it_came_by() {
+        let check = |deltas: &[&str], expected: Value| assert_eq!(Value::Array(blocks(deltas)), expected);
+        check(
+            &[
+                r#"{"reasoning_content":"a"}"#,
+                r#"{"reasoning_content":"b","content":""}"#,
+                r#"{"content":"c"}"#,
+            ],
+            json!([{"reasoning_content": "ab"}]),
+        );
+        check(&[r#"{"reasoning":"a"}"#, r#"{"content":"c"}"#], json!([{"reasoning": "a"}]));
+        check(
+            &[r#"{"reasoning":"a","reasoning_content":"a"}"#, r#"{"content":"c"}"#],
+            json!([{"reasoning_content": "a"}]),
+        );
+        check(
+            &[
+                r#"{"reasoning":"a","reasoning_details":[{"type":"reasoning.text","index":0,"text":"a","signature":null}]}"#,
+                r#"{"reasoning":"b","reasoning_details":[{"type":"reasoning.text","index":0,"text":"b"}]}"#,
+                r#"{"reasoning_details":[{"type":"reasoning.text","index":0,"text":null,"signature":"s","format":"f"}]}"#,
+                r#"{"reasoning_details":[{"type":"reasoning.encrypted","index":1,"data":"zz"}]}"#,
+                r#"{"content":"c"}"#,
+            ],
+            json!([{"reasoning_details": [
+                {"type": "reasoning.text", "index": 0, "text": "ab", "signature": "s", "format": "f"},
+                {"type": "reasoning.encrypted", "index": 1, "data": "zz"}]}]),
+        );
+        check(&[r#"{"content":"c"}"#], json!([]));
+    }
+
+    #[test]
+    fn a_done_without_a_reason_ends_what_was_said_and_nothing_else() {
+        let play = |events: &[&str]| {
+            let mut listener = Listener::default();
+            let mut out = VecDeque::new();
+            for data in events {
+                listener.read(&Frame { event: String::new(), data: (*data).into() }, &mut out).unwrap();
+            }
+            listener.finish(&mut out).map(|()| out.pop_back())
+        };
+        let said = r#"{"choices":[{"delta":{"content":[{"type":"text","text":"hi"}]}}]}"#;
+        assert_eq!(play(&[said, "[DONE]"]), Ok(Some(Delta::Stop(Stop::End))));
+        assert!(matches!(play(&["[DONE]"]), Err(Trouble::Cut(_))));
+        assert!(matches!(play(&[said]), Err(Trouble::Cut(_))));
+        assert!(matches!(play(&[r#"{"choices":null,"usage":null}"#, "", " "]), Err(Trouble::Cut(_))));
     }
 }
