@@ -15,6 +15,13 @@ pub(crate) struct Import<'t> {
     list: Option<Node<'t>>,
 }
 
+impl Import<'_> {
+    /// Whether the file does not know the module.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.whole.is_none() && self.members.is_empty() && self.list.is_none()
+    }
+}
+
 /// A name to write, and the edits that make it known.
 #[derive(Debug)]
 pub(crate) struct Reached {
@@ -162,6 +169,26 @@ impl<'t> Js<'t> {
             format!("{} {{ {part} }} = require({})", self.declare(), self.module_name(module))
         };
         Reached { name: local, edits: vec![self.import_line(&line)] }
+    }
+
+    /// Takes `old` out of the members imported from `module` and puts `new` there, unless it is there already.
+    /// Empty when the members are not a list of plain names.
+    pub(crate) fn swap_member(&self, module: &str, old: &str, new: &str) -> Vec<TextEdit> {
+        let known = self.import(module);
+        let Some(list) = known.list else { return Vec::new() };
+        let parts = named(list);
+        let Some(at) = parts.iter().position(|part| self.text(*part) == old) else { return Vec::new() };
+        let part = parts[at];
+        if !known.members.iter().any(|(name, _)| *name == new) {
+            let wish = self.fresh(new);
+            return if wish == new { vec![replace(part, new)] } else { Vec::new() };
+        }
+        let (start, end) = match (parts.get(at + 1), at.checked_sub(1).and_then(|before| parts.get(before))) {
+            (Some(next), _) => (part.start_byte(), next.start_byte()),
+            (None, Some(before)) => (before.end_byte(), part.end_byte()),
+            (None, None) => return Vec::new(),
+        };
+        vec![TextEdit { start, end, text: String::new() }]
     }
 
     /// A way to write `module` itself, as in `path.resolve`; imported where needed.

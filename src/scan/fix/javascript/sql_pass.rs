@@ -74,10 +74,8 @@ pub(crate) fn is_callback<'t>(js: &Js<'t>, node: Node<'t>) -> bool {
     match js.binding(name, node) {
         Some(binding) if binding.how == How::Function => true,
         Some(binding) if binding.value.is_some_and(|value| is_function(bare(value))) => true,
-        Some(binding) if binding.how == How::Param => {
-            matches!(name, "cb" | "callback" | "done" | "next" | "fn" | "handler" | "resolve")
-        }
-        _ => false,
+        Some(binding) if binding.how != How::Param => false,
+        _ => matches!(name, "cb" | "callback" | "done" | "next" | "fn" | "handler" | "resolve"),
     }
 }
 

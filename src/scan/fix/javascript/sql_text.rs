@@ -158,12 +158,6 @@ impl<'j, 't> Reading<'j, 't> {
     }
 
     fn read_text(&mut self, text: &str, building: usize, operand: usize) -> Result<(), String> {
-        if self.glued && self.open.is_none() {
-            if text.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '(' | '\'' | '"' | '`' | '%')) {
-                return Err("a value is glued to the text behind it, so it cannot be bound".into());
-            }
-            self.glued = text.is_empty();
-        }
         let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
             if let Some(open) = &self.open {
@@ -177,6 +171,11 @@ impl<'j, 't> Reading<'j, 't> {
                     self.note(c.encode_utf8(&mut [0; 4]), building, operand);
                 }
                 continue;
+            }
+            if std::mem::take(&mut self.glued)
+                && (c.is_alphanumeric() || matches!(c, '_' | '.' | '(' | '\'' | '"' | '`' | '%'))
+            {
+                return Err("a value is glued to the text behind it, so it cannot be bound".into());
             }
             match c {
                 '\'' | '"' | '`' => self.begin_string(c, building, operand),
