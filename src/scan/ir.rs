@@ -325,6 +325,8 @@ pub enum ExprKind {
     Call(Box<Call>),
     /// A text literal: plain, f-string, template literal, implicitly joined.
     Text(Text),
+    /// A regular expression literal, its letters between the slashes.
+    Regex(String),
     /// A number as written.
     Number(String),
     /// `True`, `false`.
@@ -602,6 +604,7 @@ impl Expr {
         match &self.kind {
             ExprKind::Name(_)
             | ExprKind::Number(_)
+            | ExprKind::Regex(_)
             | ExprKind::Bool(_)
             | ExprKind::Null
             | ExprKind::Lambda(_)

@@ -2,6 +2,8 @@
 
 mod javascript;
 mod python;
+mod python_expr;
+mod tree;
 
 use super::ir::{Language, Module};
 
