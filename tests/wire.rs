@@ -526,6 +526,27 @@ async fn many_turns_share_one_connection_and_one_growing_prefix() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_closed_between_turns_is_opened_again() {
+    for wire in Wire::ALL {
+        let server =
+            ModelServer::start(wire, vec![Turn::text("one").hanging_up(), Turn::text("two").hanging_up()])
+                .await;
+        let model = open(wire, &server.base_url(), Duration::from_secs(5));
+        let mut messages = vec![Message::user("go")];
+        for expected in ["one", "two"] {
+            let (deltas, error) = ask(model.as_ref(), &messages).await;
+            assert_eq!(error, None);
+            let message = assemble(&deltas).message();
+            assert_eq!(message.text(), expected);
+            messages.extend([message, Message::user("on")]);
+            // As long as any tool takes.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(server.connections(), 2);
+    }
+}
+
+#[tokio::test]
 async fn requests_say_what_the_wire_wants() {
     let server = ModelServer::start(Wire::OpenAi, vec![Turn::text("a")]).await;
     let model = open(Wire::OpenAi, &server.base_url(), Duration::from_secs(5));
