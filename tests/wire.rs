@@ -172,6 +172,7 @@ async fn a_call_can_be_planned_while_the_next_still_streams() {
 async fn two_megabytes_of_arguments_arrive_whole() {
     let content = "a line of a file to write\n".repeat(80_000);
     let arguments = json!({"filePath": "big.txt", "content": content});
+    let start = Instant::now();
     for wire in Wire::ALL {
         let turn = Turn::call("write", arguments.clone()).in_deltas_of(512);
         let assembly = answer(wire, turn).await;
@@ -180,6 +181,8 @@ async fn two_megabytes_of_arguments_arrive_whole() {
         assert!(call.arguments.len() > 2_000_000);
         assert_eq!(serde_json::from_str::<Value>(&call.arguments).unwrap(), arguments, "{wire:?}");
     }
+    // Looking at all arguments again with every fragment took half a minute.
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
