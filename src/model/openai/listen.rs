@@ -189,7 +189,9 @@ impl Listener {
             let other_id = !id.is_empty() && !call.id.is_empty() && call.id != id;
             let renamed = fragment.index.is_none() && id.is_empty() && call.name != name;
             let more = fragment.index.is_none() || !function.arguments.0.trim().is_empty();
-            !(other_id || renamed || (id.is_empty() && more && is_whole(&call.arguments)))
+            !(other_id
+                || renamed
+                || (id.is_empty() && more && call.arguments.ends_with('}') && is_whole(&call.arguments)))
         });
         let at = known.unwrap_or_else(|| {
             for at in 0..self.calls.len() {
