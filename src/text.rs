@@ -1,5 +1,7 @@
 //! Text on its way out: cut to size, secrets hidden, made printable.
 
+pub mod hidden;
+
 use regex::{Captures, Regex, RegexSet};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -59,6 +61,48 @@ pub fn redact_values<'a>(text: &'a str, values: &[String]) -> Cow<'a, str> {
     // The longest first: one value may be part of another.
     values.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
     values.into_iter().fold(Cow::Borrowed(text), |text, value| Cow::Owned(text.replace(value, HIDDEN)))
+}
+
+/// Hides the values in a file that holds secrets, line by line: names before `=` or `:` stay, as do empty
+/// lines and the frame of a key block; what is after a name, or a line of any other form, is hidden.
+pub fn mask(text: &str) -> String {
+    let lines: Vec<Cow<'_, str>> = text.split('\n').map(mask_line).collect();
+    lines.join("\n")
+}
+
+fn mask_line(line: &str) -> Cow<'_, str> {
+    let trimmed = line.trim();
+    if trimmed.is_empty() || (trimmed.starts_with("-----") && trimmed.ends_with("-----")) {
+        return Cow::Borrowed(line);
+    }
+    let Some(found) = NAME.as_ref().and_then(|name| name.captures(line)) else {
+        return Cow::Borrowed("[redacted:line]");
+    };
+    let (head, name) =
+        (found.get(0).map_or("", |head| head.as_str()), found.get(1).map_or("", |name| name.as_str()));
+    let value = line[head.len()..].trim();
+    // The padded end of a key block looks like a name with nothing or `=` after it.
+    let plain = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    match value {
+        "" | "|" | ">" if plain || head.trim_end().ends_with(':') => Cow::Borrowed(line),
+        "" => Cow::Borrowed("[redacted:line]"),
+        _ if value.starts_with('=') => Cow::Borrowed("[redacted:line]"),
+        _ => Cow::Owned(format!("{head}[redacted:value]")),
+    }
+}
+
+/// A name and what parts it from its value.
+static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"^[ \t]*(?:export[ \t]+|-[ \t]+)?["']?([A-Za-z_][A-Za-z0-9_.-]{0,63})["']?[ \t]*[:=][ \t]*"#)
+        .ok()
+});
+
+/// A file name for people and models: as [`printable`], line ends and tabs made visible too.
+pub fn printable_name(name: &str) -> Cow<'_, str> {
+    match printable(name) {
+        shown if shown.contains(['\n', '\t']) => Cow::Owned(shown.replace('\n', "\\n").replace('\t', "\\t")),
+        shown => shown,
+    }
 }
 
 /// Makes control sequences, bidi controls and invisible characters visible as `\u{…}`, so that text from
@@ -147,7 +191,7 @@ const KINDS: &[Shape] = &[
     shape("aws-access-key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
     Shape {
         kind: "aws-secret-key",
-        pattern: r#"(?i)(\baws_?(?:secret_?)?(?:access_?)?key["']?[ \t]*(?:=>|[:=])[ \t]*["']?)([A-Za-z0-9/+]{40})\b"#,
+        pattern: r#"(?i-u)(\baws_?(?:secret_?)?(?:access_?)?key["']?[ \t]*(?:=>|[:=])[ \t]*["']?)([A-Za-z0-9/+]{40})\b"#,
         really: is_mixed,
     },
     shape("gcp-api-key", r"\bAIza[0-9A-Za-z_-]{35}"),
@@ -214,17 +258,17 @@ const KINDS: &[Shape] = &[
     },
     Shape {
         kind: "authorization",
-        pattern: r#"(?i)(\b(?:proxy-)?authorization["']?[ \t]*[:=,][ \t]*["']?(?:bearer|basic|token)[ \t]+)([A-Za-z0-9._~+/=-]{8,})"#,
+        pattern: r#"(?i-u)(\b(?:proxy-)?authorization["']?[ \t]*[:=,][ \t]*["']?(?:bearer|basic|token)[ \t]+)([A-Za-z0-9._~+/=-]{8,})"#,
         really: |_| true,
     },
     Shape {
         kind: "bearer-token",
-        pattern: r"(?i)(\bbearer[ \t]+)([A-Za-z0-9._~+/=-]{20,})",
+        pattern: r"(?i-u)(\bbearer[ \t]+)([A-Za-z0-9._~+/=-]{20,})",
         really: is_mixed,
     },
     Shape {
         kind: "high-entropy",
-        pattern: r#"(?i)(\b[a-z0-9_.-]{0,40}(?:secret|token|passwd|password|api_?-?key|access_?-?key|private_?-?key|auth_?-?key)[a-z0-9_]{0,20}["'\]]{0,2}[ \t]*(?:=>|:=|[:=])[ \t]*[bBrR]?["'])([A-Za-z0-9+/=_-]{20,512})["']"#,
+        pattern: r#"(?i-u)((?:secret|token|passwd|password|api_?-?key|access_?-?key|private_?-?key|auth_?-?key)[a-z0-9_]{0,20}["'\]]{0,2}[ \t]*(?:=>|:=|[:=])[ \t]*[bBrR]?["'])([A-Za-z0-9+/=_-]{20,512})["']"#,
         really: |value| is_mixed(value) && entropy(value) >= 3.7,
     },
 ];
@@ -436,6 +480,35 @@ mod tests {
     }
 
     #[test]
+    fn shows_the_names_in_a_secret_file_and_none_of_its_values() {
+        for (line, expected) in [
+            ("KEY=FAKE-canary", "KEY=[redacted:value]"),
+            ("export KEY = \"FAKE-canary\" # why", "export KEY = [redacted:value]"),
+            ("  \"password\": \"FAKE-canary\",", "  \"password\": [redacted:value]"),
+            ("db:", "db:"),
+            ("EMPTY=", "EMPTY="),
+            ("# old: FAKE-canary", "[redacted:line]"),
+            ("machine host login me password FAKE-canary", "[redacted:line]"),
+            ("https://me:FAKE-canary@host", "https:[redacted:value]"),
+            ("FAKEcanary==", "[redacted:line]"),
+            ("FAKEcanary=", "[redacted:line]"),
+            ("FAKEcanary", "[redacted:line]"),
+            ("-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----"),
+            ("", ""),
+        ] {
+            assert_eq!(mask(line), expected);
+        }
+        assert_eq!(mask("A=1\n\nx\n"), "A=[redacted:value]\n\n[redacted:line]\n");
+        assert!(NAME.is_some());
+    }
+
+    #[test]
+    fn a_file_name_stays_on_one_line() {
+        assert_eq!(printable_name("a\nb\tc\u{1b}"), "a\\nb\\tc\\u{1b}");
+        assert!(matches!(printable_name("plain name.rs"), Cow::Borrowed(_)));
+    }
+
+    #[test]
     fn cuts_at_a_code_point() {
         for (text, max, expected, left_out) in
             [("abc", 9, "abc", 0), ("abc", 2, "ab", 1), ("aé", 2, "a", 2), ("é", 0, "", 2)]
@@ -453,7 +526,7 @@ mod tests {
         ) {
             let samples = samples();
             let text: String =
-                picks.iter().map(|(at, noise)| format!("{noise}{}", samples[at % samples.len()].1)).collect();
+                picks.iter().fold(String::new(), |text, (at, noise)| text + noise + &samples[at % samples.len()].1);
             let once = redact(&text).into_owned();
             let twice = redact(&once).into_owned();
             prop_assert_eq!(&twice, &once);

@@ -8,6 +8,7 @@ pub mod openai;
 pub mod anthropic;
 pub mod choose;
 pub mod retry;
+pub mod rules;
 
 use crate::message::{Message, Part, Role, Spec, ToolCall, Usage};
 use futures_util::stream::BoxStream;

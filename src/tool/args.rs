@@ -191,7 +191,7 @@ fn canonical<'a>(name: &str, names: &[&'a str], given: &Map<String, Value>) -> O
     let (free, taken): (Vec<&&str>, Vec<&&str>) = all
         .filter(|canonical| meant(canonical).is_some())
         .partition(|canonical| !given.contains_key(**canonical));
-    free.into_iter().chain(taken).find_map(|canonical| meant(canonical))
+    free.into_iter().chain(taken).find_map(meant)
 }
 
 fn whole(number: f64) -> Option<u64> {

@@ -209,14 +209,12 @@ fn back_up(staged: &mut Staged<'_>) -> Result<(), WorkspaceError> {
     let look_at = if linked.is_ok() { name.as_str() } else { old };
     let now = statat(dir, look_at, AtFlags::SYMLINK_NOFOLLOW);
     let same = now.is_ok_and(|now| staged.step.found.is_some_and(|then| is_same(&now, &then)));
-    let written = match linked {
-        Ok(()) => Ok(()),
+    let written = if linked.is_err() && same {
         // No hard links here: a copy does.
-        Err(_) if same => {
-            let before = staged.step.before.unwrap_or_default();
-            write_beside(dir, &name, before.as_bytes(), staged.step.like.as_ref())
-        }
-        Err(_) => Ok(()),
+        let before = staged.step.before.unwrap_or_default();
+        write_beside(dir, &name, before.as_bytes(), staged.step.like.as_ref())
+    } else {
+        Ok(())
     };
     staged.backup = Some(name);
     written.map_err(|source| WorkspaceError::Io { path: staged.step.path.clone(), source })?;
