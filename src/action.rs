@@ -66,6 +66,24 @@ impl Action {
         hasher.finalize().into()
     }
 
+    /// The same action with its texts passed through `map`, for showing and recording.
+    #[must_use]
+    pub fn map_text(mut self, map: &dyn Fn(&str) -> String) -> Self {
+        match &mut self {
+            Action::Write { changes } => {
+                for text in
+                    changes.iter_mut().flat_map(|change| [&mut change.before, &mut change.after]).flatten()
+                {
+                    *text = map(text);
+                }
+            }
+            Action::Run { command, .. } => *command = map(command),
+            Action::Fetch { url, .. } => *url = map(url),
+            Action::Read { .. } => {}
+        }
+        self
+    }
+
     /// One line for people: `edit src/app.py`, `run pytest -q`.
     pub fn title(&self) -> String {
         match self {

@@ -1,5 +1,9 @@
 //! A weakness in the code, as data: where, what, why, and the change that would close it.
 
+pub mod issue;
+pub mod listing;
+pub mod sarif;
+
 use serde::{Deserialize, Serialize};
 
 /// A family of weaknesses: what an issue, a rule and a prompt page talk about.
@@ -34,6 +38,25 @@ pub enum Severity {
     High,
     /// 9.0 and more.
     Critical,
+}
+
+impl Severity {
+    /// `low`, `medium`, `high` or `critical`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        }
+    }
+
+    /// The severity of that name.
+    pub fn named(name: &str) -> Option<Severity> {
+        [Severity::Low, Severity::Medium, Severity::High, Severity::Critical]
+            .into_iter()
+            .find(|severity| severity.name() == name)
+    }
 }
 
 /// How sure a fix is (see `rules/README.md`).

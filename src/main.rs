@@ -1,3 +1,12 @@
 //! The `agent` binary: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if std::env::args_os().nth(1).is_some_and(|word| word == agent::sandbox::linux::HELPER_ARGUMENT) {
+        // Before any thread and any runtime: the helper builds namespaces around itself.
+        agent::sandbox::linux::helper_main();
+    }
+    agent::cli::main()
+}

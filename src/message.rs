@@ -143,6 +143,47 @@ impl Message {
     }
 }
 
+impl Message {
+    /// The message with every readable text passed through `map`: texts, results, and the strings within a
+    /// call's arguments. What the provider wants back unchanged (`raw`) stays as it is.
+    #[must_use]
+    pub fn map_text(mut self, map: &dyn Fn(&str) -> String) -> Self {
+        for part in &mut self.parts {
+            match part {
+                Part::Text { text } | Part::Reasoning { text, raw: None } => *text = map(text),
+                Part::Result(result) => result.text = map(&result.text),
+                Part::Call(call) => match serde_json::from_str::<Value>(&call.arguments) {
+                    Ok(mut value) => {
+                        if map_strings(&mut value, map) {
+                            call.arguments = value.to_string();
+                        }
+                    }
+                    Err(_) => call.arguments = map(&call.arguments),
+                },
+                Part::Reasoning { .. } => {}
+            }
+        }
+        self
+    }
+}
+
+/// Maps every string in a value; tells whether any changed.
+fn map_strings(value: &mut Value, map: &dyn Fn(&str) -> String) -> bool {
+    match value {
+        Value::String(text) => {
+            let mapped = map(text);
+            let changed = mapped != *text;
+            *text = mapped;
+            changed
+        }
+        Value::Array(items) => items.iter_mut().fold(false, |changed, item| map_strings(item, map) | changed),
+        Value::Object(fields) => {
+            fields.values_mut().fold(false, |changed, item| map_strings(item, map) | changed)
+        }
+        _ => false,
+    }
+}
+
 /// Makes a history valid to send: every call gets exactly one result right after it, results without a
 /// call and empty messages go, neighbours of one role are joined. The messages of a valid history are
 /// returned as they were, so that a prompt cache keeps its prefix.
@@ -208,4 +249,114 @@ fn interrupted(call: &ToolCall) -> Part {
         text: "interrupted before it gave a result; it may or may not have taken effect".into(),
         is_error: true,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(id: &str) -> Part {
+        Part::Call(ToolCall { id: id.into(), name: "read".into(), arguments: "{}".into() })
+    }
+
+    fn result(id: &str) -> Part {
+        Part::Result(ToolResult {
+            call_id: id.into(),
+            name: "read".into(),
+            text: "ok".into(),
+            is_error: false,
+        })
+    }
+
+    fn text(text: &str) -> Part {
+        Part::Text { text: text.into() }
+    }
+
+    fn user(parts: Vec<Part>) -> Message {
+        Message { role: Role::User, parts }
+    }
+
+    fn assistant(parts: Vec<Part>) -> Message {
+        Message { role: Role::Assistant, parts }
+    }
+
+    /// One letter a part, a message a word: `u` text, `a` text, `c1` call, `r1` result, `x1` made-up result.
+    fn shape(history: &[Message]) -> String {
+        let parts = |message: &Message| {
+            let letters: Vec<String> = message
+                .parts
+                .iter()
+                .map(|part| match part {
+                    Part::Call(call) => format!("c{}", call.id),
+                    Part::Result(result) if result.is_error => format!("x{}", result.call_id),
+                    Part::Result(result) => format!("r{}", result.call_id),
+                    _ if message.role == Role::User => "u".into(),
+                    _ => "a".into(),
+                })
+                .collect();
+            letters.concat()
+        };
+        history.iter().map(parts).collect::<Vec<_>>().join(" ")
+    }
+
+    fn check(history: &[Message], expected: &str) {
+        let repaired = repair(history);
+        assert_eq!(shape(&repaired), expected);
+        assert_eq!(repair(&repaired), repaired, "a second repair changes nothing");
+    }
+
+    #[test]
+    fn leaves_a_valid_history_as_it_is() {
+        let history = [
+            user(vec![text("go")]),
+            assistant(vec![text("ok"), call("1"), call("2")]),
+            user(vec![result("1"), result("2")]),
+        ];
+        assert_eq!(repair(&history), history);
+        check(&history, "u ac1c2 r1r2");
+    }
+
+    #[test]
+    fn gives_every_call_exactly_one_result() {
+        check(&[user(vec![text("go")]), assistant(vec![call("1")])], "u c1 x1");
+        check(
+            &[user(vec![text("go")]), assistant(vec![call("1"), call("2")]), user(vec![result("2")])],
+            "u c1c2 r2x1",
+        );
+        check(&[user(vec![text("go")]), assistant(vec![call("1")]), user(vec![text("and?")])], "u c1 x1u");
+        check(
+            &[
+                user(vec![text("go")]),
+                assistant(vec![call("1")]),
+                user(vec![text("b"), result("1"), result("1")]),
+            ],
+            "u c1 r1u",
+        );
+        check(
+            &[user(vec![text("go")]), assistant(vec![call("1")]), assistant(vec![text("so")])],
+            "u c1 x1 a",
+        );
+    }
+
+    #[test]
+    fn drops_results_without_a_call_and_joins_neighbours() {
+        check(&[user(vec![text("go")]), user(vec![result("9")]), assistant(vec![text("ok")])], "u a");
+        check(&[user(vec![text("a")]), user(vec![text("b")])], "uu");
+        check(&[user(vec![text("a")]), assistant(vec![]), user(vec![text("b")])], "uu");
+    }
+
+    #[test]
+    fn maps_the_strings_of_arguments_and_keeps_them_json() {
+        let shout = |text: &str| text.to_uppercase();
+        let message = assistant(vec![Part::Call(ToolCall {
+            id: "1".into(),
+            name: "x".into(),
+            arguments: r#"{"a":["b",{"c":"d"}],"n":1}"#.into(),
+        })]);
+        let mapped = message.map_text(&shout);
+        assert_eq!(
+            mapped.calls().next().map(|call| call.arguments.as_str()),
+            Some(r#"{"a":["B",{"c":"D"}],"n":1}"#)
+        );
+    }
 }

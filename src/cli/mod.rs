@@ -1,1 +1,73 @@
 //! Arguments, wiring, plain and JSON output, exit codes.
+
+pub mod args;
+mod doctor;
+pub mod exit;
+mod lines;
+mod look;
+mod plain;
+mod wire;
+mod work;
+
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Runs the command line of this process to its exit code.
+pub fn main() -> ExitCode {
+    ExitCode::from(run(Cli::parse()))
+}
+
+fn run(cli: Cli) -> u8 {
+    let Some(command) = cli.command else {
+        say_error(
+            "the terminal UI is coming; until then: `agent fix ISSUE`, `agent scan`, or `agent --help`",
+        );
+        return exit::USAGE;
+    };
+    match command {
+        Command::Run { prompt, work } => work::run(&prompt, &work),
+        Command::Fix { issue, test, work } => work::fix(&issue, test, &work),
+        Command::Resume { list: true, work, .. } => work::list(&work),
+        Command::Resume { session, prompt, work, .. } => work::resume(session, &prompt, &work),
+        Command::Scan { path, family, severity, fail_on_findings, output_format } => {
+            look::scan(&path, family, severity, fail_on_findings, output_format)
+        }
+        Command::Doctor { work } => doctor::doctor(&work),
+        Command::Tools { output_format } => look::tools(output_format),
+        Command::Sandbox { workspace, command } => look::sandbox(&workspace, &command),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "agent", &mut script);
+            say_bytes(&script)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            match clap_mangen::Man::new(Cli::command()).render(&mut page) {
+                Ok(()) => say_bytes(&page),
+                Err(error) => {
+                    say_error(&error.to_string());
+                    1
+                }
+            }
+        }
+    }
+}
+
+/// One line on standard error.
+fn say_error(text: &str) {
+    let _ = writeln!(std::io::stderr(), "agent: {}", crate::text::printable(&crate::text::redact(text)));
+}
+
+/// Text on standard output; a reader that is gone is no error.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}
+
+fn say_bytes(bytes: &[u8]) -> u8 {
+    say(&String::from_utf8_lossy(bytes));
+    0
+}

@@ -1,3 +1,184 @@
-//! Flags, environment, files and `agent.md` to decided settings, once.
+//! Flags, environment and the user's file to decided settings, once. A repository decides nothing here.
 
 pub mod definition;
+
+use crate::policy::Mode;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// Reads one environment variable; tests hand in a table.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What the command line said. Absent means: not said.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--workspace`.
+    pub workspace: Option<PathBuf>,
+    /// `--model`.
+    pub model: Option<String>,
+    /// `--mode`, or `yes` by `--yes`.
+    pub mode: Option<Mode>,
+    /// `--max-turns`.
+    pub max_turns: Option<u32>,
+    /// `--allow-host`.
+    pub allow_hosts: Vec<String>,
+    /// `--sandbox=off`.
+    pub sandbox_off: bool,
+}
+
+/// The decided settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The folder to work in, as given.
+    pub workspace: PathBuf,
+    /// Where sessions and logs are kept.
+    pub state: PathBuf,
+    /// `provider/model`, or `rules`.
+    pub model: String,
+    /// How much happens without asking.
+    pub mode: Mode,
+    /// Most answers of the model.
+    pub max_turns: u32,
+    /// Hosts that webfetch may reach without asking.
+    pub allow_hosts: Vec<String>,
+    /// Whether commands run without walls, by the user's explicit flag alone.
+    pub sandbox_off: bool,
+}
+
+/// Why settings cannot be decided.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// No place for state.
+    #[error("cannot tell where to keep sessions: set HOME, or XDG_STATE_HOME to an absolute path")]
+    NoHome,
+    /// The user's file cannot be read.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The user's own file, `$XDG_CONFIG_HOME/agent/config.toml`. An unknown key is an error: a typing mistake in
+/// a setting that restricts must not pass for a setting.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    model: Option<String>,
+    mode: Option<String>,
+    max_turns: Option<u32>,
+    #[serde(default)]
+    allow_hosts: Vec<String>,
+}
+
+/// The model when none is configured.
+pub const DEFAULT_MODEL: &str = "rules";
+/// Answers of the model when nothing else is said.
+pub const DEFAULT_MAX_TURNS: u32 = 200;
+
+/// Decides: flags over environment over the user's file over defaults.
+pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
+    let home = lookup("HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let xdg = |name: &str, below_home: &str| {
+        lookup(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+            .or_else(|| home.as_ref().map(|home| home.join(below_home)))
+            .map(|path| path.join("agent"))
+    };
+    let state = xdg("XDG_STATE_HOME", ".local/state").ok_or(ConfigError::NoHome)?;
+    let file = match xdg("XDG_CONFIG_HOME", ".config") {
+        Some(folder) => read(&folder.join("config.toml"))?,
+        None => File::default(),
+    };
+    let file_mode = match &file.mode {
+        Some(word) => Some(mode(word).ok_or_else(|| ConfigError::File {
+            path: "config.toml".into(),
+            reason: format!("mode = \"{word}\": must be ask, auto, read-only or yes"),
+        })?),
+        None => None,
+    };
+    let mut allow_hosts = flags.allow_hosts;
+    allow_hosts.extend(file.allow_hosts);
+    Ok(Config {
+        workspace: flags.workspace.unwrap_or_else(|| PathBuf::from(".")),
+        state,
+        model: flags
+            .model
+            .or_else(|| lookup("AGENT_MODEL").filter(|name| !name.is_empty()))
+            .or(file.model)
+            .unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
+        mode: flags.mode.or(file_mode).unwrap_or(Mode::Ask),
+        max_turns: flags.max_turns.or(file.max_turns).unwrap_or(DEFAULT_MAX_TURNS),
+        allow_hosts,
+        sandbox_off: flags.sandbox_off,
+    })
+}
+
+/// The mode of that name.
+pub fn mode(word: &str) -> Option<Mode> {
+    [Mode::Ask, Mode::Auto, Mode::ReadOnly, Mode::Yes].into_iter().find(|mode| mode.to_string() == word)
+}
+
+fn read(path: &Path) -> Result<File, ConfigError> {
+    let failed = |reason: String| ConfigError::File { path: path.display().to_string(), reason };
+    match std::fs::read_to_string(path) {
+        Ok(text) => toml::from_str(&text).map_err(|error| failed(error.to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(File::default()),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decided(flags: Flags, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        decide(flags, &|name| {
+            env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn with_file(text: &str) -> (tempfile::TempDir, String) {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join(".config/agent");
+        std::fs::create_dir_all(&folder).unwrap();
+        #[allow(clippy::disallowed_methods, reason = "the test plays the user")]
+        std::fs::write(folder.join("config.toml"), text).unwrap();
+        let path = home.path().display().to_string();
+        (home, path)
+    }
+
+    #[test]
+    fn flags_beat_environment_beats_file_beats_default() {
+        let (_keep, home) = with_file("model = \"openai/file\"\nmax_turns = 7\nmode = \"auto\"\n");
+        let flag = Flags { model: Some("openai/flag".into()), ..Flags::default() };
+        assert_eq!(
+            decided(flag, &[("HOME", &home), ("AGENT_MODEL", "openai/env")]).unwrap().model,
+            "openai/flag"
+        );
+        let by_env = decided(Flags::default(), &[("HOME", &home), ("AGENT_MODEL", "openai/env")]).unwrap();
+        assert_eq!((by_env.model.as_str(), by_env.max_turns, by_env.mode), ("openai/env", 7, Mode::Auto));
+        assert_eq!(decided(Flags::default(), &[("HOME", &home)]).unwrap().model, "openai/file");
+        let bare = decided(Flags::default(), &[("HOME", "/nowhere")]).unwrap();
+        assert_eq!((bare.model.as_str(), bare.mode, bare.max_turns), ("rules", Mode::Ask, DEFAULT_MAX_TURNS));
+        assert_eq!(bare.state, Path::new("/nowhere/.local/state/agent"));
+    }
+
+    #[test]
+    fn a_bad_file_is_an_error_that_names_it() {
+        for text in ["modell = \"x\"", "mode = \"yolo\"", "max_turns = \"many\"", "mode = ["] {
+            let (_keep, home) = with_file(text);
+            let error = decided(Flags::default(), &[("HOME", &home)]).unwrap_err().to_string();
+            assert!(error.contains("config.toml"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn relative_xdg_paths_do_not_count() {
+        let error = decided(Flags::default(), &[("XDG_STATE_HOME", "here")]).unwrap_err();
+        assert!(matches!(error, ConfigError::NoHome));
+    }
+}

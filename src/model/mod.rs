@@ -1,6 +1,14 @@
 //! Request in, deltas out: every model speaks through one trait.
 
+pub mod sse;
+pub mod json;
+pub mod fault;
+pub mod http;
+pub mod openai;
+pub mod anthropic;
+pub mod choose;
 pub mod retry;
+pub mod rules;
 
 use crate::message::{Message, Part, Role, Spec, ToolCall, Usage};
 use futures_util::stream::BoxStream;
@@ -118,6 +126,9 @@ pub enum ModelError {
         /// What came instead.
         reason: String,
     },
+    /// The model's name or settings do not say whom to ask.
+    #[error("no model to ask: {0}")]
+    Unusable(String),
 }
 
 /// A mind: something that reads a conversation and answers.

@@ -20,6 +20,17 @@ pub enum Mode {
     Yes,
 }
 
+impl std::fmt::Display for Mode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Mode::Ask => "ask",
+            Mode::Auto => "auto",
+            Mode::ReadOnly => "read-only",
+            Mode::Yes => "yes",
+        })
+    }
+}
+
 /// Leave to do one action. Made by policy alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
@@ -55,6 +66,9 @@ impl Policy {
     pub fn new(mode: Mode) -> Self {
         Self { mode }
     }
+
+    /// stub
+    pub fn allow_host(&mut self, _host: &str) {}
 
     /// The mode.
     pub fn mode(&self) -> Mode {

@@ -1,7 +1,19 @@
 //! Run a command behind walls, with limits and streamed output.
 
+pub mod bare;
+pub mod capture;
+mod drive;
+mod environment;
+#[cfg(target_os = "linux")]
+mod denial;
+#[cfg(target_os = "linux")]
+pub mod linux;
+#[cfg(target_os = "macos")]
+pub mod macos;
+
 use futures_util::future::BoxFuture;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -81,4 +93,56 @@ pub trait Sandbox: Send + Sync {
     fn level(&self) -> &Level;
     /// Runs one job to its end.
     fn run(&self, job: Job, watch: Watch) -> BoxFuture<'_, Result<Done, SandboxError>>;
+}
+
+/// What the user wants around commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// The best walls this machine gives; none means that nothing runs.
+    Auto,
+    /// No walls. Only ever from a flag the user typed.
+    Off,
+}
+
+/// A place to run commands in. `program` is the running binary, which becomes its own helper; logs of cut
+/// outputs go below `state_dir`. Costs nothing until the first command or the first look at the level.
+pub fn open(workspace_root: &Path, state_dir: &Path, program: &Path, wish: Wish) -> Arc<dyn Sandbox> {
+    match wish {
+        Wish::Off => Arc::new(bare::Bare::open(workspace_root, state_dir, "switched off by the user")),
+        Wish::Auto => open_walls(workspace_root, state_dir, program),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn open_walls(workspace_root: &Path, state_dir: &Path, program: &Path) -> Arc<dyn Sandbox> {
+    Arc::new(linux::Walls::open(workspace_root, state_dir, program))
+}
+
+#[cfg(target_os = "macos")]
+fn open_walls(workspace_root: &Path, state_dir: &Path, _program: &Path) -> Arc<dyn Sandbox> {
+    Arc::new(macos::Profile::open(workspace_root, state_dir))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn open_walls(_workspace_root: &Path, _state_dir: &Path, _program: &Path) -> Arc<dyn Sandbox> {
+    let missing = vec!["no walls are known for this system".to_owned()];
+    Arc::new(Closed { level: Level { name: "none", missing } })
+}
+
+/// Runs nothing, and says why.
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+struct Closed {
+    level: Level,
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+impl Sandbox for Closed {
+    fn level(&self) -> &Level {
+        &self.level
+    }
+
+    fn run(&self, _job: Job, _watch: Watch) -> BoxFuture<'_, Result<Done, SandboxError>> {
+        let why = self.level.missing.join("; ");
+        Box::pin(async move { Err(SandboxError::Walls(why)) })
+    }
 }

@@ -6,6 +6,7 @@ pub mod lower;
 pub mod project;
 pub mod rules;
 pub mod fix;
+mod flow;
 
 use crate::finding::{Family, Finding, Severity};
 use crate::workspace::{Place, Workspace};

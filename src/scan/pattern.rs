@@ -6,6 +6,7 @@
 //! one, `{a,b}` for one of several, and a segment may begin or end with `*`: `*View`, `HTTP_*`.
 
 use serde::{Deserialize, Deserializer};
+use std::collections::HashMap;
 
 /// A dotted pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,51 @@ impl Pattern {
     pub fn matches(&self, path: &str) -> bool {
         let parts = split(path);
         fits(&self.segments, &parts)
+    }
+}
+
+/// Many patterns, looked up by the last segment of a path.
+#[derive(Debug)]
+pub struct Index<T> {
+    patterns: Vec<(Pattern, T)>,
+    by_last: HashMap<String, Vec<usize>>,
+    loose: Vec<usize>,
+}
+
+impl<T> Default for Index<T> {
+    fn default() -> Self {
+        Self { patterns: Vec::new(), by_last: HashMap::new(), loose: Vec::new() }
+    }
+}
+
+impl<T> Index<T> {
+    /// Adds a pattern.
+    pub fn add(&mut self, pattern: &Pattern, value: T) {
+        let at = self.patterns.len();
+        match pattern.segments.last() {
+            Some(Segment::Words(words)) if words.iter().all(|word| !word.contains('*')) => {
+                for word in words {
+                    self.by_last.entry(word.clone()).or_default().push(at);
+                }
+            }
+            _ => self.loose.push(at),
+        }
+        self.patterns.push((pattern.clone(), value));
+    }
+
+    /// What was added under patterns that fit the path, in the order it was added.
+    pub fn matches(&self, path: &str) -> Vec<&T> {
+        let lead = path.len() - path.trim_start_matches(['.', '/']).len();
+        let last = path[lead..].rsplit('.').next().unwrap_or(path);
+        let direct = self.by_last.get(last).map_or(&[][..], Vec::as_slice);
+        let mut fitting: Vec<usize> = direct
+            .iter()
+            .chain(&self.loose)
+            .copied()
+            .filter(|&at| self.patterns[at].0.matches(path))
+            .collect();
+        fitting.sort_unstable();
+        fitting.into_iter().map(|at| &self.patterns[at].1).collect()
     }
 }
 

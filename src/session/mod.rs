@@ -1,1 +1,312 @@
-//! Ask, plan, judge, perform, repeat; history and record.
+//! The loop: ask the model, plan its calls, judge them, ask the user, perform, answer; and again.
+//!
+//! [`Session::run`] is the whole of it. What happens to one answer's calls is in `calls`, how an answer is
+//! had in `answer`, what is kept in `record`.
+
+mod answer;
+mod calls;
+pub mod record;
+
+use crate::action::Action;
+use crate::event::{Event, Host, Outcome};
+use crate::message::{Message, Role, Usage, repair};
+use crate::model::{Model, ModelError, Stop};
+use crate::policy::Policy;
+use crate::tool::{Toolbox, World};
+use record::{Entry, Record, RecordError};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What bounds a session. Hard: the work so far is kept, and nothing more is asked of the model.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Most answers of the model.
+    pub max_turns: u32,
+    /// Most tokens per answer.
+    pub max_output: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_turns: 200, max_output: 16_384 }
+    }
+}
+
+/// How a stretch of work ended.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// How.
+    pub outcome: Outcome,
+    /// The model's last words, or the reason there are none.
+    pub text: String,
+}
+
+/// What a session is made of. Wired by a door, once.
+pub struct Parts {
+    /// The mind.
+    pub model: Arc<dyn Model>,
+    /// The hands.
+    pub toolbox: Toolbox,
+    /// What they work on.
+    pub world: Arc<World>,
+    /// Who may.
+    pub policy: Policy,
+    /// System prompt; the same bytes for the whole session.
+    pub system: String,
+    /// What bounds it.
+    pub limits: Limits,
+    /// Cancelled when the user interrupts.
+    pub cancel: CancellationToken,
+}
+
+/// A conversation with a model that acts.
+pub struct Session {
+    id: String,
+    parts: Parts,
+    history: Vec<Message>,
+    record: Record,
+    deeds: Vec<Action>,
+    denials: Vec<String>,
+    /// Whether the last thing that would have changed something was denied.
+    stopped_by_denial: bool,
+    usage: Usage,
+    turns: u32,
+    repeats: calls::Repeats,
+}
+
+/// Answers without a word or a call that are borne before the run ends.
+const EMPTY_ANSWERS: u32 = 2;
+
+impl Session {
+    /// Begins a session, recorded below `state`.
+    pub fn begin(parts: Parts, state: &std::path::Path) -> Result<Self, RecordError> {
+        let id = record::fresh_id();
+        let mut record = Record::create(state, &id)?;
+        record.append(&Entry::Start {
+            v: record::VERSION,
+            session_id: id.clone(),
+            workspace: parts.world.workspace.root().display().to_string(),
+            model: parts.model.name().to_owned(),
+            time: record::now(),
+        })?;
+        Ok(Self::assemble(id, parts, record))
+    }
+
+    /// Goes on with a recorded session. Gives the mission it was on, if any.
+    pub fn resume(
+        parts: Parts,
+        state: &std::path::Path,
+        id: &str,
+    ) -> Result<(Self, Option<serde_json::Value>), RecordError> {
+        let (record, entries) = Record::open(state, id)?;
+        let mut session = Self::assemble(id.to_owned(), parts, record);
+        let mut mission = None;
+        for entry in entries {
+            match entry {
+                Entry::Message { message } => session.history.push(message),
+                Entry::Deed { action } => session.deeds.push(action),
+                Entry::Usage { usage } => session.usage.add(usage),
+                Entry::Mission { mission: found } => mission = Some(found),
+                Entry::Start { .. } | Entry::End { .. } => {}
+            }
+        }
+        session.history = repair(&session.history);
+        Ok((session, mission))
+    }
+
+    fn assemble(id: String, parts: Parts, record: Record) -> Self {
+        Self {
+            id,
+            parts,
+            history: Vec::new(),
+            record,
+            deeds: Vec::new(),
+            denials: Vec::new(),
+            stopped_by_denial: false,
+            usage: Usage::default(),
+            turns: 0,
+            repeats: calls::Repeats::default(),
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its model's name.
+    pub fn model(&self) -> &str {
+        self.parts.model.name()
+    }
+
+    /// What it works on.
+    pub fn world(&self) -> &Arc<World> {
+        &self.parts.world
+    }
+
+    /// Cancelled when the user interrupts.
+    pub fn cancel(&self) -> &CancellationToken {
+        &self.parts.cancel
+    }
+
+    /// Everything that was done to the world, in order.
+    pub fn deeds(&self) -> &[Action] {
+        &self.deeds
+    }
+
+    /// What was denied, in order.
+    pub fn denials(&self) -> &[String] {
+        &self.denials
+    }
+
+    /// Tokens so far.
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// Answers so far.
+    pub fn turns(&self) -> u32 {
+        self.turns
+    }
+
+    /// The conversation so far.
+    pub fn history(&self) -> &[Message] {
+        &self.history
+    }
+
+    /// Keeps what a mission needs to be judged, also after a crash.
+    pub fn note_mission(&mut self, mission: serde_json::Value) -> Result<(), RecordError> {
+        self.record.append(&Entry::Mission { mission })
+    }
+
+    /// Keeps how the work ended.
+    pub fn note_end(&mut self, outcome: Outcome) -> Result<(), RecordError> {
+        self.record.append(&Entry::End { outcome, time: record::now() })
+    }
+
+    /// Tells the host who is at work.
+    pub fn announce(&self, host: &mut dyn Host) {
+        host.tell(Event::Init {
+            session_id: self.id.clone(),
+            workspace: self.parts.world.workspace.root().display().to_string(),
+            model: self.parts.model.name().to_owned(),
+            mode: self.parts.policy.mode().to_string(),
+            sandbox: self.parts.world.sandbox.level().name.to_owned(),
+        });
+    }
+
+    /// Says `prompt` to the model and works until it has nothing more to do.
+    pub async fn run(&mut self, prompt: String, host: &mut dyn Host) -> Result<Ending, RecordError> {
+        self.remember(Message::user(prompt))?;
+        let mut empty = 0;
+        loop {
+            if self.parts.cancel.is_cancelled() {
+                return Ok(ended(Outcome::Cancelled, "interrupted"));
+            }
+            if self.turns >= self.parts.limits.max_turns {
+                return Ok(ended(
+                    Outcome::Budget,
+                    format!("stopped after {} turns (--max-turns)", self.turns),
+                ));
+            }
+            self.turns += 1;
+            let answer = match self.ask_model(host).await {
+                Ok(answer) => answer,
+                Err(Interruption::Cancelled) => return Ok(ended(Outcome::Cancelled, "interrupted")),
+                Err(Interruption::Model(error)) => return Ok(ended(outcome_of(&error), error.to_string())),
+            };
+            let text = answer.message.text();
+            let is_empty = text.trim().is_empty() && answer.calls.is_empty();
+            self.usage.add(answer.usage);
+            self.record.append(&Entry::Usage { usage: answer.usage })?;
+            if !answer.message.parts.is_empty() {
+                self.remember(answer.message)?;
+            }
+            if let Stop::Refusal(reason) = answer.stop {
+                return Ok(ended(Outcome::PolicyRefusal, format!("the provider refused: {reason}")));
+            }
+            if is_empty {
+                empty += 1;
+                if empty > EMPTY_ANSWERS {
+                    return Ok(ended(Outcome::Error, "the model answered with nothing, again and again"));
+                }
+                self.remember(Message::user("Your answer was empty. Go on, or say what is missing."))?;
+                continue;
+            }
+            empty = 0;
+            if answer.calls.is_empty() {
+                if answer.stop == Stop::MaxTokens {
+                    self.remember(Message::user(
+                        "Your answer was cut at the output limit. Go on where it ended.",
+                    ))?;
+                    continue;
+                }
+                return Ok(self.last_words(text));
+            }
+            let results = self.answer_calls(answer.calls, host).await?;
+            let stuck = results.stuck;
+            self.remember(Message { role: Role::User, parts: results.parts })?;
+            if let Some(reason) = stuck {
+                return Ok(ended(Outcome::Error, reason));
+            }
+        }
+    }
+
+    fn last_words(&self, text: String) -> Ending {
+        let outcome = match claimed(&text) {
+            Some(Outcome::Blocked) => Outcome::Blocked,
+            Some(Outcome::NoChange) => Outcome::NoChange,
+            _ if self.stopped_by_denial => Outcome::Denied,
+            _ => Outcome::Done,
+        };
+        Ending { outcome, text }
+    }
+
+    /// The one way into history and record; what is secret stays out of both.
+    fn remember(&mut self, message: Message) -> Result<(), RecordError> {
+        let message = message.map_text(&calls::hide);
+        self.record.append(&Entry::Message { message: message.clone() })?;
+        match self.history.last_mut() {
+            Some(last) if last.role == message.role => last.parts.extend(message.parts),
+            _ => self.history.push(message),
+        }
+        Ok(())
+    }
+}
+
+/// What the model's final message claims in its first line, `Status: blocked`. Only claims of less are
+/// believed: that something was fixed is for the gates to say.
+pub fn claimed(text: &str) -> Option<Outcome> {
+    let line = text.trim_start().lines().next()?.to_lowercase();
+    let status = line.trim_start_matches(['*', '#', ' ']).strip_prefix("status:")?;
+    let word =
+        status.trim_start_matches(['*', ' ']).split(|c: char| !(c.is_alphanumeric() || c == '_')).next()?;
+    match word {
+        "blocked" => Some(Outcome::Blocked),
+        "no_change" => Some(Outcome::NoChange),
+        "fixed" => Some(Outcome::Fixed),
+        "not_fixed" => Some(Outcome::NotFixed),
+        "done" => Some(Outcome::Done),
+        _ => None,
+    }
+}
+
+/// Why there is no answer.
+enum Interruption {
+    Cancelled,
+    Model(ModelError),
+}
+
+fn ended(outcome: Outcome, text: impl Into<String>) -> Ending {
+    Ending { outcome, text: text.into() }
+}
+
+fn outcome_of(error: &ModelError) -> Outcome {
+    match error {
+        ModelError::Auth(_)
+        | ModelError::Unreachable { .. }
+        | ModelError::Quota(_)
+        | ModelError::Busy { .. } => Outcome::ModelUnavailable,
+        _ => Outcome::Error,
+    }
+}

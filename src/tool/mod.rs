@@ -3,6 +3,16 @@
 //! A tool only plans: it looks, touches nothing, and says what it would do. The deed happens in
 //! [`Plan::perform`], which wants a [`Permit`] for exactly that action.
 
+pub mod args;
+pub mod glob;
+pub mod grep;
+pub mod list;
+pub mod read;
+pub mod write;
+pub mod edit;
+pub mod patch;
+pub mod webfetch;
+
 use crate::action::Action;
 use crate::message::Spec;
 use crate::policy::Permit;
@@ -31,6 +41,47 @@ pub trait Tool: Send + Sync {
     fn spec(&self) -> &'static Spec;
     /// Looks at the world and says what would happen. Touches nothing.
     fn plan(&self, args: &Value, world: &Arc<World>) -> Result<Plan, ToolError>;
+}
+
+/// Every tool there is, in the order the model is told.
+pub fn all() -> Vec<Box<dyn Tool>> {
+    vec![
+        Box::new(read::Read),
+        Box::new(list::List),
+        Box::new(glob::Glob),
+        Box::new(grep::Grep),
+        Box::new(write::Write),
+        Box::new(edit::Edit),
+        Box::new(patch::Patch),
+        Box::new(webfetch::WebFetch::new()),
+    ]
+}
+
+/// The tools of one session, in a stable order.
+pub struct Toolbox {
+    tools: Vec<Box<dyn Tool>>,
+}
+
+impl Toolbox {
+    /// These tools.
+    pub fn of(tools: Vec<Box<dyn Tool>>) -> Self {
+        Self { tools }
+    }
+
+    /// The tool of that name.
+    pub fn find(&self, name: &str) -> Option<&dyn Tool> {
+        self.tools.iter().find(|tool| tool.spec().name == name).map(AsRef::as_ref)
+    }
+
+    /// What the model is told, in order.
+    pub fn specs(&self) -> Vec<&'static Spec> {
+        self.tools.iter().map(|tool| tool.spec()).collect()
+    }
+
+    /// Their names, in order.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.tools.iter().map(|tool| tool.spec().name.as_str()).collect()
+    }
 }
 
 /// How a deed reports while it runs, and learns that it should stop.

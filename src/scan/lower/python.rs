@@ -65,7 +65,8 @@ impl Python<'_> {
             "raise_statement" => StmtKind::Raise(children(node).next().map(|value| self.expr(value))),
             "break_statement" => StmtKind::Break,
             "continue_statement" => StmtKind::Continue,
-            "pass_statement" | "comment" | "global_statement" | "nonlocal_statement" | "line_continuation" => {
+            "pass_statement" | "comment" | "global_statement" | "nonlocal_statement"
+            | "line_continuation" => {
                 return None;
             }
             "delete_statement" => {

@@ -3,7 +3,8 @@
 use super::python::Python;
 use super::tree::{MAX_DEPTH, at, child, children, text_of};
 use crate::scan::ir::{
-    Arg, At, Block, Call, Entry, Expr, ExprKind, Function, ListKind, Stmt, StmtKind, Text, TextPart, TextPiece,
+    Arg, At, Block, Call, Entry, Expr, ExprKind, Function, ListKind, Stmt, StmtKind, Text, TextPart,
+    TextPiece,
 };
 use std::sync::Arc;
 use tree_sitter::Node;
@@ -71,10 +72,9 @@ impl Python<'_> {
                 right: self.boxed(child(node, "right"), node),
             },
             "comparison_operator" => self.comparison(node),
-            "not_operator" => ExprKind::Unary {
-                op: "not".to_owned(),
-                operand: self.boxed(child(node, "argument"), node),
-            },
+            "not_operator" => {
+                ExprKind::Unary { op: "not".to_owned(), operand: self.boxed(child(node, "argument"), node) }
+            }
             "unary_operator" => ExprKind::Unary {
                 op: child(node, "operator").map_or("", |op| text_of(op, self.text)).to_owned(),
                 operand: self.boxed(child(node, "argument"), node),
@@ -105,9 +105,10 @@ impl Python<'_> {
                 target: self.boxed(child(node, "name"), node),
                 value: self.boxed(child(node, "value"), node),
             },
-            "list_comprehension" | "set_comprehension" | "generator_expression" | "dictionary_comprehension" => {
-                self.comprehension(node)
-            }
+            "list_comprehension"
+            | "set_comprehension"
+            | "generator_expression"
+            | "dictionary_comprehension" => self.comprehension(node),
             "as_pattern_target" => match children(node).next() {
                 Some(inner) => self.expr(inner).kind,
                 None => ExprKind::Other(Vec::new()),
@@ -263,7 +264,8 @@ impl Python<'_> {
 
     fn hole(&mut self, node: Node, piece: usize) -> TextPart {
         let expr = *self.boxed(child(node, "expression"), node);
-        let conversion = child(node, "type_conversion").and_then(|kind| text_of(kind, self.text).chars().nth(1));
+        let conversion =
+            child(node, "type_conversion").and_then(|kind| text_of(kind, self.text).chars().nth(1));
         let format = child(node, "format_specifier")
             .map(|format| text_of(format, self.text).trim_start_matches(':').to_owned());
         TextPart::Hole { at: at(node), expr, conversion, format, piece }

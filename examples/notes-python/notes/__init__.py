@@ -1,0 +1,1 @@
+"""Notes: a small API that is vulnerable on purpose."""

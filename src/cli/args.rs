@@ -1,0 +1,201 @@
+//! The command line as types.
+
+use crate::config::Flags;
+use crate::finding::{Family, Severity};
+use crate::policy::Mode;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// A coding agent for backend security: finds the weakness, changes little, proves the fix.
+#[derive(Debug, Parser)]
+#[command(
+    name = "agent",
+    version,
+    about,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 done, fixed or nothing to fix · 1 error · 2 usage · 4 no such session or input · \
+                  5 denied · 6 not fixed · 7 budget used up · 8 blocked: something is missing · 9 model unavailable · \
+                  10 fixed, but a gate is unknown · 11 refused by the provider · 130 interrupted · 143 terminated"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Do what a prompt says
+    Run {
+        /// What to do, in your words; `-` reads it from standard input
+        prompt: String,
+        /// Model, mode, workspace, output
+        #[command(flatten)]
+        work: WorkArgs,
+    },
+    /// Close one issue and prove it: scan, change, test, scan again, report
+    Fix {
+        /// The issue: its text, a file that holds it, or `-` for standard input
+        issue: String,
+        /// The project's test command, when the one that is found is not right
+        #[arg(long, value_name = "COMMAND")]
+        test: Option<String>,
+        /// Model, mode, workspace, output
+        #[command(flatten)]
+        work: WorkArgs,
+    },
+    /// Look for known weaknesses; changes nothing
+    Scan {
+        /// Folder or file
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// Only this family (sql-injection, command-injection, path-traversal, …); may be repeated
+        #[arg(long, value_parser = family)]
+        family: Vec<Family>,
+        /// Only findings at least this severe
+        #[arg(long, value_parser = severity, value_name = "low|medium|high|critical")]
+        severity: Option<Severity>,
+        /// Exit with 6 when there are findings
+        #[arg(long)]
+        fail_on_findings: bool,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = ScanFormat::Text)]
+        output_format: ScanFormat,
+    },
+    /// Go on with an earlier session
+    Resume {
+        /// Session id; the newest of this workspace when absent
+        session: Option<String>,
+        /// What to say to it
+        #[arg(long, default_value = "Go on.")]
+        prompt: String,
+        /// List the sessions of this workspace instead
+        #[arg(long)]
+        list: bool,
+        /// Model, mode, workspace, output
+        #[command(flatten)]
+        work: WorkArgs,
+    },
+    /// Say what works on this machine, and why not
+    Doctor {
+        /// Model, mode, workspace, output
+        #[command(flatten)]
+        work: WorkArgs,
+    },
+    /// Print what the model is told of the tools
+    Tools {
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = Format::Json)]
+        output_format: Format,
+    },
+    /// Run one command in the sandbox
+    Sandbox {
+        /// Folder it may write in
+        #[arg(long, default_value = ".")]
+        workspace: PathBuf,
+        /// The command and its arguments, after `--`
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Options of every command that works with a model.
+#[derive(Debug, Clone, Args)]
+pub struct WorkArgs {
+    /// Folder to work in
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// `openai/NAME`, `anthropic/NAME` or `rules`, the embedded one
+    #[arg(long, value_name = "PROVIDER/NAME")]
+    pub model: Option<String>,
+    /// Agent definition, a Markdown file; the embedded one when absent
+    #[arg(long, value_name = "FILE")]
+    pub agent: Option<PathBuf>,
+    /// Do not ask: what would be asked for is denied, workspace edits and sandboxed commands happen
+    #[arg(long, conflicts_with = "mode")]
+    pub yes: bool,
+    /// How much happens without asking
+    #[arg(long, value_parser = mode, value_name = "ask|auto|read-only|yes")]
+    pub mode: Option<Mode>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub output_format: Format,
+    /// Most answers of the model
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_turns: Option<u32>,
+    /// Host that webfetch may reach without asking; may be repeated
+    #[arg(long, value_name = "HOST")]
+    pub allow_host: Vec<String>,
+    /// `off` runs commands without walls, on your word alone
+    #[arg(long, value_enum, default_value_t = Walls::Auto)]
+    pub sandbox: Walls,
+    /// Also write the result object to this file
+    #[arg(long, value_name = "FILE")]
+    pub result: Option<PathBuf>,
+}
+
+/// Form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// The result object alone.
+    Json,
+    /// One event a line, the result last.
+    StreamJson,
+}
+
+/// Form of a scan's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScanFormat {
+    /// For people.
+    Text,
+    /// Findings as JSON.
+    Json,
+    /// SARIF 2.1.0.
+    Sarif,
+}
+
+/// Whether commands run behind walls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Walls {
+    /// The best this machine has; refuses when it has none.
+    Auto,
+    /// None.
+    Off,
+}
+
+impl WorkArgs {
+    /// As flags.
+    pub fn flags(&self) -> Flags {
+        Flags {
+            workspace: self.workspace.clone(),
+            model: self.model.clone(),
+            mode: if self.yes { Some(Mode::Yes) } else { self.mode },
+            max_turns: self.max_turns,
+            allow_hosts: self.allow_host.clone(),
+            sandbox_off: self.sandbox == Walls::Off,
+        }
+    }
+}
+
+fn mode(word: &str) -> Result<Mode, String> {
+    crate::config::mode(word).ok_or_else(|| "must be ask, auto, read-only or yes".to_owned())
+}
+
+fn family(word: &str) -> Result<Family, String> {
+    let names = || crate::finding::FAMILIES.iter().map(|facts| facts.name).collect::<Vec<_>>().join(", ");
+    Family::named(word).ok_or_else(|| format!("must be one of {}", names()))
+}
+
+fn severity(word: &str) -> Result<Severity, String> {
+    Severity::named(word).ok_or_else(|| "must be low, medium, high or critical".to_owned())
+}

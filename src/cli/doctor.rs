@@ -1,0 +1,92 @@
+//! `agent doctor`: what works on this machine, and why not.
+
+use super::args::{Format, WorkArgs};
+use super::wire::{self, Trouble};
+use super::{say, say_error};
+use crate::session::record::private_folder;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Programs a backend's tests may need.
+const PROGRAMS: &[&str] =
+    &["bash", "git", "python3", "node", "npm", "java", "mvn", "go", "php", "ruby", "dotnet", "cargo"];
+/// Environment variables that hold a key.
+const KEYS: &[&str] = &["ANTHROPIC_API_KEY", "OPENAI_API_KEY"];
+
+/// Looks, and prints what it saw. Exit 0 when the main job can run.
+pub(super) fn doctor(work: &WorkArgs) -> u8 {
+    match look(work) {
+        Ok(seen) => {
+            say(&if work.output_format == Format::Text { text(&seen) } else { format!("{seen}\n") });
+            u8::from(seen["ok"] != json!(true))
+        }
+        Err(trouble) => {
+            say_error(&trouble.text);
+            trouble.code
+        }
+    }
+}
+
+fn look(work: &WorkArgs) -> Result<Value, Trouble> {
+    let config = wire::decide(work)?;
+    let world = wire::world(&config.workspace, &config.state, config.sandbox_off)?;
+    let level = world.sandbox.level().clone();
+    let model =
+        wire::model(&config.model).map(|model| model.name().to_owned()).map_err(|trouble| trouble.text);
+    let state = private_folder(&config.state.join("sessions"))
+        .map_err(|error| error.to_string())
+        .and_then(|()| tempfile::tempfile_in(&config.state).map_err(|error| error.to_string()));
+    let found: Vec<Value> = PROGRAMS
+        .iter()
+        .map(|name| json!({ "name": name, "path": find(name).map(|path| path.display().to_string()) }))
+        .collect();
+    let keys: Vec<&str> = KEYS.iter().copied().filter(|name| wire::lookup(name).is_some()).collect();
+    Ok(json!({
+        "ok": model.is_ok() && state.is_ok(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "workspace": world.workspace.root().display().to_string(),
+        "model": { "name": config.model, "problem": model.err() },
+        "keys": keys,
+        "mode": config.mode.to_string(),
+        "sandbox": { "level": level.name, "missing": level.missing },
+        "state": { "path": config.state.display().to_string(), "problem": state.err() },
+        "programs": found,
+    }))
+}
+
+fn text(seen: &Value) -> String {
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let problem = |part: &Value| {
+        part["problem"].as_str().map_or_else(|| "ok".to_owned(), |why| format!("PROBLEM: {why}"))
+    };
+    let list = |value: &Value| {
+        let words: Vec<String> = value.as_array().into_iter().flatten().map(word).collect();
+        if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+    };
+    let mut out = format!("agent {}\n", word(&seen["version"]));
+    out += &format!("workspace  {}\n", word(&seen["workspace"]));
+    out += &format!("model      {}: {}\n", word(&seen["model"]["name"]), problem(&seen["model"]));
+    out += &format!("keys       {}\n", list(&seen["keys"]));
+    out += &format!("mode       {}\n", word(&seen["mode"]));
+    out += &format!("sandbox    {}\n", word(&seen["sandbox"]["level"]));
+    for missing in seen["sandbox"]["missing"].as_array().into_iter().flatten() {
+        out += &format!("           missing: {}\n", word(missing));
+    }
+    out += &format!("state      {}: {}\n", word(&seen["state"]["path"]), problem(&seen["state"]));
+    for program in seen["programs"].as_array().into_iter().flatten() {
+        out +=
+            &format!("{:<10} {}\n", word(&program["name"]), program["path"].as_str().unwrap_or("not found"));
+    }
+    out
+}
+
+/// Where a program is on PATH.
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| is_program(file))
+}
+
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,124 @@
+//! Settings to a session: the one place where rooms are put together.
+
+use super::args::WorkArgs;
+use crate::config::definition::Definition;
+use crate::config::{self, Config};
+use crate::event::Outcome;
+use crate::model::rules::{NAME as RULES, Rules};
+use crate::model::{Model, ModelError, choose};
+use crate::policy::Policy;
+use crate::prompt;
+use crate::sandbox::{self, Sandbox, Wish};
+use crate::scan::Scanner;
+use crate::session::record::RecordError;
+use crate::session::{Limits, Parts};
+use crate::tool::{self, Toolbox, World};
+use crate::workspace::{Workspace, WorkspaceError};
+use std::path::Path;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Why nothing was begun, with the exit code that says so.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) outcome: Outcome,
+    pub(super) code: u8,
+    pub(super) text: String,
+}
+
+impl Trouble {
+    pub(super) fn new(outcome: Outcome, text: impl Into<String>) -> Self {
+        Self { outcome, code: super::exit::code(outcome), text: text.into() }
+    }
+
+    pub(super) fn coded(code: u8, text: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Error, code, text: text.into() }
+    }
+}
+
+impl From<RecordError> for Trouble {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Unknown(_) => Self::coded(super::exit::NO_INPUT, error.to_string()),
+            _ => Self::new(Outcome::Error, error.to_string()),
+        }
+    }
+}
+
+impl From<WorkspaceError> for Trouble {
+    fn from(error: WorkspaceError) -> Self {
+        Self::coded(super::exit::NO_INPUT, error.to_string())
+    }
+}
+
+/// Environment as the settings see it.
+pub(super) fn lookup(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Decides the settings.
+pub(super) fn decide(work: &WorkArgs) -> Result<Config, Trouble> {
+    config::decide(work.flags(), &lookup)
+        .map_err(|error| Trouble::coded(super::exit::USAGE, error.to_string()))
+}
+
+/// Opens what tools work on.
+pub(super) fn world(workspace: &Path, config_state: &Path, sandbox_off: bool) -> Result<World, Trouble> {
+    let workspace = Workspace::open(workspace)?;
+    let sandbox = walls(&workspace, config_state, sandbox_off)?;
+    Ok(World { workspace, sandbox, scanner: Scanner::new() })
+}
+
+/// The sandbox of this machine around a workspace.
+pub(super) fn walls(workspace: &Workspace, state: &Path, off: bool) -> Result<Arc<dyn Sandbox>, Trouble> {
+    let program = std::env::current_exe().map_err(|error| {
+        Trouble::new(Outcome::Error, format!("cannot find the agent's own program: {error}"))
+    })?;
+    let wish = if off { Wish::Off } else { Wish::Auto };
+    Ok(sandbox::open(workspace.root(), state, &program, wish))
+}
+
+/// Opens the model.
+pub(super) fn model(name: &str) -> Result<Arc<dyn Model>, Trouble> {
+    if name == RULES {
+        return Ok(Arc::new(Rules));
+    }
+    match choose::open(name, &lookup) {
+        Ok(model) => Ok(Arc::from(model)),
+        Err(error @ ModelError::Auth(_)) => Err(Trouble::new(Outcome::ModelUnavailable, error.to_string())),
+        Err(error) => Err(Trouble::coded(super::exit::USAGE, error.to_string())),
+    }
+}
+
+/// Reads the agent's definition: the user's file, or the embedded one.
+pub(super) fn definition(file: Option<&Path>) -> Result<Definition, Trouble> {
+    let Some(path) = file else { return Ok(Definition::embedded()) };
+    Definition::read(path).map_err(|error| Trouble::coded(super::exit::USAGE, error.to_string()))
+}
+
+/// Puts a session's parts together.
+pub(super) fn parts(
+    config: &Config,
+    definition: &Definition,
+    cancel: CancellationToken,
+) -> Result<Parts, Trouble> {
+    let model = model(&config.model)?;
+    let world = Arc::new(world(&config.workspace, &config.state, config.sandbox_off)?);
+    let mut policy = Policy::new(config.mode);
+    for host in &config.allow_hosts {
+        policy.allow_host(host);
+    }
+    let tools = tool::all().into_iter().filter(|tool| {
+        let name = &tool.spec().name;
+        name == "scan" || definition.tools.contains(name)
+    });
+    Ok(Parts {
+        model,
+        toolbox: Toolbox::of(tools.collect()),
+        world,
+        policy,
+        system: prompt::system(definition),
+        limits: Limits { max_turns: config.max_turns, ..Limits::default() },
+        cancel,
+    })
+}

@@ -1,0 +1,320 @@
+//! The commands that work with a model: `run`, `fix`, `resume`.
+
+use super::args::{Format, WorkArgs};
+use super::lines::Lines;
+use super::plain::Plain;
+use super::wire::{self, Trouble};
+use super::{exit, say, say_error};
+use crate::config::Config;
+use crate::event::{Event, Host, Outcome};
+use crate::fix::{Mission, Report, Work, changes};
+use crate::session::{Ending, Session, record};
+use crate::workspace::survey::survey;
+use crate::{prompt, workspace};
+use std::io::{IsTerminal, Read, Write};
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// The longest prompt or issue, in bytes.
+const MAX_ISSUE: u64 = 256 * 1024;
+
+/// What is to be done.
+enum Job {
+    Run(String),
+    Fix { issue: String, test: Option<String> },
+    Resume { session: Option<String>, prompt: String },
+}
+
+/// `agent run`.
+pub(super) fn run(prompt: &str, work: &WorkArgs) -> u8 {
+    let job = if prompt == "-" { read_input().map(Job::Run) } else { Ok(Job::Run(prompt.to_owned())) };
+    start(job, work)
+}
+
+/// `agent fix`.
+pub(super) fn fix(issue: &str, test: Option<String>, work: &WorkArgs) -> u8 {
+    start(read_issue(issue).map(|issue| Job::Fix { issue, test }), work)
+}
+
+/// `agent resume`.
+pub(super) fn resume(session: Option<String>, prompt: &str, work: &WorkArgs) -> u8 {
+    start(Ok(Job::Resume { session, prompt: prompt.to_owned() }), work)
+}
+
+/// `agent resume --list`.
+pub(super) fn list(work: &WorkArgs) -> u8 {
+    let listed = wire::decide(work).and_then(|config| {
+        let root = workspace::Workspace::open(&config.workspace)?;
+        Ok(record::list(&config.state, Some(root.root())))
+    });
+    match listed {
+        Ok(sessions) if work.output_format == Format::Text => {
+            let lines: String = sessions
+                .iter()
+                .map(|s| {
+                    format!(
+                        "{}  {}  {}  {}\n",
+                        s.session_id,
+                        s.time,
+                        s.model,
+                        crate::text::printable(&s.title)
+                    )
+                })
+                .collect();
+            say(if lines.is_empty() { "no sessions in this workspace\n" } else { &lines });
+            0
+        }
+        Ok(sessions) => {
+            say(&(serde_json::to_string(&sessions).unwrap_or_default() + "\n"));
+            0
+        }
+        Err(trouble) => {
+            say_error(&trouble.text);
+            trouble.code
+        }
+    }
+}
+
+/// The door of one run: a host for events, and the words after the last one.
+enum Door {
+    Plain(Plain),
+    Lines(Lines),
+}
+
+impl Door {
+    fn of(format: Format) -> Self {
+        match format {
+            Format::Text => Door::Plain(Plain::default()),
+            Format::Json => Door::Lines(Lines::silent()),
+            Format::StreamJson => Door::Lines(Lines::default()),
+        }
+    }
+
+    fn host(&mut self) -> &mut dyn Host {
+        match self {
+            Door::Plain(host) => host,
+            Door::Lines(host) => host,
+        }
+    }
+}
+
+/// Does the job and says how it went: a result comes last, whatever happens.
+fn start(job: Result<Job, Trouble>, work: &WorkArgs) -> u8 {
+    let begun = Instant::now();
+    let mut door = Door::of(work.output_format);
+    let terminated = std::sync::Arc::new(AtomicBool::new(false));
+    let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let job = job?;
+        let config = wire::decide(work)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|error| Trouble::new(Outcome::Error, format!("cannot start: {error}")))?;
+        let cancel = CancellationToken::new();
+        runtime.spawn(watch_signals(cancel.clone(), std::sync::Arc::clone(&terminated)));
+        let done = runtime.block_on(perform(job, &config, work, cancel, door.host()));
+        // A question still waiting for a line on the terminal must not keep the process.
+        runtime.shutdown_background();
+        done
+    }));
+    let (mut report, code) = match done {
+        Ok(Ok(report)) => {
+            let code = exit::code(report.status);
+            (report, code)
+        }
+        Ok(Err(trouble)) => (Report::failed(trouble.outcome, &trouble.text), trouble.code),
+        Err(_) => (Report::failed(Outcome::Error, "the agent broke; this is a bug"), 1),
+    };
+    report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let code = if terminated.load(Ordering::Relaxed) { exit::TERMINATED } else { code };
+    finish(&mut door, &report, work, code)
+}
+
+fn finish(door: &mut Door, report: &Report, work: &WorkArgs, code: u8) -> u8 {
+    let mut code = code;
+    if let Some(path) = &work.result
+        && let Err(error) = write_result(path, report)
+    {
+        say_error(&format!("{}: {error}; the result is not on disk", path.display()));
+        code = code.max(1);
+    }
+    match door {
+        Door::Plain(_) if report.session_id.is_empty() => say_error(&report.summary),
+        Door::Plain(host) => host.print(&format!("\n{}\nSession: {}\n", report.render(), report.session_id)),
+        Door::Lines(host) => host.finish(report),
+    }
+    code
+}
+
+async fn perform(
+    job: Job,
+    config: &Config,
+    work: &WorkArgs,
+    cancel: CancellationToken,
+    host: &mut dyn Host,
+) -> Result<Report, Trouble> {
+    let definition = wire::definition(work.agent.as_deref())?;
+    let mut config = config.clone();
+    if work.max_turns.is_none()
+        && let Some(turns) = definition.max_turns
+    {
+        config.max_turns = turns;
+    }
+    let parts = wire::parts(&config, &definition, cancel)?;
+    for warning in &definition.warnings {
+        host.tell(Event::Warning { text: warning.to_string() });
+    }
+    match job {
+        Job::Run(prompt) => {
+            let mut session = Session::begin(parts, &config.state)?;
+            session.announce(host);
+            let opening = prompt::run(&prompt, &survey(&session.world().workspace).render());
+            let ending = session.run(opening, host).await?;
+            Ok(plain_report(&mut session, &ending))
+        }
+        Job::Fix { issue, test } => {
+            let mut session = Session::begin(parts, &config.state)?;
+            session.announce(host);
+            let mission = Mission::begin(issue, test, &mut session, host).await?;
+            let opening = mission.opening(session.world());
+            work_on(&mission, &mut session, opening, host).await
+        }
+        Job::Resume { session, prompt } => {
+            let root = parts.world.workspace.root().to_owned();
+            let id = session.or_else(|| {
+                record::list(&config.state, Some(&root)).into_iter().next().map(|s| s.session_id)
+            });
+            let id = id.ok_or_else(|| {
+                Trouble::coded(exit::NO_INPUT, "no session in this workspace to go on with")
+            })?;
+            let (mut session, mission) = Session::resume(parts, &config.state, &id)?;
+            session.announce(host);
+            match mission.map(serde_json::from_value::<Mission>) {
+                Some(Ok(mission)) => {
+                    // Killed before the first word: the mission still has to be opened.
+                    let words =
+                        if session.history().is_empty() { mission.opening(session.world()) } else { prompt };
+                    work_on(&mission, &mut session, words, host).await
+                }
+                Some(Err(error)) => {
+                    Err(Trouble::new(Outcome::Error, format!("the session's mission is damaged: {error}")))
+                }
+                None => {
+                    let ending = session.run(prompt, host).await?;
+                    Ok(plain_report(&mut session, &ending))
+                }
+            }
+        }
+    }
+}
+
+async fn work_on(
+    mission: &Mission,
+    session: &mut Session,
+    words: String,
+    host: &mut dyn Host,
+) -> Result<Report, Trouble> {
+    let ending = session.run(words, host).await?;
+    let report = mission.conclude(session, &ending, host).await;
+    session.note_end(report.status)?;
+    Ok(report)
+}
+
+fn plain_report(session: &mut Session, ending: &Ending) -> Report {
+    let changes = changes(session.deeds(), session.world());
+    let _ = session.note_end(ending.outcome);
+    Report::of(Work {
+        outcome: ending.outcome,
+        session,
+        ending,
+        changes: &changes,
+        findings: Vec::new(),
+        gates: Vec::new(),
+    })
+}
+
+/// First signal: stop cleanly. Second: at once.
+async fn watch_signals(cancel: CancellationToken, terminated: std::sync::Arc<AtomicBool>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    let mut count = 0;
+    loop {
+        tokio::select! {
+            _ = int.recv() => {}
+            _ = term.recv() => terminated.store(true, Ordering::Relaxed),
+        }
+        count += 1;
+        cancel.cancel();
+        if count > 1 {
+            std::process::exit(if terminated.load(Ordering::Relaxed) { 143 } else { 130 });
+        }
+    }
+}
+
+/// The issue's text: what a file holds, standard input, or the words themselves.
+fn read_issue(issue: &str) -> Result<String, Trouble> {
+    if issue == "-" {
+        return read_input();
+    }
+    let path = Path::new(issue);
+    if issue.contains('\n') || !path.is_file() {
+        if looks_like_a_path(issue) {
+            return Err(Trouble::coded(exit::NO_INPUT, format!("{issue}: no such file")));
+        }
+        return check_issue(issue.to_owned());
+    }
+    let file = std::fs::File::open(path)
+        .map_err(|error| Trouble::coded(exit::NO_INPUT, format!("{issue}: {error}")))?;
+    read_capped(file, issue)
+}
+
+/// One word with a folder or a text file's ending is meant as a file, not as an issue.
+fn looks_like_a_path(issue: &str) -> bool {
+    let ending = Path::new(issue).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    !issue.contains(char::is_whitespace)
+        && (issue.starts_with("./")
+            || issue.starts_with('/')
+            || matches!(ending, "md" | "txt" | "json" | "sarif"))
+}
+
+fn read_input() -> Result<String, Trouble> {
+    if std::io::stdin().is_terminal() {
+        let _ = writeln!(std::io::stderr(), "reading from the terminal; end with Ctrl-D");
+    }
+    read_capped(std::io::stdin(), "standard input")
+}
+
+fn read_capped(source: impl Read, name: &str) -> Result<String, Trouble> {
+    let mut text = String::new();
+    let read = source.take(MAX_ISSUE + 1).read_to_string(&mut text);
+    read.map_err(|error| Trouble::coded(exit::NO_INPUT, format!("{name}: {error}")))?;
+    if text.len() as u64 > MAX_ISSUE {
+        return Err(Trouble::coded(exit::NO_INPUT, format!("{name}: longer than {} KB", MAX_ISSUE / 1024)));
+    }
+    check_issue(text)
+}
+
+fn check_issue(text: String) -> Result<String, Trouble> {
+    if text.trim().is_empty() {
+        return Err(Trouble::coded(exit::USAGE, "there is nothing to do: the text is empty"));
+    }
+    Ok(text)
+}
+
+/// Whole or not at all: a parent that is gone still finds a result it can read.
+fn write_result(path: &Path, report: &Report) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    serde_json::to_writer_pretty(&mut file, report)?;
+    file.write_all(b"\n")?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}

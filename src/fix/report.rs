@@ -1,0 +1,208 @@
+//! The report: what was wrong, what changed, what is proven; as data and as text.
+
+use crate::action::Change;
+use crate::diff;
+use crate::event::Outcome;
+use crate::finding::Finding;
+use crate::message::Usage;
+use crate::proof::Gate;
+use crate::session::{Ending, Session};
+use crate::text::redact;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+
+/// Version of the result object.
+const SCHEMA_VERSION: u32 = 1;
+
+/// What a report is made of.
+pub struct Work<'a> {
+    /// How it ended, all told.
+    pub outcome: Outcome,
+    /// The session that did it.
+    pub session: &'a Session,
+    /// The model's last words.
+    pub ending: &'a Ending,
+    /// What the agent's tools changed.
+    pub changes: &'a [Change],
+    /// The weaknesses it was about.
+    pub findings: Vec<Finding>,
+    /// The gates; empty when nothing changed or it was no mission.
+    pub gates: Vec<Gate>,
+}
+
+/// The result object: what a caller reads after everything is over. Secrets are hidden in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Report {
+    /// Version of this object.
+    pub schema_version: u32,
+    /// How it ended.
+    pub status: Outcome,
+    /// The model's last words, or the reason there are none.
+    pub summary: String,
+    /// Session id, for `agent resume`.
+    pub session_id: String,
+    /// `provider/model`.
+    pub model: String,
+    /// The change as one unified diff; empty when nothing changed.
+    pub patch: String,
+    /// SHA-256 of the patch, hex.
+    pub patch_sha256: String,
+    /// Files that changed.
+    pub files: Vec<File>,
+    /// The weaknesses it was about, as they were found.
+    pub findings: Vec<Finding>,
+    /// What is proven, and how.
+    pub verification: Vec<Gate>,
+    /// What a person must still do.
+    pub by_hand: Vec<String>,
+    /// What was denied.
+    pub permission_denials: Vec<String>,
+    /// Tokens.
+    pub usage: Usage,
+    /// Answers of the model.
+    pub turns: u32,
+    /// Milliseconds from start to end, set by the door.
+    pub duration_ms: u64,
+}
+
+/// A file that changed.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct File {
+    /// Workspace-relative path.
+    pub path: String,
+    /// `A`, `M` or `D`.
+    pub kind: String,
+    /// Lines added.
+    pub added: usize,
+    /// Lines removed.
+    pub removed: usize,
+}
+
+impl Report {
+    /// Puts it together.
+    pub fn of(work: Work<'_>) -> Self {
+        let patch: String = work
+            .changes
+            .iter()
+            .map(|change| diff::unified(&change.path, change.before.as_deref(), change.after.as_deref()))
+            .collect();
+        let patch = redact(&patch).into_owned();
+        let mut by_hand: Vec<String> = work
+            .findings
+            .iter()
+            .filter_map(|finding| finding.fix.as_ref())
+            .map(|fix| fix.by_hand.clone())
+            .filter(|note| !note.is_empty() && !work.changes.is_empty())
+            .collect();
+        by_hand.sort_unstable();
+        by_hand.dedup();
+        Self {
+            schema_version: SCHEMA_VERSION,
+            status: work.outcome,
+            summary: redact(work.ending.text.trim()).into_owned(),
+            session_id: work.session.id().to_owned(),
+            model: work.session.model().to_owned(),
+            patch_sha256: hex(&Sha256::digest(patch.as_bytes())),
+            patch,
+            files: work.changes.iter().map(file).collect(),
+            findings: work.findings,
+            verification: work.gates,
+            by_hand,
+            permission_denials: work
+                .session
+                .denials()
+                .iter()
+                .map(|denial| redact(denial).into_owned())
+                .collect(),
+            usage: work.session.usage(),
+            turns: work.session.turns(),
+            duration_ms: 0,
+        }
+    }
+
+    /// The report of work that could not begin.
+    pub fn failed(outcome: Outcome, why: &str) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            status: outcome,
+            summary: redact(why).into_owned(),
+            session_id: String::new(),
+            model: String::new(),
+            patch: String::new(),
+            patch_sha256: hex(&Sha256::digest(b"")),
+            files: Vec::new(),
+            findings: Vec::new(),
+            verification: Vec::new(),
+            by_hand: Vec::new(),
+            permission_denials: Vec::new(),
+            usage: Usage::default(),
+            turns: 0,
+            duration_ms: 0,
+        }
+    }
+
+    /// The report as plain text: what was wrong, what changed, what is proven, what is left to do.
+    pub fn render(&self) -> String {
+        let mut out = String::new();
+        let name = serde_json::to_value(self.status).ok().and_then(|v| v.as_str().map(ToOwned::to_owned));
+        let _ = writeln!(out, "Result: {}", name.unwrap_or_default());
+        if !self.findings.is_empty() {
+            let _ = writeln!(out, "\nWhat was wrong");
+            for finding in &self.findings {
+                let within = finding.within.as_deref().map(|w| format!(" in {w}")).unwrap_or_default();
+                let _ = writeln!(
+                    out,
+                    "  {}:{}{within} (CWE-{}, {})",
+                    finding.path,
+                    finding.span.line,
+                    finding.cwe,
+                    finding.severity.name()
+                );
+                let _ =
+                    writeln!(out, "    {}", finding.message.split_whitespace().collect::<Vec<_>>().join(" "));
+            }
+        }
+        if !self.files.is_empty() {
+            let _ = writeln!(out, "\nWhat changed");
+            for file in &self.files {
+                let _ = writeln!(out, "  {} {} (+{} -{})", file.kind, file.path, file.added, file.removed);
+            }
+        }
+        if !self.verification.is_empty() {
+            let _ = writeln!(out, "\nWhat is proven");
+            for gate in &self.verification {
+                let _ = writeln!(out, "  {:<8} {:<16} {}", gate.status.name(), gate.name, gate.evidence);
+            }
+        }
+        for (title, notes) in
+            [("What to do by hand", &self.by_hand), ("What was denied", &self.permission_denials)]
+        {
+            if !notes.is_empty() {
+                let _ = writeln!(out, "\n{title}");
+                for note in notes {
+                    let _ = writeln!(out, "  - {note}");
+                }
+            }
+        }
+        out
+    }
+}
+
+fn file(change: &Change) -> File {
+    let (before, after) = (change.before.as_deref(), change.after.as_deref());
+    let (added, removed) = diff::stats(before.unwrap_or_default(), after.unwrap_or_default());
+    let kind = match (before, after) {
+        (None, _) => "A",
+        (_, None) => "D",
+        _ => "M",
+    };
+    File { path: change.path.clone(), kind: kind.to_owned(), added, removed }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}

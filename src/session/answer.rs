@@ -1,0 +1,98 @@
+//! How one answer is had: streamed to the host, asked for again after a passing fault, with calls that
+//! only look started while the rest still streams.
+
+use super::calls::{Call, Started};
+use super::{Interruption, Session};
+use crate::event::{Event, Host};
+use crate::message::{Message, Part, Usage};
+use crate::model::{Assembly, Delta, Model, ModelError, Request, Stop, retry};
+use futures_util::StreamExt;
+use std::sync::Arc;
+
+/// A whole answer.
+pub(super) struct Answer {
+    pub(super) message: Message,
+    pub(super) calls: Vec<Call>,
+    pub(super) stop: Stop,
+    pub(super) usage: Usage,
+}
+
+impl Session {
+    /// Asks until there is an answer or no hope of one.
+    pub(super) async fn ask_model(&mut self, host: &mut dyn Host) -> Result<Answer, Interruption> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.attempt(host).await {
+                Err(Interruption::Model(error)) => error,
+                other => return other,
+            };
+            attempt += 1;
+            let Some(wait) = retry::wait(attempt, &error) else { return Err(Interruption::Model(error)) };
+            host.tell(Event::Retry {
+                attempt,
+                wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                reason: error.to_string(),
+            });
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.parts.cancel.cancelled() => return Err(Interruption::Cancelled),
+            }
+        }
+    }
+
+    /// One request, one stream. A failed one leaves nothing behind: calls it started only looked.
+    async fn attempt(&mut self, host: &mut dyn Host) -> Result<Answer, Interruption> {
+        let model: Arc<dyn Model> = Arc::clone(&self.parts.model);
+        let specs = self.parts.toolbox.specs();
+        let request = Request {
+            system: &self.parts.system,
+            tools: &specs,
+            messages: &self.history,
+            max_output: self.parts.limits.max_output,
+        };
+        let mut stream = model.stream(request);
+        let mut assembly = Assembly::default();
+        let mut calls: Vec<Call> = Vec::new();
+        loop {
+            let delta = tokio::select! {
+                biased;
+                () = self.parts.cancel.cancelled() => return Err(Interruption::Cancelled),
+                delta = stream.next() => delta,
+            };
+            let Some(delta) = delta else { break };
+            let delta = delta.map_err(Interruption::Model)?;
+            match &delta {
+                Delta::Text(text) => host.tell(Event::Message { delta: text.clone() }),
+                Delta::Reasoning(text) => host.tell(Event::Thought { delta: text.clone() }),
+                _ => {}
+            }
+            if let Some(call) = assembly.push(&delta) {
+                let mut call = self.understand(call);
+                // Only as long as everything before it only looks: results must not depend on luck.
+                if calls.iter().all(|earlier| matches!(earlier.started, Started::Running(_))) {
+                    self.start_if_it_only_looks(&mut call, host);
+                }
+                calls.push(call);
+            }
+            if assembly.stop.is_some() {
+                break;
+            }
+        }
+        let Some(stop) = assembly.stop.clone() else {
+            return Err(Interruption::Model(ModelError::Cut(
+                "the stream ended before the answer did".into(),
+            )));
+        };
+        let usage = assembly.usage;
+        host.tell(Event::Usage(usage));
+        let mut message = assembly.message();
+        message.parts.retain(|part| !matches!(part, Part::Text { text } if text.is_empty()));
+        // A call that never became complete still stands in the message, and is owed a result.
+        for call in message.calls() {
+            if !calls.iter().any(|known| known.asked.id == call.id) {
+                calls.push(self.understand(call.clone()));
+            }
+        }
+        Ok(Answer { message, calls, stop, usage })
+    }
+}

@@ -1,0 +1,386 @@
+//! What becomes of an answer's calls: understood, judged, asked about, performed, answered in order.
+
+use super::Session;
+use super::record::{Entry, RecordError};
+use crate::action::Action;
+use crate::event::{Answer, Event, Host};
+use crate::message::{Part, ToolCall, ToolResult};
+use crate::policy::{Permit, Verdict};
+use crate::text::{clip, printable, redact};
+use crate::tool::{Plan, Progress, ToolError, ToolOutput};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// The most a result may say to the model, in bytes. Tools cap themselves well below; this is the last net.
+const MAX_RESULT: usize = 96 * 1024;
+
+/// A call, and how far it has come.
+pub(super) struct Call {
+    pub(super) asked: ToolCall,
+    pub(super) started: Started,
+    begun: Instant,
+}
+
+/// How far a call has come.
+pub(super) enum Started {
+    /// It is understood; nobody has judged it.
+    Planned(Plan),
+    /// It only looks, was allowed, and is under way.
+    Running(JoinHandle<Result<ToolOutput, ToolError>>),
+    /// It could not be understood.
+    Refused(ToolError),
+    /// It has been taken to be performed.
+    Taken,
+}
+
+/// The answers to an answer's calls.
+pub(super) struct Results {
+    pub(super) parts: Vec<Part>,
+    /// Why the turn should end: the model repeats itself.
+    pub(super) stuck: Option<String>,
+}
+
+/// How often the same call came in a row.
+#[derive(Debug, Default)]
+pub(super) struct Repeats {
+    last: Option<(String, String)>,
+    count: u32,
+}
+
+impl Repeats {
+    /// Counts a call; gives how often it came in a row.
+    fn count(&mut self, call: &ToolCall) -> u32 {
+        let this = (call.name.clone(), call.arguments.clone());
+        if self.last.as_ref() == Some(&this) {
+            self.count += 1;
+        } else {
+            self.last = Some(this);
+            self.count = 1;
+        }
+        self.count
+    }
+}
+
+/// At this many same calls in a row the model is told.
+const TOLD_AT: u32 = 3;
+/// At this many the turn ends.
+const STOPPED_AT: u32 = 5;
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        // A call that is given up (retry, cancel) must not go on in the dark.
+        if let Started::Running(task) = &self.started {
+            task.abort();
+        }
+    }
+}
+
+impl Session {
+    /// Finds the tool and plans the call. Planning looks and touches nothing.
+    pub(super) fn understand(&self, call: ToolCall) -> Call {
+        let started = match self.plan(&call) {
+            Ok(plan) => Started::Planned(plan),
+            Err(error) => Started::Refused(error),
+        };
+        Call { asked: call, started, begun: Instant::now() }
+    }
+
+    fn plan(&self, call: &ToolCall) -> Result<Plan, ToolError> {
+        let Some(tool) = self.parts.toolbox.find(&call.name) else {
+            let names = self.parts.toolbox.names().join(", ");
+            return Err(ToolError::Arguments(format!(
+                "there is no tool `{}`; there are: {names}",
+                call.name
+            )));
+        };
+        let args = parse_arguments(&call.arguments).map_err(ToolError::Arguments);
+        args.and_then(|args| tool.plan(&args, &self.parts.world)).map_err(|error| match error {
+            ToolError::Arguments(reason) => {
+                let schema = &tool.spec().parameters;
+                ToolError::Arguments(format!("{reason}\nThe arguments of `{}` are: {schema}", call.name))
+            }
+            failed @ ToolError::Failed(_) => failed,
+        })
+    }
+
+    /// Starts a call that only looks and that policy simply allows.
+    pub(super) fn start_if_it_only_looks(&self, call: &mut Call, host: &mut dyn Host) {
+        let Started::Planned(plan) = &call.started else { return };
+        if !plan.action.is_read_only() {
+            return;
+        }
+        let Verdict::Allow(permit) = self.parts.policy.judge(&plan.action) else { return };
+        let Started::Planned(plan) = std::mem::replace(&mut call.started, Started::Taken) else { return };
+        announce(&call.asked, Some(&plan.action), host);
+        let progress = Progress { tell: Arc::new(|_| {}), cancel: self.parts.cancel.clone() };
+        call.started = Started::Running(tokio::spawn(plan.perform(permit, progress)));
+    }
+
+    /// Answers every call, in order. Calls that only look run side by side, all others alone.
+    pub(super) async fn answer_calls(
+        &mut self,
+        mut calls: Vec<Call>,
+        host: &mut dyn Host,
+    ) -> Result<Results, RecordError> {
+        let mut results = Results { parts: Vec::new(), stuck: None };
+        for at in 0..calls.len() {
+            // Whatever only looks, up to the next call that does more, may start now.
+            for later in &mut calls[at..] {
+                self.start_if_it_only_looks(later, host);
+                if !matches!(later.started, Started::Running(_)) {
+                    break;
+                }
+            }
+            let call = &mut calls[at];
+            let started = std::mem::replace(&mut call.started, Started::Taken);
+            let outcome = if self.parts.cancel.is_cancelled() {
+                Err(ToolError::Failed("interrupted by the user before it began".into()))
+            } else {
+                self.finish(&call.asked, started, host).await?
+            };
+            let (call, begun) = (call.asked.clone(), call.begun);
+            let repeats = self.repeats.count(&call);
+            results.parts.push(Part::Result(tell_result(&call, outcome, repeats, begun, host)));
+            if repeats >= STOPPED_AT {
+                results.stuck = Some(format!(
+                    "stopped: the model called `{}` with the same arguments {repeats} times in a row",
+                    call.name
+                ));
+            }
+        }
+        Ok(results)
+    }
+
+    async fn finish(
+        &mut self,
+        call: &ToolCall,
+        started: Started,
+        host: &mut dyn Host,
+    ) -> Result<Result<ToolOutput, ToolError>, RecordError> {
+        match started {
+            Started::Refused(error) => {
+                announce(call, None, host);
+                Ok(Err(error))
+            }
+            Started::Running(mut task) => {
+                let cancel = self.parts.cancel.clone();
+                tokio::select! {
+                    done = &mut task => Ok(done.unwrap_or_else(|error| Err(ToolError::Failed(format!("the tool broke: {error}"))))),
+                    () = cancel.cancelled() => {
+                        task.abort();
+                        Ok(Err(ToolError::Failed("interrupted by the user".into())))
+                    }
+                }
+            }
+            Started::Planned(plan) => self.judge_and_perform(call, plan, host).await,
+            Started::Taken => Ok(Err(ToolError::Failed("the call was lost; make it again".into()))),
+        }
+    }
+
+    async fn judge_and_perform(
+        &mut self,
+        call: &ToolCall,
+        plan: Plan,
+        host: &mut dyn Host,
+    ) -> Result<Result<ToolOutput, ToolError>, RecordError> {
+        announce(call, Some(&plan.action), host);
+        let permit = match self.permit_for(call, &plan.action, host).await {
+            Ok(permit) => permit,
+            Err(reason) => {
+                self.stopped_by_denial |= !plan.action.is_read_only();
+                self.denials.push(format!("{}: {reason}", plan.action.title()));
+                return Ok(Err(ToolError::Failed(format!("denied: {reason}"))));
+            }
+        };
+        let changes = !plan.action.is_read_only();
+        if changes {
+            // Noted before it is done: after a crash, what may have happened is known.
+            self.record.append(&Entry::Deed { action: plan.action.clone().map_text(&hide) })?;
+            self.deeds.push(plan.action.clone());
+        }
+        let outcome = perform(plan, permit, &call.id, self.parts.cancel.clone(), host).await;
+        self.stopped_by_denial &= !(changes && outcome.is_ok());
+        Ok(outcome)
+    }
+
+    /// Policy's word, or the user's where policy has none.
+    async fn permit_for(
+        &mut self,
+        call: &ToolCall,
+        action: &Action,
+        host: &mut dyn Host,
+    ) -> Result<Permit, String> {
+        let say = |host: &mut dyn Host, verdict: &str, reason: &str| {
+            host.tell(Event::Permission {
+                id: call.id.clone(),
+                verdict: verdict.into(),
+                reason: reason.into(),
+            });
+        };
+        match self.parts.policy.judge(action) {
+            Verdict::Allow(permit) => Ok(permit),
+            Verdict::Deny(reason) => {
+                say(host, "denied", &reason);
+                Err(reason)
+            }
+            Verdict::Ask(question) => {
+                let cancel = self.parts.cancel.clone();
+                let answer = tokio::select! {
+                    answer = host.ask(&question) => answer,
+                    () = cancel.cancelled() => Answer::Reject(Some("interrupted by the user".into())),
+                };
+                let settled = self.parts.policy.settle(&question, &answer);
+                match &settled {
+                    Ok(_) => say(host, "allowed", "by the user"),
+                    Err(reason) => say(host, "denied", reason),
+                }
+                settled
+            }
+        }
+    }
+}
+
+fn tell_result(
+    call: &ToolCall,
+    outcome: Result<ToolOutput, ToolError>,
+    repeats: u32,
+    begun: Instant,
+    host: &mut dyn Host,
+) -> ToolResult {
+    let (mut text, summary, is_error) = match outcome {
+        Ok(output) => (output.text, output.summary, false),
+        Err(error) => {
+            let text = error.to_string();
+            (text.clone(), text.lines().next().unwrap_or_default().to_owned(), true)
+        }
+    };
+    let clipped = clip(&text, MAX_RESULT);
+    if clipped.left_out > 0 {
+        text = format!("{}\n[{} bytes left out]", clipped.text, clipped.left_out);
+    }
+    // The one place where results leave for the model, the record and the screen.
+    let mut text = redact(&text).into_owned();
+    if repeats >= TOLD_AT {
+        text.push_str(
+            "\n[The same call with the same arguments came several times in a row; do something else.]",
+        );
+    }
+    host.tell(Event::ToolResult {
+        id: call.id.clone(),
+        tool: call.name.clone(),
+        ok: !is_error,
+        summary: clip(&redact(&summary), 300).text.to_owned(),
+        duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+    });
+    ToolResult { call_id: call.id.clone(), name: call.name.clone(), text, is_error }
+}
+
+/// Performs a plan and passes on what it prints. Never dropped half-way: on cancel the deed is told and
+/// comes to its own end, so that no file is left half-written and no process behind.
+async fn perform(
+    plan: Plan,
+    permit: Permit,
+    id: &str,
+    cancel: tokio_util::sync::CancellationToken,
+    host: &mut dyn Host,
+) -> Result<ToolOutput, ToolError> {
+    let (sender, mut receiver) = mpsc::unbounded_channel::<String>();
+    let progress = Progress {
+        tell: Arc::new(move |piece| {
+            let _ = sender.send(piece.to_owned());
+        }),
+        cancel,
+    };
+    let mut deed = Box::pin(plan.perform(permit, progress));
+    loop {
+        tokio::select! {
+            biased;
+            Some(delta) = receiver.recv() => {
+                host.tell(Event::ToolUpdate { id: id.to_owned(), delta: redact(&delta).into_owned() });
+            }
+            outcome = &mut deed => {
+                while let Ok(delta) = receiver.try_recv() {
+                    host.tell(Event::ToolUpdate { id: id.to_owned(), delta: redact(&delta).into_owned() });
+                }
+                return outcome;
+            }
+        }
+    }
+}
+
+fn announce(call: &ToolCall, action: Option<&Action>, host: &mut dyn Host) {
+    let title = action.map_or_else(|| call.name.clone(), Action::title);
+    host.tell(Event::ToolCall {
+        id: call.id.clone(),
+        tool: call.name.clone(),
+        title: redact(&printable(&title)).into_owned(),
+        action: action.cloned().map(|action| action.map_text(&hide)),
+    });
+}
+
+/// Text as it may leave the house.
+pub(super) fn hide(text: &str) -> String {
+    redact(text).into_owned()
+}
+
+/// Reads arguments strictly. Only what loses nothing is unwrapped: a code fence, a string holding JSON.
+fn parse_arguments(text: &str) -> Result<Value, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(Value::Object(serde_json::Map::new()));
+    }
+    let inner = text
+        .strip_prefix("```json")
+        .or_else(|| text.strip_prefix("```"))
+        .and_then(|rest| rest.strip_suffix("```"))
+        .map_or(text, str::trim);
+    match serde_json::from_str::<Value>(inner) {
+        Ok(Value::String(nested)) => match serde_json::from_str::<Value>(&nested) {
+            Ok(value @ Value::Object(_)) => Ok(value),
+            _ => Err("they must be a JSON object, not a string".into()),
+        },
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(other) => Err(format!("they must be a JSON object, not {}", kind_of(&other))),
+        Err(error) => Err(format!("they are not JSON: {error}; nothing was done")),
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<&str, &str>) {
+        match (parse_arguments(text), expected) {
+            (Ok(value), Ok(json)) => assert_eq!(value.to_string(), json, "{text}"),
+            (Err(error), Err(part)) => assert!(error.contains(part), "{text}: {error}"),
+            (got, expected) => panic!("{text}: {got:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn reads_arguments_strictly_and_loses_nothing() {
+        check("", Ok("{}"));
+        check(r#"{"a":1}"#, Ok(r#"{"a":1}"#));
+        check("```json\n{\"a\":1}\n```", Ok(r#"{"a":1}"#));
+        check(r#""{\"a\":1}""#, Ok(r#"{"a":1}"#));
+        check(r#"{"command": "rm -rf /tmp/x"#, Err("not JSON"));
+        check(r#"{"command": "echo "hi""}"#, Err("not JSON"));
+        check(r#"{"a":1}{"b":2}"#, Err("not JSON"));
+        check("[1]", Err("a list"));
+        check(&"[".repeat(100_000), Err("not JSON"));
+    }
+}

@@ -1,0 +1,155 @@
+//! Every folder of `tests/patch/`: `input/` and `patch.txt` give `expected/`, or the error in `error.txt` and no change.
+
+#![allow(clippy::disallowed_methods, reason = "tests set the stage with plain files")]
+
+use agent::action::Action;
+use agent::policy::paths::is_protected;
+use agent::policy::{Mode, Policy, Verdict};
+use agent::sandbox::{Done, Job, Level, Sandbox, SandboxError, Watch};
+use agent::scan::Scanner;
+use agent::tool::patch::Patch;
+use agent::tool::{Progress, Tool, World};
+use agent::workspace::Workspace;
+use futures_util::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A patch runs nothing.
+struct NoSandbox(Level);
+
+impl Sandbox for NoSandbox {
+    fn level(&self) -> &Level {
+        &self.0
+    }
+
+    fn run(&self, _: Job, _: Watch) -> BoxFuture<'_, Result<Done, SandboxError>> {
+        Box::pin(async { Err(SandboxError::Walls("there is none in this test".into())) })
+    }
+}
+
+type Tree = BTreeMap<String, Vec<u8>>;
+
+/// Every file below a folder; nothing when there is no folder.
+fn tree(root: &Path) -> Tree {
+    let mut out = Tree::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                out.insert(name, std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    out
+}
+
+fn plant(root: &Path, tree: &Tree) {
+    for (name, bytes) in tree {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
+fn names_protected(action: &Action) -> bool {
+    let Action::Write { changes } = action else { return false };
+    changes.iter().any(|change| is_protected(&change.path))
+}
+
+/// Plans, judges and performs; the error is of whichever said no.
+async fn apply(root: &Path, text: &str) -> Result<String, String> {
+    let level = Level { name: "none", missing: Vec::new() };
+    let workspace = Workspace::open(root).unwrap();
+    let world = Arc::new(World { workspace, sandbox: Arc::new(NoSandbox(level)), scanner: Scanner::new() });
+    let args = serde_json::json!({ "patchText": text });
+    let plan = Patch.plan(&args, &world).map_err(|error| error.to_string())?;
+    let title = plan.action.title();
+    let permit = match Policy::new(Mode::Yes).judge(&plan.action) {
+        // Denying is the judge's part; this tool's is that a protected path reaches it by its real name.
+        Verdict::Allow(_) if names_protected(&plan.action) => return Err(format!("protected: {title}")),
+        Verdict::Allow(permit) => permit,
+        Verdict::Ask(question) => return Err(format!("asked to {title}: {}", question.reason)),
+        Verdict::Deny(reason) => return Err(format!("denied to {title}: {reason}")),
+    };
+    plan.perform(permit, Progress::silent()).await.map(|out| out.text).map_err(|error| error.to_string())
+}
+
+/// What is wrong with one scenario, if anything.
+async fn fault(scenario: &Path) -> Option<String> {
+    let input = tree(&scenario.join("input"));
+    let expected = tree(&scenario.join("expected"));
+    let text = String::from_utf8(std::fs::read(scenario.join("patch.txt")).unwrap()).unwrap();
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("root");
+    std::fs::create_dir(&root).unwrap();
+    plant(&root, &input);
+    let result = apply(&root, &text).await;
+    let after = tree(&root);
+    if tree(temp.path()).len() != after.len() {
+        return Some("something was written beside the workspace".into());
+    }
+    match (std::fs::read_to_string(scenario.join("error.txt")).ok(), result) {
+        (None, Err(error)) => Some(format!("refused: {error}")),
+        (Some(_), Ok(text)) => Some(format!("not refused: {text}")),
+        (Some(wanted), Err(error)) if !error.contains(wanted.trim_end()) => {
+            Some(format!("the error lacks {:?}: {error}", wanted.trim_end()))
+        }
+        (Some(_), Err(error)) if error.contains("canary") && !text.contains("canary") => {
+            Some(format!("the error shows a secret: {error}"))
+        }
+        (Some(_), Err(_)) if after != input => Some("refused, but the files changed".into()),
+        (Some(_), Err(_)) if expected != input => Some("expected/ differs from input/".into()),
+        (None, Ok(_)) if after != expected => {
+            let shown: Vec<String> = after
+                .iter()
+                .map(|(name, bytes)| format!("{name}: {:?}", String::from_utf8_lossy(bytes)))
+                .collect();
+            Some(format!("got\n    {}", shown.join("\n    ")))
+        }
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn every_scenario_gives_what_it_expects() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/patch");
+    let mut scenarios: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("patch.txt").is_file())
+        .collect();
+    scenarios.sort();
+    assert!(scenarios.len() >= 40, "only {} scenarios", scenarios.len());
+    let mut faults = Vec::new();
+    for scenario in &scenarios {
+        if let Some(fault) = fault(scenario).await {
+            faults.push(format!("{}: {fault}", scenario.file_name().unwrap().display()));
+        }
+    }
+    assert!(faults.is_empty(), "{} of {} fail:\n{}", faults.len(), scenarios.len(), faults.join("\n"));
+}
+
+#[tokio::test]
+async fn the_result_names_each_file_with_its_letter_and_counts() {
+    let temp = tempfile::tempdir().unwrap();
+    let files = [("a.txt", "one\ntwo  \n"), ("b.txt", "x\n"), ("c.txt", "y\n")];
+    plant(
+        temp.path(),
+        &files.iter().map(|(name, text)| ((*name).into(), text.as_bytes().to_vec())).collect(),
+    );
+    let text = concat!(
+        "*** Begin Patch\n*** Update File: a.txt\n@@\n one\n-two\n+2\n+3\n*** Delete File: b.txt\n",
+        "*** Update File: c.txt\n*** Move to: d/c.txt\n*** Add File: e.txt\n+new\n*** End Patch\n"
+    );
+    let result = apply(temp.path(), text).await.unwrap();
+    assert_eq!(
+        result,
+        "M a.txt +2 -1 (not exact: trailing blanks or line endings ignored)\nD b.txt +0 -1\n\
+         R c.txt -> d/c.txt +0 -0\nA e.txt +1 -0"
+    );
+}

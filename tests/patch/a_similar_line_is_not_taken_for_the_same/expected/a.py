@@ -1,0 +1,2 @@
+total = price * count
+return total
