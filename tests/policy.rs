@@ -430,7 +430,7 @@ fn judges_paths_of_redirects_from_the_folder_the_command_runs_in() {
 }
 
 fn rule(action: Kind, pattern: &str, effect: Effect) -> Rule {
-    Rule { action, pattern: pattern.into(), effect, from: "test:1".into() }
+    Rule { action, pattern: pattern.into(), except: Vec::new(), effect, from: "test:1".into() }
 }
 
 fn with(mode: Mode, rules: &[(Kind, &str, Effect)]) -> Policy {

@@ -118,9 +118,6 @@ impl Policy {
         self.hosts.push(host.to_lowercase());
     }
 
-    /// stub
-    pub fn allow_host(&mut self, _host: &str) {}
-
     /// The mode.
     pub fn mode(&self) -> Mode {
         self.mode
@@ -286,7 +283,7 @@ impl Policy {
         }
         let listed = |pattern: &String| {
             let from = String::new();
-            Rule { action: Kind::Fetch, pattern: pattern.clone(), effect: Effect::Allow, from }.covers_host(&host)
+            Rule { action: Kind::Fetch, pattern: pattern.clone(), except: Vec::new(), effect: Effect::Allow, from }.covers_host(&host)
         };
         let allowed = self.rule(Kind::Fetch, Effect::Allow, |rule| rule.covers_host(&host)).is_some();
         if allowed || self.hosts.iter().any(listed) {

@@ -37,6 +37,9 @@ pub struct Rule {
     pub action: Kind,
     /// Which of them.
     pub pattern: String,
+    /// Which of these it leaves out again; each is read as narrowly as an allowance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
     /// What it says.
     pub effect: Effect,
     /// File and line, or the flag, it comes from; shown with every verdict it causes.
@@ -63,6 +66,20 @@ impl Rule {
         format!("{} {} `{}` ({})", effect.to_lowercase(), action.to_lowercase(), self.pattern, self.from)
     }
 
+    /// Whether an exception covers it.
+    fn leaves_out(&self, covers: impl Fn(&Rule) -> bool) -> bool {
+        self.except.iter().any(|pattern| {
+            let exception = Rule {
+                action: self.action,
+                pattern: pattern.clone(),
+                except: Vec::new(),
+                effect: Effect::Allow,
+                from: self.from.clone(),
+            };
+            covers(&exception)
+        })
+    }
+
     fn when_broken(&self) -> bool {
         self.effect != Effect::Allow
     }
@@ -78,6 +95,9 @@ impl Rule {
     /// Whether it speaks of this path. A denial or question without `/` means the name in any folder, and a
     /// pattern that names a folder means everything in it.
     pub(super) fn covers_path(&self, path: &str) -> bool {
+        if self.leaves_out(|rule| rule.covers_path(path)) {
+            return false;
+        }
         let Ok(whole) = self.glob(self.pattern.trim_start_matches("./")) else { return self.when_broken() };
         if whole.is_match(path) {
             return true;
@@ -97,6 +117,9 @@ impl Rule {
 
     /// Whether it speaks of this host.
     pub(super) fn covers_host(&self, host: &str) -> bool {
+        if self.leaves_out(|rule| rule.covers_host(host)) {
+            return false;
+        }
         if self.check().is_err() {
             return self.when_broken();
         }
@@ -136,6 +159,9 @@ impl Rule {
     }
 
     fn match_command(&self, simple: &Simple) -> Option<bool> {
+        if self.leaves_out(|rule| rule.covers_command(simple)) {
+            return None;
+        }
         let Ok(words) = self.words() else { return self.when_broken().then_some(true) };
         let strict = self.effect == Effect::Allow;
         if strict && (!simple.is_exact() || simple.assigned) {
