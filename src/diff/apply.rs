@@ -103,6 +103,14 @@ impl fmt::Display for PatchError {
                         "has no single place: its lines were {miss}; add context lines or an `@@ line` that \
                          stands before them"
                     )?,
+                    Unplaced::Elsewhere(lines) => {
+                        let lines: Vec<String> = lines.iter().map(usize::to_string).collect();
+                        let lines = lines.join(", ");
+                        write!(
+                            f,
+                            "has no single place: its lines stand at {lines}, not below its `@@` context line"
+                        )?;
+                    }
                     Unplaced::Lines(miss) => write!(f, "does not fit: its lines were {miss}")?,
                 }
                 write!(f, "\nThe hunk wants:\n{wanted}")
@@ -386,7 +394,7 @@ mod tests {
         assert_eq!(applied(&to("def c():"), file).unwrap(), file[..file.len() - 2].to_owned() + "2\n");
         assert_eq!(applied(&to("def a"), file).unwrap(), file.replacen("return 1", "return 2", 1));
         let wrong = applied(&to("def b():"), file).unwrap_err();
-        assert!(wrong.contains("found 2 times, at lines 2, 8"), "{wrong}");
+        assert!(wrong.contains("its lines stand at 2, 8, not below"), "{wrong}");
         let flat = "[server]\nhost = 1\nport = 1\n[client]\nhost = 1\nport = 1\n";
         let ini = update("@@ [server]\n-port = 1\n+port = 2\n");
         assert_eq!(applied(&ini, flat).unwrap(), flat.replacen("port = 1", "port = 2", 1));

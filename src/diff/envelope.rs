@@ -142,6 +142,13 @@ impl<'a> Reader<'a> {
         let mut chunks: Vec<Chunk> = Vec::new();
         let mut open: Option<Chunk> = None;
         let mut empty = 0;
+        // Some write the two lines of a unified diff under the section's own.
+        let starts = |ahead: usize, prefix| {
+            self.lines.get(self.at + ahead).is_some_and(|line: &&str| line.starts_with(prefix))
+        };
+        if starts(0, "--- ") && starts(1, "+++ ") && starts(2, "@@") {
+            self.at += 2;
+        }
         while let Some(line) = self.body() {
             if let Some(header) = header(line) {
                 // `@@ class A` and `@@ def b` one after the other narrow the same hunk down.

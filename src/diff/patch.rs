@@ -3,6 +3,7 @@
 //! Parsing and applying are pure: the caller reads and writes the files.
 
 pub use super::apply::{Applied, PatchError, Reason};
+use super::lines::BOM;
 pub use super::seek::Unplaced;
 use super::{Line, Tag, envelope, unified};
 use std::fmt;
@@ -118,6 +119,7 @@ impl std::error::Error for ParseError {}
 
 /// Parses either spelling. Text around it (a fence, a heredoc, a mail) is passed over.
 pub fn parse(text: &str) -> Result<Patch, ParseError> {
+    let text = text.strip_prefix(BOM).unwrap_or(text);
     let mut lines: Vec<&str> = text.split('\n').collect();
     if lines.last() == Some(&"") {
         lines.pop();
@@ -128,7 +130,9 @@ pub fn parse(text: &str) -> Result<Patch, ParseError> {
             *line = line.trim_end_matches('\r');
         }
     }
-    let files = match lines.iter().position(|line| line.trim() == envelope::BEGIN) {
+    // Either spelling may hold the other's first line as content: the one that comes first counts.
+    let begin = lines.iter().position(|line| line.trim() == envelope::BEGIN);
+    let files = match begin.filter(|begin| unified::begin(&lines).is_none_or(|other| *begin < other)) {
         Some(begin) => envelope::parse(&lines, begin)?,
         None => unified::parse(&lines)?,
     };

@@ -49,6 +49,12 @@ impl<'a> Haystack<'a> {
         self.keys[rung as usize].get_or_init(|| self.lines.iter().map(|line| key(body(line), rung)).collect())
     }
 
+    /// Whether the lines of `block` (without `\n`) stand at that line, byte for byte.
+    pub(super) fn stands(&self, block: &[&str], line: usize) -> bool {
+        let found = self.lines.get(line..line.saturating_add(block.len()));
+        found.is_some_and(|found| found.iter().zip(block).all(|(found, block)| body(found) == *block))
+    }
+
     /// Every place where the lines of `block` (without `\n`) stand on one rung, overlapping ones included.
     pub(super) fn find(&self, block: &[&str], rung: Rung) -> Vec<Spot> {
         let blank = block.iter().all(|line| is_blank(line));

@@ -21,6 +21,8 @@ pub(super) struct Seat {
 pub enum Unplaced {
     /// Its old lines are not there, or stand in several places.
     Lines(Miss),
+    /// Its old lines stand only where its `@@` context does not lead: the 1-based lines they begin on.
+    Elsewhere(Vec<usize>),
     /// An `@@` line is not there, or stands in several places.
     Anchor(String, Miss),
     /// It only adds lines and does not say where.
@@ -46,31 +48,36 @@ pub(super) fn seek(hay: &Haystack<'_>, text: &str, chunk: &Chunk, floor: usize) 
     }
     let regions = narrow(hay, text, &chunk.anchors)?;
     let unended = chunk.lines.iter().any(|line| line.unended && line.tag != super::Tag::Added);
+    let ends = |line: usize| !(chunk.at_end || unended) || line + old.len() == hay.lines.len();
+    if let (Some((line, _)), true) = (chunk.stated, chunk.anchors.is_empty()) {
+        // Where the content stands just where the header says, nothing else can be meant.
+        let line = line.saturating_sub(1);
+        if ends(line) && hay.stands(&old, line) {
+            return Ok(Seat { line, rung: Rung::Exact, shift: None });
+        }
+    }
     let mut elsewhere = Vec::new();
     for rung in Rung::ALL {
         let mut spots = hay.find(&old, rung);
-        if chunk.at_end || unended {
-            spots.retain(|spot| spot.line + old.len() == hay.lines.len());
-        }
-        let all = spots.len();
+        spots.retain(|spot| ends(spot.line));
         if !chunk.anchors.is_empty() {
-            spots = within(hay, spots, &regions, all == 1);
-        }
-        if spots.is_empty() {
-            if all > 0 && elsewhere.is_empty() {
-                elsewhere = hay.find(&old, rung).into_iter().map(|spot| spot.line + 1).collect();
+            let lines: Vec<usize> = spots.iter().map(|spot| spot.line + 1).collect();
+            spots = within(hay, spots, &regions);
+            if spots.is_empty() && elsewhere.is_empty() {
+                elsewhere = lines;
             }
-            continue;
         }
-        return choose(spots, chunk.stated, floor)
-            .map(|spot| Seat { line: spot.line, rung, shift: spot.shift })
-            .map_err(|lines| Unplaced::Lines(ambiguous(rung, lines)));
+        if !spots.is_empty() {
+            return choose(spots, chunk.stated, floor)
+                .map(|spot| Seat { line: spot.line, rung, shift: spot.shift })
+                .map_err(|lines| Unplaced::Lines(ambiguous(rung, lines)));
+        }
     }
-    if elsewhere.len() > 1 {
-        // The lines are there, only not where the `@@` context says: several guesses, no answer.
-        return Err(Unplaced::Lines(ambiguous(Rung::Exact, elsewhere)));
+    if elsewhere.is_empty() {
+        return Err(Unplaced::Lines(Miss::Absent { nearest: nearest(text, &old.join("\n")) }));
     }
-    Err(Unplaced::Lines(Miss::Absent { nearest: nearest(text, &old.join("\n")) }))
+    elsewhere.truncate(MAX_LISTED);
+    Err(Unplaced::Elsewhere(elsewhere))
 }
 
 fn ambiguous(rung: Rung, mut lines: Vec<usize>) -> Miss {
@@ -81,17 +88,16 @@ fn ambiguous(rung: Rung, mut lines: Vec<usize>) -> Miss {
 
 /// The one spot that is meant, or the 1-based lines of all that could be.
 fn choose(mut spots: Vec<Spot>, stated: Option<(usize, usize)>, floor: usize) -> Result<Spot, Vec<usize>> {
-    if spots.len() > 1 && spots.iter().any(|spot| spot.line >= floor) {
-        spots.retain(|spot| spot.line >= floor);
-    }
-    if let (Some((line, _)), true) = (stated, spots.len() > 1) {
-        let away = |spot: &Spot| (spot.line + 1).abs_diff(line);
-        for slack in [0, SLACK] {
-            if spots.iter().filter(|spot| away(spot) <= slack).count() == 1 {
-                spots.retain(|spot| away(spot) <= slack);
-            }
+    let mut prefer = |wanted: &dyn Fn(&Spot) -> bool, one: bool| {
+        let count = spots.iter().filter(|spot| wanted(spot)).count();
+        if spots.len() > 1 && count > 0 && (count == 1 || !one) {
+            spots.retain(wanted);
         }
-    }
+    };
+    let near = |spot: &Spot, slack| stated.is_some_and(|(line, _)| (spot.line + 1).abs_diff(line) <= slack);
+    prefer(&|spot| near(spot, 0), true);
+    prefer(&|spot| spot.line >= floor, false);
+    prefer(&|spot| near(spot, SLACK), true);
     match spots.len() {
         1 => spots.pop().ok_or_else(Vec::new),
         _ => Err(spots.iter().map(|spot| spot.line + 1).collect()),
@@ -171,7 +177,8 @@ fn occurrences(hay: &Haystack<'_>, anchor: &str) -> Vec<usize> {
 
 /// The spots that belong to a region. One that stands in the text only once needs to come after the anchor;
 /// others must stand in what the anchor opens, lest the next function of the same shape be taken for it.
-fn within(hay: &Haystack<'_>, spots: Vec<Spot>, regions: &[Range<usize>], single: bool) -> Vec<Spot> {
+fn within(hay: &Haystack<'_>, spots: Vec<Spot>, regions: &[Range<usize>]) -> Vec<Spot> {
+    let single = spots.len() == 1;
     let mut kept = Vec::new();
     for spot in spots {
         let region = regions.partition_point(|region| region.start <= spot.line).checked_sub(1);

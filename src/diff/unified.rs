@@ -25,6 +25,11 @@ pub(super) fn parse(lines: &[&str]) -> Result<Vec<FilePatch>, ParseError> {
     Ok(files)
 }
 
+/// The line where a unified diff begins.
+pub(super) fn begin(lines: &[&str]) -> Option<usize> {
+    (0..lines.len()).find(|at| lines[*at].starts_with("diff --git ") || Reader { lines, at: *at }.at_names())
+}
+
 /// What git's extended headers say.
 #[derive(Default)]
 struct Git<'a> {
@@ -134,7 +139,7 @@ impl<'a> Reader<'a> {
                 chunk.push(Tag::Same, line);
                 empty = if done { empty + 1 } else { 0 };
                 left = left.map(|left| count(left, Tag::Same));
-            } else if done {
+            } else if done || matches!(line.trim(), "```" | "EOF") {
                 break;
             } else {
                 return Err(ParseError::at(

@@ -1,5 +1,13 @@
 //! Rules and flow over syntax trees to findings with fixes.
 
+pub mod ir;
+pub mod pattern;
+pub mod lower;
+pub mod project;
+pub mod rules;
+pub mod fix;
+mod flow;
+
 use crate::finding::{Family, Finding, Severity};
 use crate::workspace::{Place, Workspace};
 
