@@ -430,7 +430,7 @@ mod tests {
             locate(&text, "fn login(user: &str) {\n    check(name);\n    audit(user);\n}\n").unwrap_err();
         let shown = miss.to_string();
         assert!(shown.contains("40: fn login(user: &str) {"), "{shown}");
-        assert!(shown.contains("line 2 of the text to find"), "{shown}");
+        assert!(shown.contains("Line 2 of the text to find"), "{shown}");
         let hidden = miss.without_content().to_string();
         assert!(hidden.contains("line 40") && !hidden.contains("login"), "{hidden}");
     }
