@@ -4,6 +4,8 @@
 
 use agent::action::Change;
 use agent::workspace::{Kind, Workspace, WorkspaceError};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -292,4 +294,109 @@ fn walks_what_is_not_ignored_and_follows_no_link() {
         stage.workspace.files(&stage.workspace.place("no").unwrap()),
         Err(WorkspaceError::Missing(_))
     ));
+}
+
+#[test]
+fn a_hostile_ignore_file_neither_stops_nor_blinds_a_walk() {
+    let stage = Stage::of(&[
+        ("a/x.rs", ""),
+        ("b/y.rs", ""),
+        ("c/.gitignore", "[\n*.log\n!keep.log\n"),
+        ("c/z.log", ""),
+        ("c/keep.log", ""),
+    ]);
+    stage.link("/dev/zero", ".gitignore");
+    stage.link("../../outside", "a/.gitignore");
+    let pipe = stage.path("b/.ignore");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    let root = stage.workspace.place(".").unwrap();
+    let files: Vec<String> =
+        stage.workspace.files(&root).unwrap().iter().map(|place| place.as_str().to_owned()).collect();
+    assert_eq!(files, ["a/x.rs", "b/y.rs", "c/.gitignore", "c/keep.log"]);
+    assert_eq!(stage.workspace.walk(&root, None).unwrap().filter(|entry| entry.is_link).count(), 2);
+}
+
+#[test]
+fn ignore_files_count_from_the_nearest_outwards() {
+    let stage = Stage::of(&[
+        (".gitignore", "*.log\n/top\nsub/hidden/\n!sub/kept.log\n"),
+        (".git/info/exclude", "excluded\n"),
+        ("sub/.gitignore", "!again.log\n*.tmp\n"),
+        ("sub/again.log", ""),
+        ("sub/kept.log", ""),
+        ("sub/gone.log", ""),
+        ("sub/gone.tmp", ""),
+        ("sub/top", ""),
+        ("sub/hidden/x", ""),
+        ("sub/excluded", ""),
+        ("top", ""),
+        ("outer.tmp", ""),
+    ]);
+    let files = |path: &str| -> Vec<String> {
+        let place = stage.workspace.place(path).unwrap();
+        stage.workspace.files(&place).unwrap().iter().map(|place| place.as_str().to_owned()).collect()
+    };
+    let in_sub = ["sub/.gitignore", "sub/again.log", "sub/kept.log", "sub/top"];
+    assert_eq!(files("sub"), in_sub);
+    assert_eq!(files("."), [&[".gitignore", "outer.tmp"][..], &in_sub[..]].concat());
+    assert_eq!(files("sub/hidden"), ["sub/hidden/x"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_set_of_changes_happens_whole_or_not_at_all(
+        files in proptest::collection::btree_map(sample_path(), "[ab]", 0..5),
+        changes in proptest::collection::vec(
+            (sample_path(), proptest::option::of("[ab]"), proptest::option::of("[abc]"), proptest::option::of(sample_path())),
+            1..5,
+        ),
+    ) {
+        // A name cannot be a file and a folder.
+        let has_clash = files.keys().any(|path| files.keys().any(|other| other.starts_with(&format!("{path}/"))));
+        prop_assume!(!has_clash);
+        let pairs: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let stage = Stage::of(&pairs);
+        let names = stage.names();
+        let changes: Vec<Change> = changes
+            .into_iter()
+            .map(|(path, before, after, moved_from)| {
+                // Half of them know what is there: else hardly any would go through.
+                let source = moved_from.as_ref().unwrap_or(&path);
+                let before = if after.as_deref() == Some("c") { files.get(source).cloned() } else { before };
+                Change { path, before, after, moved_from }
+            })
+            .collect();
+        let mut expected = files.clone();
+        for change in &changes {
+            expected.remove(change.moved_from.as_ref().unwrap_or(&change.path));
+            if let Some(after) = &change.after {
+                expected.insert(change.path.clone(), after.clone());
+            }
+        }
+        let done = stage.workspace.apply(&changes).is_ok();
+        let expected = if done { &expected } else { &files };
+        let found: BTreeMap<String, String> = stage
+            .names()
+            .into_iter()
+            .filter(|name| stage.path(name).is_file())
+            .map(|name| (name.clone(), stage.text(&name).unwrap()))
+            .collect();
+        prop_assert_eq!(&found, expected);
+        if !done {
+            prop_assert_eq!(stage.names(), names);
+        }
+    }
+}
+
+fn sample_path() -> impl Strategy<Value = String> {
+    proptest::sample::select(vec!["a", "b", "c/d", "c/e", "a/b", "n/e/w"]).prop_map(str::to_owned)
 }

@@ -7,7 +7,7 @@ use crate::diff::ladder::{Match, Miss, Rung, locate, locate_all};
 use crate::diff::{numbered, stats};
 use crate::message::Spec;
 use crate::policy::paths::is_secret;
-use crate::text::{clip, redact};
+use crate::text::{clip, hidden, redact};
 use crate::workspace::{Place, WorkspaceError, hash_of};
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
@@ -166,6 +166,20 @@ fn settle(body: &str, wishes: &[Wish], path: &str) -> Result<(Vec<Swap>, Vec<Run
     for (at, wish) in wishes.iter().enumerate() {
         let which = which(at, wishes.len());
         let (old, new) = (wish.old.trim_start_matches(BOM), wish.new.trim_start_matches(BOM));
+        if hidden::has_stand_in(old) && !body.contains(old) {
+            // The model was shown a stand-in where the file holds a secret; it means the place, not the words.
+            if let Some(range) = hidden::locate(body, old) {
+                let new = hidden::restore(old, &body[range.clone()], new).ok_or_else(|| {
+                    ToolError::Failed(format!(
+                        "{which}`newString` holds a `[redacted:…]` that `oldString` does not; it stands for a secret you \
+                         cannot see, so only the place it was shown at can keep it"
+                    ))
+                })?;
+                rungs.push(Rung::Exact);
+                swaps.push(Swap { wish: at, range, new });
+                continue;
+            }
+        }
         let found = if wish.all { locate_all(body, old) } else { locate(body, old).map(|only| vec![only]) };
         let made = wishes[..at].iter().any(|earlier| earlier.new.contains(old));
         let found: Vec<Match> = found.map_err(|miss| missed(&which, path, old, made, miss))?;
@@ -470,5 +484,22 @@ mod tests {
                 assert_eq!(stage.text("f"), before, "{old:?}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_secret_the_model_cannot_see_can_be_moved_and_removed() {
+        let token = format!("ghp_{}", "a1B2".repeat(9));
+        let before = format!("import os\nTOKEN = \"{token}\"\nuse(TOKEN)\n");
+        let shown = redact(&before).lines().nth(1).unwrap().to_owned();
+        assert!(!shown.contains(&token));
+        let stage = Stage::new("f", &before);
+        let result = stage.edit(one(&shown, "TOKEN = os.environ[\"TOKEN\"]")).await.unwrap();
+        assert_eq!(stage.text("f"), "import os\nTOKEN = os.environ[\"TOKEN\"]\nuse(TOKEN)\n");
+        assert!(!result.contains("a1B2a1B2a1B2a1B2"), "{}", redact(&result));
+        let stage = Stage::new("f", &before);
+        stage.edit(one(&shown, &shown.replace("TOKEN", "KEY"))).await.unwrap();
+        assert_eq!(stage.text("f"), before.replacen("TOKEN", "KEY", 1));
+        let error = Stage::new("f", &before).edit(one(&shown, "x = \"[redacted:other]\"")).await.unwrap_err();
+        assert!(error.contains("newString"), "{error}");
     }
 }

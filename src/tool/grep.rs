@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// Matching lines shown at most.
 const MAX_MATCHES: usize = 100;
+/// Bytes shown at most, context included.
+const MAX_BYTES: usize = 50 * 1024;
 /// Characters of a line shown at most.
 const MAX_LINE: usize = 500;
 /// Characters shown before a match in a line that is cut.
@@ -102,6 +104,8 @@ struct Search {
 struct Found {
     out: String,
     matches: usize,
+    /// Matches that `out` holds.
+    shown: usize,
     files: usize,
     searched: usize,
     secret: Vec<String>,
@@ -149,7 +153,7 @@ impl Search {
     ) -> bool {
         let shown = || text::printable_name(place.as_str()).into_owned();
         let is_secret = paths::is_secret(place.as_str());
-        let room = MAX_MATCHES.saturating_sub(found.matches);
+        let room = if found.out.len() < MAX_BYTES { MAX_MATCHES.saturating_sub(found.shown) } else { 0 };
         let mut hits = Hits { matcher: &self.matcher, room, count: 0, kept: Vec::new(), binary: false };
         let result = if is_secret {
             found.secret.push(shown());
@@ -185,7 +189,7 @@ impl Search {
         found.matches += hits.count;
         if !hits.kept.is_empty() {
             let _ = writeln!(found.out, "{}", shown());
-            hits.draw(&mut found.out);
+            found.shown += hits.draw(&mut found.out);
             found.out.push('\n');
         }
         left
@@ -204,11 +208,12 @@ impl Search {
                 found.searched,
                 self.place.as_str()
             )
-        } else if matches > MAX_MATCHES {
+        } else if matches > found.shown {
             write!(
                 out,
-                "({MAX_MATCHES} of {matches} {lines} in {files} {in_files}; {} left out, narrow the pattern or path)",
-                matches - MAX_MATCHES
+                "({} of {matches} {lines} in {files} {in_files}; {} left out, narrow the pattern or path)",
+                found.shown,
+                matches - found.shown
             )
         } else {
             write!(out, "({matches} {lines} in {files} {in_files})")
@@ -254,27 +259,28 @@ struct Hits<'a> {
 }
 
 impl Hits<'_> {
-    /// Writes the lines, secrets hidden over line ends first, each cut around its match.
-    fn draw(&self, out: &mut String) {
+    /// Writes the lines, secrets hidden over line ends first, each cut around its match; how many matches
+    /// that were.
+    fn draw(&self, out: &mut String) -> usize {
         let raw: Vec<&str> = self.kept.iter().map(|line| line.text.as_str()).collect();
         let whole = raw.join("\n");
         let hidden = text::redact(&whole);
-        let mut last = None;
+        let has_context = self.kept.iter().any(|line| line.at.is_none());
+        let (mut shown, mut last) = (0, None);
         for (line, text) in self.kept.iter().zip(hidden.split('\n')) {
-            if last.is_some_and(|last| line.number > last + 1)
-                && self.kept.iter().any(|line| line.at.is_none())
-            {
+            if out.len() >= MAX_BYTES {
+                break;
+            }
+            if has_context && last.is_some_and(|last| line.number > last + 1) {
                 out.push_str("--\n");
             }
             last = Some(line.number);
+            shown += usize::from(line.at.is_some());
             let mark = if line.at.is_some() { ':' } else { '-' };
-            let _ = writeln!(
-                out,
-                "{}{mark} {}",
-                line.number,
-                text::printable(&cut(text, line.at.unwrap_or(0), line.is_cut))
-            );
+            let text = cut(text, line.at.unwrap_or(0), line.is_cut);
+            let _ = writeln!(out, "{}{mark} {}", line.number, text::printable(&text));
         }
+        shown
     }
 
     fn keep(&mut self, number: Option<u64>, bytes: &[u8], at: Option<usize>) {

@@ -89,6 +89,8 @@ struct Taken {
     within_key: bool,
     /// Whether something was not UTF-8.
     lossy: bool,
+    /// Whether the file goes on behind what is looked at.
+    ended_early: bool,
     hash: Option<[u8; 32]>,
 }
 
@@ -131,6 +133,9 @@ fn read(
     footer(&mut out, window, &taken, last);
     if paths::is_secret(place.as_str()) {
         out.push_str("\n(this file holds secrets: names are shown, values are hidden)");
+    }
+    if taken.ended_early {
+        out.push_str("\n(the file is larger than 2 GiB: lines are counted up to there)");
     }
     if taken.lossy {
         out.push_str("\n(not UTF-8: what could not be read is shown as \u{fffd})");
@@ -198,6 +203,7 @@ fn take(
         used += cost;
         taken.lines.push((text, line.length));
     }
+    taken.ended_early = lines.ended_early();
     taken.hash = lines.hash();
     Ok(taken)
 }

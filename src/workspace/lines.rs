@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Take};
 
 /// One line, as far as it is kept.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -13,10 +13,14 @@ pub struct Line {
     pub length: u64,
 }
 
-/// Reads a file line by line in little memory, however long the file and its lines are.
+/// Bytes of a file that are looked at: a sparse file of terabytes must not keep anyone waiting.
+const MAX_LOOK: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Reads a file line by line in little memory, however long the file and its lines are. What lies behind
+/// the first 2 GiB is not looked at.
 #[derive(Debug)]
 pub struct Lines {
-    reader: BufReader<File>,
+    reader: BufReader<Take<File>>,
     keep: usize,
     hasher: Option<Sha256>,
 }
@@ -24,7 +28,12 @@ pub struct Lines {
 impl Lines {
     /// At most `keep` bytes of each line are kept; the hash of the whole is counted along when asked for.
     pub(super) fn new(file: File, keep: usize, with_hash: bool) -> Self {
-        Self { reader: BufReader::with_capacity(64 * 1024, file), keep, hasher: with_hash.then(Sha256::new) }
+        Self::limited(file, keep, with_hash, MAX_LOOK)
+    }
+
+    fn limited(file: File, keep: usize, with_hash: bool, limit: u64) -> Self {
+        let reader = BufReader::with_capacity(64 * 1024, file.take(limit));
+        Self { reader, keep, hasher: with_hash.then(Sha256::new) }
     }
 
     /// The next line into `line`, whose memory is used again; `false` at the end. A last line without a
@@ -57,6 +66,11 @@ impl Lines {
                 return Ok(true);
             }
         }
+    }
+
+    /// Whether the lines ended because no more is looked at, rather than because the file ended.
+    pub fn ended_early(&self) -> bool {
+        self.reader.get_ref().limit() == 0
     }
 
     /// SHA-256 of everything read so far: of the whole file when the end was reached.
@@ -94,6 +108,21 @@ mod tests {
         check("a\r\n\r\nb", 9, &[("a", 1), ("", 0), ("b", 1)]);
         check("abcdef\ng\n", 3, &[("abc", 6), ("g", 1)]);
         check("a\rb\n", 9, &[("a\rb", 3)]);
+    }
+
+    #[test]
+    fn stops_where_no_more_is_looked_at() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"a\nb\nc\n").unwrap();
+        file.rewind().unwrap();
+        let mut lines = Lines::limited(file, 9, false, 4);
+        let mut line = Line::default();
+        let mut count = 0;
+        while lines.next_into(&mut line).unwrap() {
+            count += 1;
+        }
+        assert_eq!(count, 2);
+        assert!(lines.ended_early());
     }
 
     #[test]

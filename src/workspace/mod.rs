@@ -2,6 +2,7 @@
 
 mod apply;
 mod door;
+mod ignores;
 mod lines;
 mod walk;
 pub mod survey;
@@ -16,7 +17,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A path that was resolved beneath the root, links and all: policy judges it, and the door opens nothing
 /// else by that name. Only [`Workspace::place`] and its walks make one.
@@ -104,7 +105,7 @@ pub enum WorkspaceError {
 #[derive(Debug)]
 pub struct Workspace {
     root: PathBuf,
-    door: Door,
+    door: Arc<Door>,
     seen: Mutex<HashMap<String, [u8; 32]>>,
 }
 
@@ -118,7 +119,7 @@ impl Workspace {
         let canonical = root.canonicalize().map_err(io)?;
         let given = std::path::absolute(root).map_err(io)?;
         let door = Door::open(&canonical, &given).map_err(|errno| io(errno.into()))?;
-        Ok(Self { root: canonical, door, seen: Mutex::default() })
+        Ok(Self { root: canonical, door: Arc::new(door), seen: Mutex::default() })
     }
 
     /// Absolute, canonical root.
@@ -293,7 +294,8 @@ mod tests {
     fn both() -> (tempfile::TempDir, [Workspace; 2]) {
         let (dir, kernel) = stage();
         let walk = Workspace::open(kernel.root()).unwrap();
-        let walk = Workspace { door: walk.door.without_kernel(), ..walk };
+        let door = Arc::into_inner(walk.door).unwrap().without_kernel();
+        let walk = Workspace { root: walk.root, door: Arc::new(door), seen: walk.seen };
         (dir, [kernel, walk])
     }
 

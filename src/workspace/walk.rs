@@ -1,9 +1,10 @@
 //! What is in the workspace: walks that respect ignore files and never follow links.
 
+use super::ignores::Ignores;
 use super::{Kind, Place, Workspace, WorkspaceError};
 use ignore::{DirEntry, WalkBuilder, WalkState};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One thing a walk came by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +47,8 @@ impl Workspace {
     /// Walks what is below a folder, at most `depth` levels when given. A place that is ignored itself is
     /// walked all the same, since it was asked for by name.
     pub fn walk(&self, beneath: &Place, depth: Option<usize>) -> Result<Walk, WorkspaceError> {
-        let (mut builder, start, above) = self.builder(beneath)?;
-        builder.sort_by_file_name(std::cmp::Ord::cmp).max_depth(depth.map(|depth| depth + above));
+        let (mut builder, start) = self.builder(beneath)?;
+        builder.sort_by_file_name(std::cmp::Ord::cmp).max_depth(depth);
         Ok(Walk { inner: builder.build(), root: self.root.clone(), start })
     }
 
@@ -56,7 +57,7 @@ impl Workspace {
         if let Kind::File(_) = self.kind(beneath)? {
             return Ok(vec![beneath.clone()]);
         }
-        let (mut builder, start, _) = self.builder(beneath)?;
+        let (mut builder, start) = self.builder(beneath)?;
         builder.threads(std::thread::available_parallelism().map_or(2, |cores| cores.get().min(8)));
         let files = Mutex::new(Vec::new());
         builder.build_parallel().run(|| {
@@ -74,44 +75,41 @@ impl Workspace {
         Ok(files)
     }
 
-    /// A walk from the root that only looks at the way to a place and at what is below it: that way the
-    /// ignore files on the way count and none above the root is read.
-    fn builder(&self, beneath: &Place) -> Result<(WalkBuilder, PathBuf, usize), WorkspaceError> {
+    /// A walk by the house's rules: nothing that depends on the machine or on folders above the root.
+    fn builder(&self, beneath: &Place) -> Result<(WalkBuilder, PathBuf), WorkspaceError> {
         if self.kind(beneath)? != Kind::Directory {
             return Err(WorkspaceError::NotRegular(beneath.relative.clone(), "not a directory"));
         }
-        if beneath.relative == "." {
-            return Ok((plain(&self.root), self.root.clone(), 0));
-        }
-        let start = self.root.join(&beneath.relative);
-        let above = beneath.relative.split('/').count();
-        let mut way = plain(&self.root);
-        let end = start.clone();
-        way.max_depth(Some(above)).filter_entry(move |found| end.starts_with(found.path()));
-        if !way.build().filter_map(Result::ok).any(|found| found.path() == start) {
-            return Ok((plain(&start), start, 0));
-        }
-        let mut builder = plain(&self.root);
-        let within = start.clone();
-        builder.filter_entry(move |found| {
-            let path = found.path();
-            found.file_name() != ".git" && (within.starts_with(path) || path.starts_with(&within))
+        let ignores = Ignores::new(Arc::clone(&self.door));
+        // The rules above an ignored place have said their word; below it only its own count.
+        let top = if is_ignored(&ignores, &beneath.relative) { &beneath.relative } else { "." }.to_owned();
+        let start = self.root.join(if beneath.relative == "." { "" } else { &beneath.relative });
+        let root = self.root.clone();
+        let mut builder = WalkBuilder::new(&start);
+        builder.standard_filters(false).follow_links(false).filter_entry(move |found| {
+            if found.file_name() == ".git" {
+                return false;
+            }
+            let is_directory = found.file_type().is_some_and(|kind| kind.is_dir());
+            relative(found, &root).is_none_or(|path| !ignores.covers(path, is_directory, &top))
         });
-        Ok((builder, start, above))
+        Ok((builder, start))
     }
 }
 
-/// A walk by the house's rules: nothing that depends on the machine or on folders above.
-fn plain(root: &Path) -> WalkBuilder {
-    let mut builder = WalkBuilder::new(root);
-    builder
-        .hidden(false)
-        .parents(false)
-        .git_global(false)
-        .require_git(false)
-        .follow_links(false)
-        .filter_entry(|found| found.file_name() != ".git");
-    builder
+/// Whether a folder or one above it is ignored.
+fn is_ignored(ignores: &Ignores, folder: &str) -> bool {
+    folder != "."
+        && folder
+            .match_indices('/')
+            .map(|(at, _)| &folder[..at])
+            .chain(std::iter::once(folder))
+            .any(|part| ignores.covers(part, true, "."))
+}
+
+/// Where a walk's entry is below the root; `None` for the root itself and for names that are not UTF-8.
+fn relative<'a>(found: &'a DirEntry, root: &Path) -> Option<&'a str> {
+    found.path().strip_prefix(root).ok()?.to_str().filter(|path| !path.is_empty())
 }
 
 fn entry(found: &DirEntry, root: &Path, start: &Path) -> Option<Entry> {
@@ -119,7 +117,7 @@ fn entry(found: &DirEntry, root: &Path, start: &Path) -> Option<Entry> {
     if depth == 0 {
         return None;
     }
-    let relative = found.path().strip_prefix(root).ok()?.to_str()?.to_owned();
+    let relative = relative(found, root)?.to_owned();
     let file_type = found.file_type()?;
     let kind = if file_type.is_dir() {
         Kind::Directory

@@ -382,6 +382,20 @@ fn grep_stays_within_its_limits() {
         text.ends_with("(100 of 152 matches in 3 files; 52 left out, narrow the pattern or path)"),
         "{text}"
     );
+    let long = format!("{}needle\n", "x".repeat(400)).repeat(90);
+    fs::write(stage.path("long"), format!("{}{long}", "y".repeat(400) + "\n")).unwrap();
+    let text = stage.text(&grep::Grep, &json!({"pattern": "needle", "path": "long", "context": 10}));
+    assert!(text.ends_with("(90 matches in 1 file)"), "{}", &text[text.len() - 200..]);
+    let far = format!("needle\n{}", format!("{}\n", "y".repeat(490)).repeat(20)).repeat(30);
+    fs::write(stage.path("far"), far).unwrap();
+    let text = stage.text(&grep::Grep, &json!({"pattern": "needle", "path": "far", "context": 10}));
+    assert!(
+        text.len() < 52 * 1_024
+            && text.ends_with("of 30 matches in 1 file; 24 left out, narrow the pattern or path)"),
+        "{} {}",
+        text.len(),
+        &text[text.len() - 200..]
+    );
     let text = stage.text(&grep::Grep, &json!({"pattern": "needle", "path": "wide"}));
     let line = text.lines().nth(1).unwrap();
     assert!(line.contains("needle") && line.chars().count() <= 500 + 10, "{line}");

@@ -14,8 +14,8 @@ pub(super) const MAX_ENTRIES: usize = 2_000;
 /// Most entries of one folder below the root, so that one full folder does not hide its neighbours.
 const MAX_IN_FOLDER: usize = 300;
 
-/// Folders this deep are not opened.
-const MAX_DEPTH: usize = 6;
+/// Folders this deep are not opened. Java's packages are why it is not less.
+const MAX_DEPTH: usize = 10;
 
 /// The look ends when it has taken this long, with what it has.
 const MAX_TIME: Duration = Duration::from_millis(400);

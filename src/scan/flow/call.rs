@@ -1,0 +1,577 @@
+//! Calls: sources, sinks, functions of the project evaluated in place, and everything unknown.
+
+use super::value::{Callable, ClassRef, Env, FunctionRef, Kinds, Known, Shape, Taint, Value};
+use super::{Engine, Frame, MAX_CALLS, guard};
+use crate::scan::ir::{Call, Expr, ExprKind, Function, Language, ParamKind, StmtKind};
+use crate::scan::rules::Source;
+use std::rc::Rc;
+
+/// An argument with its value.
+pub(super) struct Given<'a> {
+    pub(super) name: Option<&'a str>,
+    pub(super) value: Value<'a>,
+    pub(super) expr: &'a Expr,
+    pub(super) is_spread: bool,
+    pub(super) is_keyword_spread: bool,
+}
+
+/// Calls that give what they are given.
+const PASSING: &[&str] = &[
+    "str",
+    "String",
+    "contextlib.closing",
+    "os.fspath",
+    "os.path.expanduser",
+    "sqlalchemy.text",
+    "sqlalchemy.sql.text",
+    "text",
+    "Promise.resolve",
+    "copy.copy",
+    "copy.deepcopy",
+    "markupsafe.Markup",
+    "typing.cast",
+];
+
+/// Calls whose result is constant when what they are given is.
+const COLLECTING: &[&str] = &[
+    "set",
+    "frozenset",
+    "tuple",
+    "list",
+    "dict",
+    "sorted",
+    "Set",
+    "Map",
+    "Object.freeze",
+    "re.compile",
+    "new Set",
+    "os.path.dirname",
+    "os.path.abspath",
+    "os.path.realpath",
+    "os.path.join",
+    "pathlib.Path",
+    "Path",
+];
+
+/// Calls that resolve `..`.
+const NORMALISING: &[&str] = &[
+    "os.path.realpath",
+    "os.path.abspath",
+    "os.path.normpath",
+    "path.resolve",
+    "path.normalize",
+    "path.join",
+    "fs.realpathSync",
+    "fs.promises.realpath",
+    "fs/promises.realpath",
+];
+
+/// Methods that hand their elements to a function.
+const WALKING: &[&str] =
+    &["map", "forEach", "filter", "find", "some", "every", "then", "flatMap", "reduce", "sort"];
+
+impl<'a> Engine<'a> {
+    /// A call.
+    pub(super) fn call(&mut self, frame: &mut Frame<'a>, expr: &'a Expr, call: &'a Call) -> Value<'a> {
+        let (callee, receiver) = match &call.callee.kind {
+            ExprKind::Member { object, name, .. } => {
+                let holder = self.expr(frame, object);
+                let mut callee = self.member(frame, &holder, name);
+                if let Some(taint) = self.member_source(frame, &call.callee, &callee) {
+                    callee.taints.push(taint);
+                }
+                self.note(frame.file, call.callee.at, &callee);
+                (callee, Some((&**object, holder, name.as_str())))
+            }
+            _ => (self.expr(frame, &call.callee), None),
+        };
+        let given = self.arguments(frame, call);
+        let path = Self::callee_path(&callee, call);
+        if !self.quiet {
+            self.register(frame, call, &path, &given);
+        }
+        let receiver_value = receiver.as_ref().map(|(object, value, _)| (*object, value));
+        self.check_call(frame, expr, &path, receiver_value, &given);
+        if let Some(origin) = self.call_source(frame, &path) {
+            let note = format!("`{}()` comes from outside", super::expr::short(&path));
+            let mut value = Value::tainted(Taint::new(origin, frame.file, expr.at, note));
+            value.path = Some(format!("{path}()").into());
+            return value;
+        }
+        if let Some(value) = self.project_call(frame, expr, call, &callee, &given) {
+            return value;
+        }
+        if let Some(value) =
+            self.sanitized(&path, &callee, receiver.as_ref().map(|(_, value, _)| value), &given)
+        {
+            self.run_callbacks(frame, &path, None, &given);
+            return value;
+        }
+        if let Some((object, holder, name)) = &receiver {
+            let plain = given.iter().all(|arg| !arg.is_spread);
+            let args: Vec<Value<'a>> = given.iter().map(|arg| arg.value.clone()).collect();
+            if plain
+                && !Self::is_namespace(holder)
+                && let Some(mut value) = self.container_method(frame, object, holder, name, &args)
+            {
+                if value.path.is_none() && value.shape.is_none() {
+                    value.path = Some(format!("{path}()").into());
+                }
+                return value;
+            }
+        }
+        let holder = receiver.as_ref().map(|(_, value, _)| value);
+        self.run_callbacks(frame, &path, holder, &given);
+        Self::unknown(&path, &callee, holder, &given)
+    }
+
+    /// What is called, as a path.
+    fn callee_path(callee: &Value<'a>, call: &Call) -> String {
+        match (&callee.path, &call.callee.kind) {
+            (Some(path), _) => path.to_string(),
+            (None, ExprKind::Member { name, .. }) => format!("?.{name}"),
+            (None, ExprKind::Name(name)) => name.clone(),
+            _ => "?".to_owned(),
+        }
+    }
+
+    fn arguments(&mut self, frame: &mut Frame<'a>, call: &'a Call) -> Vec<Given<'a>> {
+        call.args
+            .iter()
+            .map(|arg| Given {
+                name: arg.name.as_deref(),
+                value: self.expr(frame, &arg.value),
+                expr: &arg.value,
+                is_spread: matches!(arg.value.kind, ExprKind::Spread(_)),
+                is_keyword_spread: arg.is_keyword_spread,
+            })
+            .collect()
+    }
+
+    fn member_source(&self, frame: &Frame<'a>, expr: &Expr, callee: &Value<'a>) -> Option<Taint> {
+        if !callee.taints.is_empty() {
+            return None;
+        }
+        let path = callee.path.as_deref()?;
+        let file = self.source(frame.file);
+        let origin = self
+            .lexicon
+            .path_sources
+            .matches(path)
+            .into_iter()
+            .find(|origin| origin.keys.is_empty() && super::expr::imports_one(file, &origin.imports))?;
+        let note = format!("`{}()` comes from outside", super::expr::short(path));
+        Some(Taint::new(origin.source, frame.file, expr.at, note))
+    }
+
+    fn call_source(&self, frame: &Frame<'a>, path: &str) -> Option<Source> {
+        let file = self.source(frame.file);
+        let matches = self.lexicon.call_sources.matches(path);
+        matches
+            .into_iter()
+            .find(|origin| super::expr::imports_one(file, &origin.imports))
+            .map(|origin| origin.source)
+    }
+
+    fn sanitized(
+        &self,
+        path: &str,
+        callee: &Value<'a>,
+        holder: Option<&Value<'a>>,
+        given: &[Given<'a>],
+    ) -> Option<Value<'a>> {
+        let sanitizer = self.lexicon.sanitizers.matches(path).into_iter().next()?;
+        let kinds = Kinds::of(&sanitizer.kinds);
+        let mut value = Self::unknown(path, callee, holder, given);
+        value.clear(kinds);
+        Some(value)
+    }
+
+    /// What an unknown function gives: everything it was given may be in it.
+    fn unknown(path: &str, callee: &Value<'a>, holder: Option<&Value<'a>>, given: &[Given<'a>]) -> Value<'a> {
+        let first = given.first().map(|arg| &arg.value);
+        if PASSING.contains(&path)
+            && let (Some(first), 1) = (first, given.len())
+        {
+            let mut value = Value { callable: None, ..first.clone() };
+            if matches!(value.known, Some(Known::Null | Known::Bool(_))) {
+                value.known = None;
+            }
+            if let (true, Some(Known::Int(number))) = (matches!(path, "str" | "String"), &first.known) {
+                value.known = Some(Known::Text(number.to_string().into()));
+            }
+            return value;
+        }
+        let collects = COLLECTING.contains(&path);
+        if collects
+            && let (Some(first), 1) = (first, given.len())
+            && first.shape.is_some()
+        {
+            return first.clone();
+        }
+        let mut value = Value { path: Some(format!("{path}()").into()), ..Value::default() };
+        merge_from(&mut value, callee);
+        if let Some(holder) = holder {
+            merge_from(&mut value, holder);
+        }
+        for arg in given {
+            merge_from(&mut value, &arg.value);
+        }
+        value.constant = collects && given.iter().all(|arg| arg.value.constant || is_dunder_file(arg.expr));
+        let base = holder.or(first);
+        if let Some(base) = base {
+            value.route = base.route;
+        }
+        let name = path.rsplit('.').next().unwrap_or(path);
+        if NORMALISING.contains(&path) || (name == "resolve" && given.is_empty()) {
+            value.route.normal = true;
+        } else if name == "join" || name == "joinpath" {
+            let parts: Vec<&Value<'a>> =
+                holder.into_iter().chain(given.iter().map(|arg| &arg.value)).collect();
+            guard::joined_path(&mut value, &parts);
+        }
+        value
+    }
+
+    /// A call of something the project defines.
+    fn project_call(
+        &mut self,
+        frame: &mut Frame<'a>,
+        expr: &'a Expr,
+        call: &'a Call,
+        callee: &Value<'a>,
+        given: &[Given<'a>],
+    ) -> Option<Value<'a>> {
+        match callee.callable.clone()? {
+            Callable::Function(function) => {
+                // `Class.method(obj, …)` and static calls have no object of their own.
+                let is_static = function.function.is_method && !has_self(function.function);
+                let holder = (function.function.is_method && !is_static && is_super(call))
+                    .then(|| frame.vars.get("self").cloned().unwrap_or_default());
+                self.invoke(frame, expr, &function, holder, given)
+            }
+            Callable::Method(function, object) => {
+                let holder = if has_self(function.function) || self.is_javascript(function.file) {
+                    Some(*object)
+                } else {
+                    None
+                };
+                let value = self.invoke(frame, expr, &function, holder, given)?;
+                if let (ExprKind::Member { object, .. }, Some(changed)) =
+                    (&call.callee.kind, self.changed.take())
+                    && let Some(variable) = object.as_name()
+                    && frame.vars.contains_key(variable)
+                {
+                    frame.vars.insert(variable.into(), changed);
+                }
+                Some(value)
+            }
+            Callable::Class(class) => Some(self.instance(frame, expr, &class, given)),
+            Callable::Namespace(_) => None,
+        }
+    }
+
+    pub(super) fn is_javascript(&self, file: usize) -> bool {
+        self.source(file).language() != Language::Python
+    }
+
+    /// A new object of a class of the project.
+    pub(super) fn instance(
+        &mut self,
+        frame: &mut Frame<'a>,
+        expr: &'a Expr,
+        class: &ClassRef<'a>,
+        given: &[Given<'a>],
+    ) -> Value<'a> {
+        let empty = Value {
+            shape: Some(Rc::new(Shape::Object { class: class.clone(), fields: Vec::new() })),
+            ..Value::default()
+        };
+        for name in ["__init__", "constructor"] {
+            if let Some(function) = self.method_of(class, name, 0) {
+                self.changed = None;
+                self.invoke(frame, expr, &function, Some(empty.clone()), given);
+                return self.changed.take().unwrap_or(empty);
+            }
+        }
+        // A data class: fields by keyword, or in the order they are declared.
+        let declared: Vec<&'a str> = class
+            .class
+            .body
+            .stmts
+            .iter()
+            .filter_map(|stmt| match &stmt.kind {
+                StmtKind::Assign { targets, annotation: Some(_), .. } => targets.first()?.as_name(),
+                _ => None,
+            })
+            .collect();
+        let mut shape = Shape::Object { class: class.clone(), fields: Vec::new() };
+        let mut loose = Value::default();
+        for (at, arg) in given.iter().enumerate() {
+            match arg.name.or_else(|| declared.get(at).copied()) {
+                Some(name) if !arg.is_spread => shape.put(name, arg.value.clone()),
+                _ => loose.taint_from(&arg.value),
+            }
+        }
+        Value { shape: Some(Rc::new(shape)), taints: loose.taints, ..Value::default() }
+    }
+
+    /// A frame for a function's body.
+    pub(super) fn frame_for(&mut self, function: &FunctionRef<'a>) -> Frame<'a> {
+        let mut chain: Vec<&'a Function> = (*function.chain).clone();
+        chain.push(function.function);
+        self.globals_of(function.file);
+        Frame {
+            file: function.file,
+            vars: Env::new(),
+            captured: function.captured.clone(),
+            chain: Rc::new(chain),
+            class: function.class,
+            is_module: false,
+            returned: None,
+            route: None,
+            answers: false,
+            breaks: Vec::new(),
+            defined: Vec::new(),
+        }
+    }
+
+    /// Evaluates a function with these arguments. `None` when it is not followed.
+    pub(super) fn invoke(
+        &mut self,
+        frame: &mut Frame<'a>,
+        expr: &'a Expr,
+        function: &FunctionRef<'a>,
+        holder: Option<Value<'a>>,
+        given: &[Given<'a>],
+    ) -> Option<Value<'a>> {
+        let key = std::ptr::from_ref(function.function);
+        if !self.quiet {
+            self.called.insert(key);
+        }
+        let runs = self.stack.iter().filter(|open| **open == key).count();
+        if self.depth >= MAX_CALLS || self.spent > super::BUDGET || runs > 0 {
+            return None;
+        }
+        if frame.is_module && frame.file == function.file {
+            self.globals.insert(frame.file, Rc::new(frame.vars.clone()));
+        }
+        let mut inner = self.frame_for(function);
+        inner.route.clone_from(&frame.route);
+        let names = self.bind(frame, expr, &mut inner, function, holder.as_ref(), given);
+        self.stack.push(key);
+        self.depth += 1;
+        self.hoist(&mut inner, &function.function.body);
+        let way = self.block(&mut inner, &function.function.body);
+        self.finish_defined(&mut inner);
+        self.depth -= 1;
+        self.stack.pop();
+        if holder.is_some() {
+            let own = if self.is_javascript(function.file) {
+                Some("this")
+            } else {
+                function.function.params.first().map(|param| param.name.as_str())
+            };
+            self.changed = own.and_then(|own| inner.vars.get(own).cloned());
+        }
+        if inner.returned.is_none() {
+            if way == super::stmt::Way::Left {
+                self.left_by_call = true;
+            } else {
+                give_back_proofs(frame, &inner, &names);
+            }
+        }
+        let mut value = inner.returned.unwrap_or_else(|| Value::known(Known::Null));
+        value.step(frame.file, expr.at, &format!("returned by `{}`", shown(function.function)));
+        Some(value)
+    }
+
+    /// Binds arguments to parameters. Gives which variable of the caller stands behind which parameter.
+    fn bind(
+        &mut self,
+        frame: &mut Frame<'a>,
+        expr: &'a Expr,
+        inner: &mut Frame<'a>,
+        function: &FunctionRef<'a>,
+        holder: Option<&Value<'a>>,
+        given: &[Given<'a>],
+    ) -> Vec<(Rc<str>, Rc<str>)> {
+        let mut names = Vec::new();
+        let params = &function.function.params;
+        let mut skip = 0;
+        if let Some(holder) = holder {
+            if self.is_javascript(function.file) {
+                inner.vars.insert("this".into(), holder.clone());
+            } else if let Some(first) = params.first() {
+                inner.vars.insert(first.name.as_str().into(), holder.clone());
+                skip = 1;
+            }
+        }
+        let positional: Vec<&Given<'a>> =
+            given.iter().filter(|arg| arg.name.is_none() && !arg.is_keyword_spread).collect();
+        let loose = given
+            .iter()
+            .filter(|arg| arg.is_spread)
+            .map(|arg| arg.value.shape.as_ref().map_or_else(|| arg.value.clone(), |shape| shape.any()));
+        let loose = loose.reduce(Value::join);
+        let spread_at = positional.iter().position(|arg| arg.is_spread).unwrap_or(positional.len());
+        let note = format!("passed to `{}`", shown(function.function));
+        let taken: Vec<&str> = params.iter().map(|param| param.name.as_str()).collect();
+        for (at, param) in params.iter().skip(skip).enumerate() {
+            let by_name =
+                given.iter().find(|arg| arg.name == Some(param.name.as_str()) && !param.name.is_empty());
+            let mut value = match param.kind {
+                ParamKind::Plain => {
+                    match positional.get(at).filter(|_| at < spread_at).copied().or(by_name) {
+                        Some(arg) => {
+                            if let Some(variable) = arg.expr.as_name() {
+                                names.push((param.name.as_str().into(), variable.into()));
+                            }
+                            arg.value.clone()
+                        }
+                        None => match (&loose, &param.default) {
+                            (Some(loose), _) => loose.clone(),
+                            (None, Some(default)) => self.expr(inner, default),
+                            (None, None) => Value::default(),
+                        },
+                    }
+                }
+                ParamKind::Rest => {
+                    let items = positional.iter().skip(at).map(|arg| arg.value.clone()).collect();
+                    Value::shaped(Shape::List { items, rest: None })
+                }
+                ParamKind::KeywordRest => {
+                    let mut shape = Shape::Map { entries: Vec::new(), rest: loose.clone().map(Box::new) };
+                    for arg in given {
+                        if let Some(name) = arg.name.filter(|name| !taken.contains(name)) {
+                            shape.put(name, arg.value.clone());
+                        }
+                    }
+                    Value::shaped(shape)
+                }
+            };
+            value.step(frame.file, expr.at, &note);
+            match &param.pattern {
+                Some(pattern) => self.assign(inner, pattern, value),
+                None => {
+                    inner.vars.insert(param.name.as_str().into(), value);
+                }
+            }
+        }
+        names
+    }
+
+    /// Functions given to an unknown function: they run with what it may hand them.
+    fn run_callbacks(
+        &mut self,
+        frame: &mut Frame<'a>,
+        path: &str,
+        holder: Option<&Value<'a>>,
+        given: &[Given<'a>],
+    ) {
+        let method = path.rsplit('.').next().unwrap_or(path);
+        let others: Vec<&Value<'a>> = given.iter().map(|arg| &arg.value).collect();
+        for arg in given {
+            let Some(Callable::Function(function)) = &arg.value.callable else { continue };
+            if self.pending.iter().any(|(known, ..)| std::ptr::eq(known.function, function.function)) {
+                continue;
+            }
+            let mut handed = Vec::new();
+            for (at, param) in function.function.params.iter().enumerate() {
+                let value = if matches!(param.name.as_str(), "err" | "error" | "e" | "ex" | "exception")
+                    && at == 0
+                    && !WALKING.contains(&method)
+                {
+                    let note = format!("error `{}` is received", param.name);
+                    Value::tainted(Taint::new(Source::Exception, function.file, param.at, note))
+                } else if WALKING.contains(&method) && at == 0 {
+                    let item = holder.map(|holder| match method {
+                        "then" => holder.clone(),
+                        _ => Self::element(holder),
+                    });
+                    item.unwrap_or_else(|| {
+                        others
+                            .iter()
+                            .find(|other| other.callable.is_none())
+                            .map_or_else(Value::default, |list| Self::element(list))
+                    })
+                } else {
+                    Value::of_path(&param.name)
+                };
+                handed.push(Given {
+                    name: None,
+                    value,
+                    expr: arg.expr,
+                    is_spread: false,
+                    is_keyword_spread: false,
+                });
+            }
+            // A callback runs in the middle of its surroundings: what it sees are the variables of now.
+            let mut function = function.clone();
+            if !frame.is_module && Rc::ptr_eq(&function.chain, &frame.chain) {
+                let mut vars = frame.captured.as_ref().map_or_else(Env::new, |captured| (**captured).clone());
+                vars.extend(frame.vars.iter().map(|(name, value)| (Rc::clone(name), value.clone())));
+                function.captured = Some(Rc::new(vars));
+            }
+            let left = self.left_by_call;
+            self.invoke(frame, arg.expr, &function, None, &handed);
+            self.left_by_call = left;
+        }
+    }
+}
+
+/// What a check inside a function proved about its parameters holds for the caller's variables.
+fn give_back_proofs<'a>(frame: &mut Frame<'a>, inner: &Frame<'a>, names: &[(Rc<str>, Rc<str>)]) {
+    for (param, variable) in names {
+        let (Some(after), Some(before)) = (inner.vars.get(param), frame.vars.get(variable)) else { continue };
+        if !before.is_tainted() {
+            continue;
+        }
+        let same = after.taints.iter().all(|one| before.taints.iter().any(|two| one.origin == two.origin));
+        if !same || after.built != before.built {
+            continue;
+        }
+        let mut next = before.clone();
+        next.taints.retain_mut(|taint| {
+            match after.taints.iter().find(|other| other.origin == taint.origin) {
+                Some(other) => {
+                    taint.cleared = taint.cleared.or(other.cleared);
+                    true
+                }
+                // Cleared of everything.
+                None => false,
+            }
+        });
+        frame.vars.insert(Rc::clone(variable), next);
+    }
+}
+
+fn merge_from<'a>(value: &mut Value<'a>, part: &Value<'a>) {
+    value.taint_from(part);
+    value.built |= part.built;
+}
+
+fn is_dunder_file(expr: &Expr) -> bool {
+    matches!(expr.as_name(), Some("__file__" | "__dirname" | "__name__"))
+}
+
+fn is_super(call: &Call) -> bool {
+    match &call.callee.kind {
+        ExprKind::Member { object, .. } => {
+            object.as_call().and_then(|inner| inner.callee.as_name()) == Some("super")
+        }
+        _ => false,
+    }
+}
+
+/// Whether the first parameter is the object.
+pub(super) fn has_self(function: &Function) -> bool {
+    function.is_method
+        && !function.decorators.iter().any(|decorator| decorator.as_name() == Some("staticmethod"))
+        && function.params.first().is_some_and(|param| matches!(param.name.as_str(), "self" | "cls" | "this"))
+}
+
+/// A function's name for people.
+pub(super) fn shown(function: &Function) -> &str {
+    if function.name.is_empty() { "the function" } else { &function.name }
+}

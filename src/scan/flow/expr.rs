@@ -1,0 +1,459 @@
+//! Expressions to values.
+
+use super::value::{Callable, Known, Shape, Taint, Value};
+use super::{Engine, Frame, fold, guard};
+use crate::scan::ir::{At, Expr, ExprKind, ListKind, Text, TextPart};
+use crate::scan::rules::Kind;
+use std::rc::Rc;
+
+impl<'a> Engine<'a> {
+    /// The value of an expression.
+    pub(super) fn expr(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> Value<'a> {
+        self.spent += 1;
+        let mut value = self.expr_inner(frame, expr);
+        if let Some(taint) = self.source_at(frame, expr, &value) {
+            value.taints.push(taint);
+            value.constant = false;
+        }
+        self.note(frame.file, expr.at, &value);
+        value
+    }
+
+    fn expr_inner(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> Value<'a> {
+        match &expr.kind {
+            ExprKind::Name(name) => {
+                let mut value = self.lookup(frame, name);
+                if value.is_tainted() && !value.from.iter().any(|known| **known == **name) {
+                    value.from.push(name.as_str().into());
+                }
+                value
+            }
+            ExprKind::Member { object, name, .. } => {
+                let object = self.expr(frame, object);
+                self.member(frame, &object, name)
+            }
+            ExprKind::Index { object, index } => {
+                let object = self.expr(frame, object);
+                let index = self.expr(frame, index);
+                self.index(frame, &object, &index)
+            }
+            ExprKind::Slice { object, bounds } => {
+                let value = self.expr(frame, object);
+                for bound in bounds.iter().flatten() {
+                    self.expr(frame, bound);
+                }
+                Self::slice(&value)
+            }
+            ExprKind::Call(call) => self.call(frame, expr, call),
+            ExprKind::Text(text) => self.text(frame, text),
+            ExprKind::Number(written) => fold::number(written).map_or_else(Value::constant, Value::known),
+            ExprKind::Bool(flag) => Value::known(Known::Bool(*flag)),
+            ExprKind::Null => Value::known(Known::Null),
+            ExprKind::Regex(_) => Value::constant(),
+            ExprKind::Binary { op, left, right } => self.binary(frame, expr.at, op, left, right),
+            ExprKind::Unary { op, operand } => {
+                let value = self.expr(frame, operand);
+                match (op.as_str(), fold::truth(&value), &value.known) {
+                    ("not" | "!", Some(flag), _) => Value::known(Known::Bool(!flag)),
+                    ("-", _, Some(Known::Int(number))) => Value::known(Known::Int(number.wrapping_neg())),
+                    _ => Value { constant: value.constant, ..Value::default() },
+                }
+            }
+            ExprKind::List { items, kind } => self.list(frame, items, *kind),
+            ExprKind::Map(entries) => self.map(frame, entries),
+            ExprKind::Spread(inner) => self.expr(frame, inner),
+            ExprKind::Conditional { test, then, other } => self.conditional(frame, test, then, other),
+            ExprKind::Lambda(function) => self.function_value(frame, function),
+            ExprKind::Class(class) => self.class_value(frame, class),
+            ExprKind::Await(inner) => self.expr(frame, inner),
+            ExprKind::Assign { target, value } => {
+                let value = self.expr(frame, value);
+                self.assign(frame, target, value.clone());
+                value
+            }
+            ExprKind::Comprehension { items, loops, tests } => self.comprehension(frame, items, loops, tests),
+            ExprKind::Other(children) => {
+                let mut value = Value::default();
+                for child in children {
+                    let part = self.expr(frame, child);
+                    value.taint_from(&part);
+                    value.built |= part.built;
+                }
+                value
+            }
+        }
+    }
+
+    /// The taint an expression brings in by itself.
+    fn source_at(&self, frame: &Frame<'a>, expr: &Expr, value: &Value<'a>) -> Option<Taint> {
+        let path = match &expr.kind {
+            ExprKind::Member { .. } | ExprKind::Name(_) => value.path.as_deref()?,
+            _ => return None,
+        };
+        if !value.taints.is_empty() {
+            return None;
+        }
+        let file = self.source(frame.file);
+        let origin = self
+            .lexicon
+            .path_sources
+            .matches(path)
+            .into_iter()
+            .find(|origin| origin.keys.is_empty() && imports_one(file, &origin.imports))?;
+        Some(Taint::new(origin.source, frame.file, expr.at, format!("`{}` comes from outside", short(path))))
+    }
+
+    /// A part of a value by index or key.
+    pub(super) fn index(&mut self, frame: &Frame<'a>, object: &Value<'a>, index: &Value<'a>) -> Value<'a> {
+        if let Some(Known::Text(key)) = &index.known
+            && let Some(taint) = self.keyed_source(frame, object, key)
+        {
+            return Value::tainted(taint);
+        }
+        match (&object.known, &index.known) {
+            (Some(Known::Text(text)), Some(Known::Int(at))) => {
+                if let Some(letter) = fold::letter(text, *at) {
+                    return Value::known(letter);
+                }
+            }
+            _ => {}
+        }
+        if let Some(shape) = &object.shape {
+            let found = match (&**shape, &index.known) {
+                (Shape::List { items, rest }, Some(Known::Int(at))) => {
+                    let place = usize::try_from(*at).ok().or_else(|| {
+                        (rest.is_none())
+                            .then(|| items.len().checked_sub(usize::try_from(-*at).ok()?))
+                            .flatten()
+                    });
+                    place.and_then(|place| items.get(place)).or(rest.as_deref()).cloned()
+                }
+                (shape @ (Shape::Map { .. } | Shape::Object { .. }), Some(Known::Text(key))) => {
+                    shape.entry(key).cloned()
+                }
+                (_, None) => Some(shape.any()),
+                _ => None,
+            };
+            if let Some(mut found) = found {
+                merge_own(&mut found, object);
+                return found;
+            }
+        }
+        let path = object.path.as_deref().map(|path| super::scope::extend(path, "[]").into());
+        let constant = object.constant;
+        let mut value = Value { path, constant, from: object.from.clone(), ..Value::default() };
+        value.taints.clone_from(&object.taints);
+        value
+    }
+
+    /// `environ['QUERY_STRING']`: only some keys of an object are dangerous.
+    pub(super) fn keyed_source(&self, frame: &Frame<'a>, object: &Value<'a>, key: &str) -> Option<Taint> {
+        let path = object.path.as_deref()?;
+        let file = self.source(frame.file);
+        let origin = self.lexicon.path_sources.matches(path).into_iter().find(|origin| {
+            origin.keys.iter().any(|word| crate::scan::pattern::word_fits(word, key))
+                && imports_one(file, &origin.imports)
+        })?;
+        let at = At::default();
+        Some(Taint::new(
+            origin.source,
+            frame.file,
+            at,
+            format!("`{}[{key}]` comes from outside", short(path)),
+        ))
+    }
+
+    fn slice(value: &Value<'a>) -> Value<'a> {
+        let mut out = Value { known: None, shape: None, callable: None, ..value.clone() };
+        if let Some(shape) = &value.shape {
+            let any = shape.any();
+            out.shape = Some(Rc::new(Shape::List { items: Vec::new(), rest: Some(Box::new(any)) }));
+        }
+        out
+    }
+
+    fn text(&mut self, frame: &mut Frame<'a>, text: &'a Text) -> Value<'a> {
+        if let Some(constant) = text.constant() {
+            return Value::text(&constant);
+        }
+        let mut parts = Vec::new();
+        for part in &text.parts {
+            match part {
+                TextPart::Literal { value, .. } => parts.push(Value::text(value)),
+                TextPart::Hole { expr, format, .. } => {
+                    let mut value = self.expr(frame, expr);
+                    // A number format refuses everything that is no number.
+                    if format
+                        .as_deref()
+                        .is_some_and(|format| format.ends_with(['d', 'x', 'f', 'b', 'o', 'e']))
+                    {
+                        value.clear(super::value::Kinds::of(&[Kind::All]));
+                    }
+                    parts.push(value);
+                }
+            }
+        }
+        concat(&parts)
+    }
+
+    fn binary(
+        &mut self,
+        frame: &mut Frame<'a>,
+        at: At,
+        op: &str,
+        left: &'a Expr,
+        right: &'a Expr,
+    ) -> Value<'a> {
+        let _ = at;
+        let one = self.expr(frame, left);
+        match (op, fold::truth(&one)) {
+            ("and" | "&&", Some(false)) | ("or" | "||", Some(true)) => return one,
+            ("and" | "&&" | "or" | "||", None) => {
+                // The right side is only evaluated when the left one held (or did not).
+                let before = frame.vars.clone();
+                self.narrow(frame, left, matches!(op, "and" | "&&"));
+                let other = self.expr(frame, right);
+                frame.vars = before;
+                let falsy = Value { taints: one.taints.clone(), ..one.clone() };
+                return if matches!(op, "and" | "&&") { other } else { falsy.join(other) };
+            }
+            ("and" | "&&" | "or" | "||", Some(_)) => return self.expr(frame, right),
+            _ => {}
+        }
+        let two = self.expr(frame, right);
+        if let (Some(a), Some(b)) = (&one.known, &two.known)
+            && let Some(known) = fold::binary(op, a, b)
+        {
+            return Value::known(known);
+        }
+        match op {
+            "+" => self.plus(one, two),
+            "%" if is_text(left) || one.built || one.known_text().is_some() => {
+                let args = match two.shape.as_deref() {
+                    Some(Shape::List { items, .. }) => items.clone(),
+                    Some(Shape::Map { entries, .. }) => {
+                        entries.iter().map(|(_, value)| value.clone()).collect()
+                    }
+                    _ => vec![two],
+                };
+                let numbers =
+                    one.known_text().is_some_and(|text| !text.contains("%s") && !text.contains(")s"));
+                let mut parts = vec![one];
+                parts.extend(args);
+                let mut value = concat(&parts);
+                if numbers {
+                    value.clear(super::value::Kinds::of(&[Kind::All]));
+                }
+                value
+            }
+            // pathlib: `base / name`.
+            "/" => {
+                let mut value = Value { constant: one.constant && two.constant, ..Value::default() };
+                value.taint_from(&one);
+                value.taint_from(&two);
+                value.path = one.path.clone().filter(|path| path.starts_with("pathlib."));
+                guard::joined_path(&mut value, &[&one, &two]);
+                value
+            }
+            "==" | "!=" | "===" | "!==" | "<" | ">" | "<=" | ">=" | "in" | "not in" | "is" | "is not"
+            | "instanceof" => Value { constant: one.constant && two.constant, ..Value::default() },
+            "??" | "|" => one.join(two),
+            _ => {
+                let mut value = Value { constant: one.constant && two.constant, ..Value::default() };
+                value.taint_from(&one);
+                value.taint_from(&two);
+                value
+            }
+        }
+    }
+
+    /// `+` on what may be texts or lists.
+    pub(super) fn plus(&mut self, one: Value<'a>, two: Value<'a>) -> Value<'a> {
+        if let (Some(Shape::List { items: a, rest: None }), Some(Shape::List { items: b, rest })) =
+            (one.shape.as_deref(), two.shape.as_deref())
+        {
+            let items = a.iter().chain(b).cloned().collect();
+            return Value::shaped(Shape::List { items, rest: rest.clone() });
+        }
+        concat(&[one, two])
+    }
+
+    fn list(&mut self, frame: &mut Frame<'a>, items: &'a [Expr], _kind: ListKind) -> Value<'a> {
+        let (mut values, mut rest): (Vec<Value<'a>>, Option<Value<'a>>) = (Vec::new(), None);
+        for item in items {
+            let value = self.expr(frame, item);
+            if matches!(item.kind, ExprKind::Spread(_)) {
+                match value.shape.as_deref() {
+                    Some(Shape::List { items, rest: None }) if rest.is_none() => values.extend(items.clone()),
+                    _ => {
+                        let mut any = value.shape.as_ref().map_or_else(|| value.clone(), |shape| shape.any());
+                        any.shape = None;
+                        rest = Some(match rest.take() {
+                            Some(known) => known.join(any),
+                            None => any,
+                        });
+                    }
+                }
+            } else if let Some(known) = rest.take() {
+                rest = Some(known.join(value));
+            } else {
+                values.push(value);
+            }
+        }
+        Value::shaped(Shape::List { items: values, rest: rest.map(Box::new) })
+    }
+
+    fn map(&mut self, frame: &mut Frame<'a>, entries: &'a [crate::scan::ir::Entry]) -> Value<'a> {
+        let mut shape = Shape::Map { entries: Vec::new(), rest: None };
+        for entry in entries {
+            let key = entry.key.as_ref().map(|key| self.expr(frame, key));
+            let value = self.expr(frame, &entry.value);
+            match (key.as_ref().and_then(Value::known_text), value.shape.as_deref()) {
+                (Some(key), _) => shape.put(key, value),
+                (None, Some(Shape::Map { entries, rest: None })) if entry.key.is_none() => {
+                    for (key, value) in entries {
+                        shape.put(key, value.clone());
+                    }
+                }
+                _ => {
+                    if let Shape::Map { rest, .. } = &mut shape {
+                        let known = rest.take();
+                        *rest = Some(Box::new(match known {
+                            Some(known) => known.join(value),
+                            None => value,
+                        }));
+                    }
+                }
+            }
+        }
+        Value::shaped(shape)
+    }
+
+    fn conditional(
+        &mut self,
+        frame: &mut Frame<'a>,
+        test: &'a Expr,
+        then: &'a Expr,
+        other: &'a Expr,
+    ) -> Value<'a> {
+        let value = self.expr(frame, test);
+        match fold::truth(&value) {
+            Some(true) => self.expr(frame, then),
+            Some(false) => self.expr(frame, other),
+            None => {
+                let before = frame.vars.clone();
+                self.narrow(frame, test, true);
+                let one = self.expr(frame, then);
+                frame.vars.clone_from(&before);
+                self.narrow(frame, test, false);
+                let two = self.expr(frame, other);
+                frame.vars = before;
+                one.join(two)
+            }
+        }
+    }
+
+    fn comprehension(
+        &mut self,
+        frame: &mut Frame<'a>,
+        items: &'a [Expr],
+        loops: &'a [(Expr, Expr)],
+        tests: &'a [Expr],
+    ) -> Value<'a> {
+        let before = frame.vars.clone();
+        for (target, over) in loops {
+            let over = self.expr(frame, over);
+            let item = Self::element(&over);
+            self.assign(frame, target, item);
+        }
+        for test in tests {
+            self.expr(frame, test);
+            self.narrow(frame, test, true);
+        }
+        let values: Vec<Value<'a>> = items.iter().map(|item| self.expr(frame, item)).collect();
+        frame.vars = before;
+        let any = match values.len() {
+            2 => values.into_iter().nth(1),
+            _ => values.into_iter().next(),
+        };
+        Value::shaped(Shape::List { items: Vec::new(), rest: any.map(Box::new) })
+    }
+
+    /// What one turn of a loop over a value gets.
+    pub(super) fn element(over: &Value<'a>) -> Value<'a> {
+        match over.shape.as_deref() {
+            Some(shape @ Shape::List { .. }) => {
+                let mut any = shape.any();
+                merge_own(&mut any, over);
+                any
+            }
+            // Walking over a dict gives its keys.
+            Some(Shape::Map { .. }) => Value { taints: over.taints.clone(), ..Value::constant() },
+            _ => {
+                let path = over.path.as_deref().map(|path| super::scope::extend(path, "[]").into());
+                Value {
+                    taints: over.taints.clone(),
+                    path,
+                    constant: over.constant,
+                    from: over.from.clone(),
+                    ..Value::default()
+                }
+            }
+        }
+    }
+
+    /// The object a callable belongs to, for `super()` and the like.
+    pub(super) fn is_namespace(value: &Value<'a>) -> bool {
+        matches!(value.callable, Some(Callable::Namespace(_)))
+    }
+}
+
+/// A text put together from parts.
+pub(super) fn concat<'a>(parts: &[Value<'a>]) -> Value<'a> {
+    let mut value =
+        Value { built: true, constant: parts.iter().all(|part| part.constant), ..Value::default() };
+    let mut text = Some(String::new());
+    for (index, part) in parts.iter().enumerate() {
+        let mut part = part.clone();
+        // Behind a literal beginning, a part without `..` cannot leave the folder.
+        if index > 0 && (part.route.no_dots) {
+            part.clear(super::value::Kinds::of(&[Kind::Path]));
+        }
+        value.taint_from(&part);
+        text = match (text, part.known_text()) {
+            (Some(text), Some(more)) => Some(text + more),
+            _ => None,
+        };
+        if index == 0 {
+            value.route.no_dots = part.route.no_dots;
+        }
+    }
+    // Two numbers added up are no text.
+    if parts.iter().all(|part| matches!(part.known, Some(Known::Int(_)))) {
+        value.built = false;
+    }
+    if let Some(text) = text {
+        value.known = Some(Known::Text(text.into()));
+    }
+    value
+}
+
+/// A part also carries what the whole carries.
+fn merge_own<'a>(part: &mut Value<'a>, whole: &Value<'a>) {
+    super::value::merge(&mut part.taints, &whole.taints);
+}
+
+fn is_text(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Text(_))
+}
+
+/// Whether the file imports one of the modules; an empty list asks for nothing.
+pub(super) fn imports_one(file: &crate::scan::project::SourceFile, modules: &[String]) -> bool {
+    modules.is_empty() || modules.iter().any(|module| file.imports(module))
+}
+
+/// The last three segments of a path.
+pub(super) fn short(path: &str) -> &str {
+    let cut = path.rmatch_indices('.').nth(2).map_or(0, |(at, _)| at + 1);
+    path.get(cut..).unwrap_or(path)
+}

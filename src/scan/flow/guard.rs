@@ -1,0 +1,545 @@
+//! Checks: what a condition proves about the variables in it.
+
+use super::value::{Callable, Kinds, Known, Shape, Value};
+use super::{Engine, Frame};
+use crate::scan::ir::{Call, Catch, Expr, ExprKind, StmtKind};
+use crate::scan::rules::Kind;
+use std::rc::Rc;
+
+/// What a check proves.
+#[derive(Debug, Clone, Copy)]
+enum Proof {
+    Safe(Kinds),
+    NoDots,
+    NoRoot,
+    Inside,
+}
+
+/// Text methods that hold only for harmless texts.
+const HARMLESS: &[&str] = &["isdigit", "isnumeric", "isdecimal", "isalnum", "isalpha", "isidentifier"];
+
+/// Calls after which nothing runs.
+const LEAVING: &[&str] = &[
+    "abort",
+    "flask.abort",
+    "sys.exit",
+    "exit",
+    "quit",
+    "os._exit",
+    "process.exit",
+    "werkzeug.exceptions.abort",
+    "bottle.abort",
+];
+
+impl<'a> Engine<'a> {
+    /// Whether nothing runs after this call.
+    pub(super) fn leaves(&mut self, frame: &Frame<'a>, expr: &'a Expr) -> bool {
+        let Some(call) = expr.as_call() else { return false };
+        let Some(written) = call.callee.dotted() else { return false };
+        if LEAVING.contains(&written.as_str()) {
+            return true;
+        }
+        call.callee
+            .as_name()
+            .and_then(|name| self.source(frame.file).import_of(name))
+            .is_some_and(|import| LEAVING.contains(&import.dotted().as_str()))
+    }
+
+    /// Narrows variables by a condition that held (or did not).
+    pub(super) fn narrow(&mut self, frame: &mut Frame<'a>, test: &'a Expr, held: bool) {
+        match &test.kind {
+            ExprKind::Unary { op, operand } if op == "not" || op == "!" => self.narrow(frame, operand, !held),
+            ExprKind::Binary { op, left, right } if (op == "and" || op == "&&") == held && is_logic(op) => {
+                self.narrow(frame, left, held);
+                self.narrow(frame, right, held);
+            }
+            ExprKind::Binary { op, left, right } => self.narrow_comparison(frame, op, left, right, held),
+            ExprKind::Call(call) => self.narrow_call(frame, call, held),
+            ExprKind::Assign { value, .. } => self.narrow(frame, value, held),
+            ExprKind::Other(children) if held => {
+                // `1 <= x <= 9` and the like: nothing that we need.
+                let _ = children;
+            }
+            _ => {}
+        }
+    }
+
+    fn narrow_comparison(
+        &mut self,
+        frame: &mut Frame<'a>,
+        op: &str,
+        left: &'a Expr,
+        right: &'a Expr,
+        held: bool,
+    ) {
+        let positive = match op {
+            "==" | "===" | "in" | "is" => held,
+            "!=" | "!==" | "not in" | "is not" => !held,
+            _ => return,
+        };
+        if op == "in" || op == "not in" {
+            if let Some(text) = self.quiet_value(frame, left).known_text() {
+                // `'..' in name`
+                if !positive {
+                    match text {
+                        ".." | "../" => self.prove(frame, right, Proof::NoDots),
+                        "/" => self.prove(frame, right, Proof::Safe(Kinds::of(&[Kind::Path]))),
+                        _ => {}
+                    }
+                }
+                return;
+            }
+            if positive && self.is_allow_list(frame, right) {
+                self.prove(frame, left, Proof::Safe(Kinds::of(&[Kind::All])));
+            }
+            // `base in path.parents`
+            if positive
+                && let ExprKind::Member { object, name, .. } = &right.kind
+                && name == "parents"
+            {
+                self.prove(frame, object, Proof::Inside);
+            }
+            return;
+        }
+        if !positive {
+            return;
+        }
+        for (one, other) in [(left, right), (right, left)] {
+            // `os.path.commonpath([base, path]) == base`
+            if let Some(call) = one.as_call()
+                && call
+                    .callee
+                    .dotted()
+                    .is_some_and(|name| name.ends_with("commonpath") || name.ends_with("commonprefix"))
+                && let Some(arg) = call.position(0)
+            {
+                self.prove(frame, &arg.value, Proof::Inside);
+                continue;
+            }
+            if op == "is" && matches!(other.kind, ExprKind::Null) {
+                continue;
+            }
+            // `os.path.basename(name) == name`
+            if let Some(call) = one.as_call()
+                && call
+                    .callee
+                    .dotted()
+                    .is_some_and(|name| name.ends_with("basename") || name.ends_with("secure_filename"))
+                && call
+                    .position(0)
+                    .is_some_and(|arg| arg.value.dotted().is_some() && arg.value.dotted() == other.dotted())
+            {
+                self.prove(frame, other, Proof::Safe(Kinds::of(&[Kind::Path])));
+                continue;
+            }
+            let value = self.quiet_value(frame, other);
+            if value.constant && !matches!(value.known, Some(Known::Null)) {
+                self.prove(frame, one, Proof::Safe(Kinds::of(&[Kind::All])));
+            }
+        }
+    }
+
+    fn narrow_call(&mut self, frame: &mut Frame<'a>, call: &'a Call, held: bool) {
+        let ExprKind::Member { object, name, .. } = &call.callee.kind else {
+            self.narrow_function(frame, call, held);
+            return;
+        };
+        let first = call.position(0).map(|arg| &arg.value);
+        match (name.as_str(), first) {
+            (method, None) if HARMLESS.contains(&method) && held => {
+                self.prove(frame, object, Proof::Safe(Kinds::of(&[Kind::All])));
+            }
+            ("startswith" | "startsWith", Some(head)) => {
+                let head = self.quiet_value(frame, head);
+                match (head.known_text(), held) {
+                    (Some("/" | "\\"), false) => self.prove(frame, object, Proof::NoRoot),
+                    (_, true) => self.prove(frame, object, Proof::Inside),
+                    _ => {}
+                }
+            }
+            ("is_relative_to", Some(_)) if held => self.prove(frame, object, Proof::Inside),
+            ("isabs" | "isAbsolute", Some(path)) if !held => self.prove(frame, path, Proof::NoRoot),
+            ("is_absolute", None) if !held => self.prove(frame, object, Proof::NoRoot),
+            ("includes" | "has" | "hasOwnProperty", Some(item)) => {
+                let text = self.quiet_value(frame, item);
+                match (text.known_text(), held) {
+                    (Some(".." | "../"), false) => self.prove(frame, object, Proof::NoDots),
+                    (Some("/"), false) => self.prove(frame, object, Proof::Safe(Kinds::of(&[Kind::Path]))),
+                    (None, true) if self.is_allow_list(frame, object) => {
+                        self.prove(frame, item, Proof::Safe(Kinds::of(&[Kind::All])));
+                    }
+                    _ => {}
+                }
+            }
+            ("hasOwn", Some(table)) if held && self.is_allow_list(frame, table) => {
+                if let Some(item) = call.position(1) {
+                    self.prove(frame, &item.value, Proof::Safe(Kinds::of(&[Kind::All])));
+                }
+            }
+            ("isInteger" | "isSafeInteger" | "isFinite", Some(item)) if held => {
+                self.prove(frame, item, Proof::Safe(Kinds::of(&[Kind::All])));
+            }
+            ("test", Some(item)) if held => {
+                if let ExprKind::Regex(pattern) = &self.literal_of(frame, object).kind {
+                    let kinds = allowed_by_regex(pattern, false);
+                    self.prove(frame, item, Proof::Safe(kinds));
+                }
+            }
+            ("fullmatch" | "match", Some(one)) if held => self.narrow_regex(frame, object, name, one, call),
+            _ => self.narrow_function(frame, call, held),
+        }
+    }
+
+    fn narrow_regex(
+        &mut self,
+        frame: &mut Frame<'a>,
+        object: &'a Expr,
+        name: &str,
+        one: &'a Expr,
+        call: &'a Call,
+    ) {
+        let whole = name == "fullmatch";
+        let pattern = self.quiet_value(frame, one);
+        if let (Some(pattern), Some(item)) = (pattern.known_text(), call.position(1)) {
+            let kinds = allowed_by_regex(pattern, whole);
+            self.prove(frame, &item.value, Proof::Safe(kinds));
+            return;
+        }
+        if let ExprKind::Regex(pattern) = &self.literal_of(frame, one).kind {
+            let kinds = allowed_by_regex(pattern, false);
+            self.prove(frame, object, Proof::Safe(kinds));
+            return;
+        }
+        // A compiled pattern: `SAFE = re.compile('…')` above.
+        let compiled = self.literal_of(frame, object);
+        if let Some(made) = compiled.as_call()
+            && made.callee.dotted().is_some_and(|name| name.ends_with("compile"))
+            && let Some(pattern) = made.position(0).and_then(|arg| arg.value.as_text())
+        {
+            let kinds = allowed_by_regex(&pattern, whole);
+            self.prove(frame, one, Proof::Safe(kinds));
+        }
+    }
+
+    /// A predicate of the project with one `return`: what its condition proves of the parameter.
+    fn narrow_function(&mut self, frame: &mut Frame<'a>, call: &'a Call, held: bool) {
+        if call.callee.dotted().is_some_and(|name| name == "isinstance") {
+            let number = call.position(1).and_then(|arg| arg.value.dotted());
+            if held
+                && number.is_some_and(|kind| matches!(kind.as_str(), "int" | "float" | "bool"))
+                && let Some(item) = call.position(0)
+            {
+                self.prove(frame, &item.value, Proof::Safe(Kinds::of(&[Kind::All])));
+            }
+            return;
+        }
+        let callee = self.quiet_value(frame, &call.callee);
+        let function = match callee.callable {
+            Some(Callable::Function(function) | Callable::Method(function, _)) => function,
+            _ => return,
+        };
+        // The checks inside are run as if their value had held, on a frame of its own.
+        if self.depth >= super::MAX_CALLS {
+            return;
+        }
+        let skip = usize::from(function.function.is_method && !matches!(call.callee.kind, ExprKind::Name(_)));
+        let mut inner = self.frame_for(&function);
+        let mut names: Vec<(Rc<str>, &'a Expr)> = Vec::new();
+        for (at, param) in function.function.params.iter().skip(skip).enumerate() {
+            if let Some(arg) = call.position(at) {
+                let value = self.quiet_value(frame, &arg.value);
+                inner.vars.insert(param.name.as_str().into(), Value { from: Vec::new(), ..value });
+                names.push((param.name.as_str().into(), &arg.value));
+            }
+        }
+        let quiet = std::mem::replace(&mut self.quiet, true);
+        self.depth += 1;
+        let proved = self.prove_through(&mut inner, &function.function.body, held);
+        self.depth -= 1;
+        self.quiet = quiet;
+        if !proved {
+            return;
+        }
+        for (name, arg) in names {
+            let Some(value) = inner.vars.get(&name) else { continue };
+            let cleared = value.taints.iter().map(|taint| taint.cleared).reduce(Kinds::and);
+            let kinds = cleared.unwrap_or_else(|| Kinds::of(&[Kind::All]));
+            self.prove(frame, arg, Proof::Safe(kinds));
+        }
+    }
+
+    /// Runs the body of a predicate under the assumption that it returns `held`.
+    fn prove_through(&mut self, inner: &mut Frame<'a>, body: &'a crate::scan::ir::Block, held: bool) -> bool {
+        for stmt in &body.stmts {
+            match &stmt.kind {
+                StmtKind::Return(Some(expr)) => {
+                    self.narrow(inner, expr, held);
+                    return true;
+                }
+                StmtKind::If { test, then, other } if other.stmts.is_empty() => {
+                    let gives = match then.stmts.last().map(|last| &last.kind) {
+                        Some(StmtKind::Return(Some(Expr { kind: ExprKind::Bool(flag), .. }))) => *flag,
+                        _ => return false,
+                    };
+                    if gives == held {
+                        return false;
+                    }
+                    self.narrow(inner, test, false);
+                }
+                StmtKind::Assign { targets, value, .. } => {
+                    let value = self.expr(inner, value);
+                    for target in targets {
+                        self.assign(inner, target, value.clone());
+                    }
+                }
+                StmtKind::Expr(_) => {}
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// What a statement proves by not having raised: `target.relative_to(base)`, `int(x)`.
+    pub(super) fn narrow_by_statement(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) {
+        let Some(call) = expr.as_call() else { return };
+        match &call.callee.kind {
+            ExprKind::Member { object, name, .. } if name == "relative_to" => {
+                self.prove(frame, object, Proof::Inside);
+            }
+            ExprKind::Name(name) if matches!(name.as_str(), "int" | "float") => {
+                if let Some(arg) = call.position(0) {
+                    self.prove(frame, &arg.value, Proof::Safe(Kinds::of(&[Kind::All])));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A subject that equals one of the case's values.
+    pub(super) fn clear_checked(&mut self, frame: &mut Frame<'a>, subject: &'a Expr) {
+        self.prove(frame, subject, Proof::Safe(Kinds::of(&[Kind::All])));
+    }
+
+    /// Notes a proof on the variables of an expression.
+    fn prove(&mut self, frame: &mut Frame<'a>, expr: &'a Expr, proof: Proof) {
+        match &expr.kind {
+            ExprKind::Name(name) => self.prove_variable(frame, name, proof, 0),
+            // `name.lower() in ALLOWED`, `os.path.realpath(path).startswith(base)`, `str(path)`.
+            ExprKind::Call(call) => {
+                let normal = matches!(proof, Proof::Inside) && self.quiet_value(frame, expr).route.normal;
+                if normal || !matches!(proof, Proof::Inside) {
+                    let proof = if normal { Proof::Safe(Kinds::of(&[Kind::Path])) } else { proof };
+                    if let ExprKind::Member { object, .. } = &call.callee.kind {
+                        self.prove(frame, object, proof);
+                    }
+                    for arg in &call.args {
+                        self.prove(frame, &arg.value, proof);
+                    }
+                } else {
+                    for arg in &call.args {
+                        self.prove(frame, &arg.value, proof);
+                    }
+                }
+            }
+            ExprKind::List { items, .. } => items.iter().for_each(|item| self.prove(frame, item, proof)),
+            ExprKind::Member { object, .. } => {
+                if let Some(path) = expr.dotted() {
+                    let value = self.quiet_value(frame, expr);
+                    if value.is_tainted() {
+                        frame.vars.insert(path.as_str().into(), value);
+                        self.prove_variable(frame, &path, proof, 0);
+                    }
+                }
+                let _ = object;
+            }
+            ExprKind::Await(inner) | ExprKind::Spread(inner) => self.prove(frame, inner, proof),
+            ExprKind::Assign { target, .. } => self.prove(frame, target, proof),
+            ExprKind::Binary { left, right, .. } => {
+                self.prove(frame, left, proof);
+                self.prove(frame, right, proof);
+            }
+            _ => {}
+        }
+    }
+
+    fn prove_variable(&mut self, frame: &mut Frame<'a>, name: &str, proof: Proof, depth: usize) {
+        let Some(mut value) = frame.vars.get(name).cloned() else { return };
+        let from = value.from.clone();
+        match proof {
+            Proof::Safe(kinds) => value.clear(kinds),
+            Proof::NoDots => {
+                value.route.no_dots = true;
+                if value.route.no_root {
+                    value.clear(Kinds::of(&[Kind::Path]));
+                }
+            }
+            Proof::NoRoot => {
+                value.route.no_root = true;
+                if value.route.no_dots {
+                    value.clear(Kinds::of(&[Kind::Path]));
+                }
+            }
+            Proof::Inside => {
+                if !value.route.normal {
+                    return;
+                }
+                value.clear(Kinds::of(&[Kind::Path]));
+            }
+        }
+        frame.vars.insert(name.into(), value);
+        // A check on the resolved path also speaks for the path it was made from.
+        if matches!(proof, Proof::Inside) && depth < 2 {
+            for made_from in from {
+                let Some(mut value) = frame.vars.get(&made_from).cloned() else { continue };
+                value.clear(Kinds::of(&[Kind::Path]));
+                frame.vars.insert(made_from, value);
+            }
+        }
+    }
+
+    /// The value of an expression without reporting anything.
+    pub(super) fn quiet_value(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> Value<'a> {
+        let quiet = std::mem::replace(&mut self.quiet, true);
+        let notes = self.notes.take();
+        let value = self.expr(frame, expr);
+        self.notes = notes;
+        self.quiet = quiet;
+        value
+    }
+
+    /// Whether membership in this proves anything: a collection of constants, or a name that says so.
+    fn is_allow_list(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> bool {
+        let value = self.quiet_value(frame, expr);
+        if value.is_tainted() || value.known_text().is_some() {
+            return false;
+        }
+        if value.constant {
+            return true;
+        }
+        if let Some(Shape::Map { entries, rest: None }) = value.shape.as_deref() {
+            return !entries.is_empty();
+        }
+        let written = expr.dotted().unwrap_or_default();
+        let last = written.rsplit('.').next().unwrap_or("");
+        let upper = last.len() > 1 && last.chars().all(|letter| letter.is_uppercase() || letter == '_');
+        let low = last.to_lowercase();
+        upper
+            || ["allow", "valid", "permitted", "whitelist", "choices", "known"]
+                .iter()
+                .any(|word| low.contains(word))
+    }
+
+    /// The expression a name was bound to at the file's top level, or the expression itself.
+    fn literal_of(&self, frame: &Frame<'a>, expr: &'a Expr) -> &'a Expr {
+        let Some(name) = expr.as_name() else { return expr };
+        let bodies = std::iter::once(&self.source(frame.file).module.body)
+            .chain(frame.chain.iter().map(|function| &function.body));
+        let mut found = expr;
+        for body in bodies {
+            for stmt in &body.stmts {
+                if let StmtKind::Assign { targets, value, .. } = &stmt.kind
+                    && targets.iter().any(|target| target.as_name() == Some(name))
+                {
+                    found = value;
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether what this clause catches tells a client nothing it should not know: errors the project itself
+    /// words for its clients.
+    pub(super) fn tells_little(&mut self, frame: &mut Frame<'a>, catch: &'a Catch) -> bool {
+        !catch.types.is_empty()
+            && catch.types.iter().all(|kind| {
+                let value = self.quiet_value(frame, kind);
+                if matches!(value.callable, Some(Callable::Class(_))) {
+                    return true;
+                }
+                let name = kind.dotted().unwrap_or_default();
+                let last = name.rsplit('.').next().unwrap_or("");
+                last.ends_with("ValidationError")
+                    || last.ends_with("HTTPException")
+                    || matches!(
+                        last,
+                        "ValueError"
+                            | "Http404"
+                            | "NotFound"
+                            | "BadRequest"
+                            | "Forbidden"
+                            | "ValidationException"
+                    )
+            })
+    }
+}
+
+fn is_logic(op: &str) -> bool {
+    matches!(op, "and" | "&&" | "or" | "||")
+}
+
+/// What joining does to the path facts: nothing is resolved any more.
+pub(super) fn joined_path<'a>(value: &mut Value<'a>, parts: &[&Value<'a>]) {
+    value.built = parts.iter().any(|part| part.built);
+    value.route = super::value::Route::default();
+}
+
+/// For which kinds a text is safe that this pattern let through.
+fn allowed_by_regex(pattern: &str, whole: bool) -> Kinds {
+    let mut body = pattern;
+    let starts = body.starts_with('^') || body.starts_with("\\A");
+    let ends = body.ends_with('$') || body.ends_with("\\Z") || body.ends_with("\\z");
+    if !whole && !(ends && starts) {
+        // `re.match` is anchored at its start by itself.
+        if !ends {
+            return Kinds::default();
+        }
+    }
+    body = body.trim_start_matches('^').trim_start_matches("\\A");
+    body = body.trim_end_matches('$').trim_end_matches("\\Z").trim_end_matches("\\z");
+    let mut allowed = Kinds::of(&[Kind::All]);
+    let mut letters = body.chars().peekable();
+    let mut in_class = false;
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => match letters.next() {
+                Some('w' | 'd' | '.' | '-' | '_' | '@' | '+') => {}
+                _ => return Kinds::default(),
+            },
+            '[' if !in_class => {
+                in_class = true;
+                if letters.peek() == Some(&'^') {
+                    return Kinds::default();
+                }
+            }
+            ']' => in_class = false,
+            '.' if !in_class => return Kinds::default(),
+            '/' => allowed = Kinds::of(&[Kind::Sql, Kind::Command, Kind::Deserialize]),
+            ' ' | ',' | ':' | '=' | '@' | '+' | '%' if in_class => {
+                allowed = allowed.and(Kinds::of(&[Kind::Sql, Kind::Path]));
+            }
+            letter if letter.is_alphanumeric() || "_-().+*?{},|:".contains(letter) => {}
+            _ => return Kinds::default(),
+        }
+    }
+    allowed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_anchored_narrow_patterns_prove_something() {
+        fn check(pattern: &str, whole: bool, kind: Kind, expected: bool) {
+            assert_eq!(allowed_by_regex(pattern, whole).has(kind), expected, "{pattern}");
+        }
+        check("[a-z0-9_]+", true, Kind::Sql, true);
+        check("[a-z0-9_]+", false, Kind::Sql, false);
+        check("^[a-z0-9_]+$", false, Kind::Command, true);
+        check("^.*$", false, Kind::Sql, false);
+        check("^[^;]+$", false, Kind::Command, false);
+        check("^[\\w/]+$", false, Kind::Path, false);
+        check("^[\\w.-]+$", false, Kind::Path, true);
+        check("^\\d{4}-\\d{2}$", false, Kind::All, true);
+    }
+}

@@ -1,0 +1,186 @@
+//! Flow within a file, and through imports into others: abstract evaluation of every function.
+//!
+//! A file's top level is evaluated first, then every function nobody in the file calls and every route handler,
+//! with parameters as the outside would give them. Calls to functions of the project are evaluated in place,
+//! so a sink is reached with what really came. Conditions that are constant choose one branch; checks narrow
+//! what they check; what is overwritten is forgotten.
+
+mod call;
+mod container;
+mod entry;
+mod expr;
+mod fold;
+mod guard;
+mod lexicon;
+mod scope;
+mod sink;
+mod stmt;
+mod value;
+
+use super::fix::{Note, Notes};
+use super::ir::{At, Expr, Function};
+use super::project::{Project, SourceFile};
+use super::rules::{Rule, Sink, Source, Tongue};
+use lexicon::Lexicon;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use value::{Env, Value};
+
+/// A sink that was reached by a dangerous value.
+#[derive(Debug, Clone)]
+pub struct Hit<'a> {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// Its sink; `None` when a detector found it.
+    pub sink: Option<&'static Sink>,
+    /// Index of the file the sink stands in.
+    pub file: usize,
+    /// Index of the file whose evaluation reached it.
+    pub entry: usize,
+    /// The sink.
+    pub expr: &'a Expr,
+    /// The dangerous argument.
+    pub argument: &'a Expr,
+    /// Enclosing functions, outermost first.
+    pub functions: Vec<&'a Function>,
+    /// Where the value comes from.
+    pub source: Source,
+    /// Resolved path of what is called.
+    pub callee: String,
+    /// From source to sink: file, place, words.
+    pub steps: Vec<(usize, At, String)>,
+    /// The route being served: `POST /login`.
+    pub route: Option<String>,
+}
+
+/// Notes of an evaluation, for fixers.
+#[derive(Debug, Default)]
+pub struct NoteBook {
+    notes: HashMap<(usize, At), Note>,
+}
+
+/// The notes of one file.
+pub struct FileNotes<'n> {
+    /// All notes.
+    pub book: &'n NoteBook,
+    /// The file.
+    pub file: usize,
+}
+
+impl Notes for FileNotes<'_> {
+    fn note(&self, at: At) -> Option<Note> {
+        self.book.notes.get(&(self.file, at)).cloned()
+    }
+}
+
+/// How many expressions one file's evaluation may visit before calls are no longer followed.
+const BUDGET: usize = 300_000;
+
+/// How many calls deep functions are followed.
+const MAX_CALLS: usize = 7;
+
+/// The state of the evaluation of one file.
+struct Engine<'a> {
+    project: &'a Project,
+    entry: usize,
+    lexicon: &'static Lexicon,
+    globals: HashMap<usize, Rc<Env<'a>>>,
+    /// What is known of members of unknown objects (`g.db`), over the whole file: paths only.
+    members: HashMap<String, Value<'a>>,
+    hits: Vec<Hit<'a>>,
+    /// Functions that were evaluated because something called them.
+    called: HashSet<*const Function>,
+    /// Functions being evaluated, against recursion.
+    stack: Vec<*const Function>,
+    /// Nothing is reported while another file's top level is evaluated.
+    quiet: bool,
+    spent: usize,
+    depth: usize,
+    notes: Option<NoteBook>,
+    objects: HashMap<*const super::ir::Class, Value<'a>>,
+    /// Handlers that were registered and wait for their turn.
+    pending: Vec<entry::Pending<'a>>,
+    /// The object after the method that was called last.
+    changed: Option<Value<'a>>,
+    /// The function that was called last never returns.
+    left_by_call: bool,
+}
+
+/// One function call, or a file's top level.
+struct Frame<'a> {
+    file: usize,
+    vars: Env<'a>,
+    captured: Option<Rc<Env<'a>>>,
+    /// Functions around this place, outermost first, the current one last.
+    chain: Rc<Vec<&'a Function>>,
+    class: Option<&'a super::ir::Class>,
+    /// Whether this is a file's top level.
+    is_module: bool,
+    /// Joined return values.
+    returned: Option<Value<'a>>,
+    /// Route label, when it is a handler.
+    route: Option<Rc<str>>,
+    /// Whether what it returns goes to the client.
+    answers: bool,
+    /// Variables at `break` and `continue` of the loops around.
+    breaks: Vec<Vec<Env<'a>>>,
+    /// Functions defined here, evaluated at the end when nothing called them.
+    defined: Vec<value::FunctionRef<'a>>,
+}
+
+/// Evaluates one file. With `take_notes` also gives what was seen of every expression.
+pub fn evaluate(project: &Project, file: usize, take_notes: bool) -> (Vec<Hit<'_>>, Option<NoteBook>) {
+    let Some(source) = project.files.get(file) else {
+        return (Vec::new(), None);
+    };
+    let mut engine = Engine {
+        project,
+        entry: file,
+        lexicon: lexicon::lexicon(Tongue::of(source.language())),
+        globals: HashMap::new(),
+        members: HashMap::new(),
+        hits: Vec::new(),
+        called: HashSet::new(),
+        stack: Vec::new(),
+        quiet: false,
+        spent: 0,
+        depth: 0,
+        notes: take_notes.then(NoteBook::default),
+        objects: HashMap::new(),
+        pending: Vec::new(),
+        changed: None,
+        left_by_call: false,
+    };
+    engine.run();
+    (engine.hits, engine.notes)
+}
+
+impl<'a> Engine<'a> {
+    fn source(&self, file: usize) -> &'a SourceFile {
+        &self.project.files[file]
+    }
+
+    /// Writes down what was seen of an expression.
+    fn note(&mut self, file: usize, at: At, value: &Value<'a>) {
+        let Some(book) = &mut self.notes else { return };
+        let now = Note {
+            tainted: value.is_tainted(),
+            text: value.known_text().map(str::to_owned),
+            path: value.path.as_deref().map(str::to_owned),
+            constant: value.constant,
+        };
+        book.notes
+            .entry((file, at))
+            .and_modify(|seen| {
+                seen.tainted |= now.tainted;
+                seen.constant &= now.constant;
+                if seen.text != now.text {
+                    seen.text = None;
+                }
+                if seen.path != now.path {
+                    seen.path = None;
+                }
+            })
+            .or_insert(now);
+    }
+}

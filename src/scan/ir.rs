@@ -1,0 +1,707 @@
+//! One small tree for all languages: what the flow engine, the rules and the fixers read.
+//!
+//! A grammar's tree is lowered once per file (`lower/`); from there on nothing knows tree-sitter. Every
+//! node keeps its byte place, so that a fixer can edit the text. What has no word of its own here becomes
+//! `Other` with its children, so that taint still passes through it.
+
+use std::sync::Arc;
+
+/// Languages with a grammar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Language {
+    /// Python 3.
+    Python,
+    /// JavaScript, JSX included.
+    JavaScript,
+    /// TypeScript without JSX.
+    TypeScript,
+    /// TypeScript with JSX.
+    Tsx,
+}
+
+/// Bytes `start..end` of the file's text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct At {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// A whole file.
+#[derive(Debug, Clone)]
+pub struct Module {
+    /// Its language.
+    pub language: Language,
+    /// Top-level statements.
+    pub body: Block,
+    /// Every import of the file, also those inside functions, in order. `require` counts.
+    pub imports: Vec<Import>,
+    /// Every comment, in order.
+    pub comments: Vec<Comment>,
+    /// How many ERROR or MISSING nodes the grammar met.
+    pub errors: usize,
+}
+
+/// A comment, its mark included.
+#[derive(Debug, Clone)]
+pub struct Comment {
+    /// Place.
+    pub at: At,
+    /// Text as written, `#` or `//` included.
+    pub text: String,
+}
+
+/// One name an import binds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The whole import statement (or the `const x = require(…)` statement).
+    pub at: At,
+    /// The name bound in this file; `*` for a star import, empty for an import for its effect only.
+    pub local: String,
+    /// The module as written, without `node:`: `flask`, `os.path`, `.dao`, `child_process`, `./db`.
+    pub module: String,
+    /// The member taken from it; `None` when `local` is the module itself (or its default/namespace).
+    pub member: Option<String>,
+}
+
+impl Import {
+    /// What the local name stands for: `subprocess.run`, `child_process.exec`, `flask`.
+    pub fn dotted(&self) -> String {
+        match &self.member {
+            Some(member) => format!("{}.{member}", self.module),
+            None => self.module.clone(),
+        }
+    }
+}
+
+/// Statements of one suite.
+#[derive(Debug, Clone, Default)]
+pub struct Block {
+    /// Place, without braces; empty when there is none.
+    pub at: At,
+    /// In order.
+    pub stmts: Vec<Stmt>,
+}
+
+/// A statement.
+#[derive(Debug, Clone)]
+pub struct Stmt {
+    /// Place, a `;` at its end included.
+    pub at: At,
+    /// What it is.
+    pub kind: StmtKind,
+}
+
+/// What a statement does.
+#[derive(Debug, Clone)]
+pub enum StmtKind {
+    /// `a = b = value`; a declaration without a value is an assignment of `Null`. Destructuring targets are
+    /// `List`/`Map`/`Spread` expressions, a default inside them an `Assign` expression.
+    Assign {
+        /// Left sides.
+        targets: Vec<Expr>,
+        /// Right side.
+        value: Expr,
+        /// `const`, `let`, `var` or a type annotation stood there.
+        declares: bool,
+        /// Type annotation as written.
+        annotation: Option<String>,
+    },
+    /// `a += value`; `op` without the `=`.
+    Augment {
+        /// Left side.
+        target: Expr,
+        /// `+`, `%`, …
+        op: String,
+        /// Right side.
+        value: Expr,
+    },
+    /// An expression for its effect.
+    Expr(Expr),
+    /// `if`/`elif`/`else`: an `elif` is an `If` alone in `other`.
+    If {
+        /// Condition.
+        test: Expr,
+        /// When it holds.
+        then: Block,
+        /// When it does not; empty when there is none.
+        other: Block,
+    },
+    /// `for x in xs`, `for (const x of xs)` with `target` and `over`; `while` and three-part `for` with `test`.
+    Loop {
+        /// Bound in each turn.
+        target: Option<Expr>,
+        /// What is walked over.
+        over: Option<Expr>,
+        /// Condition of a `while`.
+        test: Option<Expr>,
+        /// Body (a three-part `for`'s start stands before the loop, its step at the end of the body).
+        body: Block,
+        /// Python's `else`.
+        other: Block,
+    },
+    /// `return`.
+    Return(Option<Expr>),
+    /// `raise`, `throw`.
+    Raise(Option<Expr>),
+    /// `break`.
+    Break,
+    /// `continue`.
+    Continue,
+    /// `try`.
+    Try {
+        /// Body.
+        body: Block,
+        /// `except`/`catch` clauses.
+        handlers: Vec<Catch>,
+        /// Python's `else`.
+        other: Block,
+        /// `finally`.
+        finally: Block,
+    },
+    /// `with a as b, c:`.
+    With {
+        /// Context expressions and what they are bound to.
+        items: Vec<(Expr, Option<Expr>)>,
+        /// Body.
+        body: Block,
+    },
+    /// A named function.
+    Function(Arc<Function>),
+    /// A class.
+    Class(Arc<Class>),
+    /// The names it binds.
+    Import(Vec<Import>),
+    /// `switch`, `match`.
+    Switch {
+        /// What is compared.
+        subject: Expr,
+        /// In order.
+        cases: Vec<Case>,
+        /// Whether a case without `break` runs into the next (JavaScript).
+        falls_through: bool,
+    },
+    /// `del`, `delete`.
+    Delete(Vec<Expr>),
+    /// A bare block, `try`-less suites, labelled statements.
+    Block(Block),
+    /// Anything else, with the expressions in it.
+    Other(Vec<Expr>),
+}
+
+/// An `except` or `catch` clause.
+#[derive(Debug, Clone)]
+pub struct Catch {
+    /// The whole clause.
+    pub at: At,
+    /// Exception types; empty catches everything.
+    pub types: Vec<Expr>,
+    /// Name the exception is bound to.
+    pub name: Option<String>,
+    /// Body.
+    pub body: Block,
+}
+
+/// A case of a `switch` or `match`.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Place.
+    pub at: At,
+    /// Values it stands for (`1 | 2` gives two); empty for the default or for a pattern that is no value.
+    pub values: Vec<Expr>,
+    /// Whether it takes whatever is left.
+    pub is_default: bool,
+    /// Body.
+    pub body: Block,
+}
+
+/// A function, method, lambda or arrow.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// Place, decorators not included.
+    pub at: At,
+    /// Name; empty when anonymous (a lambda that is assigned to a name keeps it empty).
+    pub name: String,
+    /// Parameters in order, `self`/`cls` included.
+    pub params: Vec<Param>,
+    /// Decorator expressions without the `@`.
+    pub decorators: Vec<Expr>,
+    /// Body; for a lambda or `x => y` one `Return`.
+    pub body: Block,
+    /// Whether the body is a bare expression (lambda, `x => y`).
+    pub is_expression: bool,
+    /// Whether it is `async`.
+    pub is_async: bool,
+    /// Whether it stands directly in a class body.
+    pub is_method: bool,
+}
+
+/// A parameter.
+#[derive(Debug, Clone)]
+pub struct Param {
+    /// Place, annotation and default included.
+    pub at: At,
+    /// Name; empty for a destructured one.
+    pub name: String,
+    /// The destructuring pattern, when it is one.
+    pub pattern: Option<Expr>,
+    /// Type annotation as written.
+    pub annotation: Option<String>,
+    /// Default value.
+    pub default: Option<Expr>,
+    /// How it takes arguments.
+    pub kind: ParamKind,
+    /// Decorators of the parameter (Nest: `@Query('q')`).
+    pub decorators: Vec<Expr>,
+}
+
+/// How a parameter takes arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamKind {
+    /// One argument.
+    Plain,
+    /// `*args`, `...rest`.
+    Rest,
+    /// `**kwargs`.
+    KeywordRest,
+}
+
+/// A class.
+#[derive(Debug, Clone)]
+pub struct Class {
+    /// Place.
+    pub at: At,
+    /// Name; empty when anonymous.
+    pub name: String,
+    /// Base classes.
+    pub bases: Vec<Expr>,
+    /// Decorators without the `@`.
+    pub decorators: Vec<Expr>,
+    /// Body: methods are `Function` statements, fields are `Assign` statements to a `Name`.
+    pub body: Block,
+}
+
+/// An expression.
+#[derive(Debug, Clone)]
+pub struct Expr {
+    /// Place without surrounding parentheses.
+    pub at: At,
+    /// Place with all parentheses around it; equal to `at` when there are none.
+    pub outer: At,
+    /// What it is.
+    pub kind: ExprKind,
+}
+
+/// What an expression is.
+#[derive(Debug, Clone)]
+pub enum ExprKind {
+    /// A name; `self` and `this` too.
+    Name(String),
+    /// `object.name`, `object?.name`.
+    Member {
+        /// Left.
+        object: Box<Expr>,
+        /// Right.
+        name: String,
+        /// Place of the name.
+        name_at: At,
+    },
+    /// `object[index]`.
+    Index {
+        /// Left.
+        object: Box<Expr>,
+        /// Inside the brackets.
+        index: Box<Expr>,
+    },
+    /// `object[a:b:c]`; absent parts are left out of `bounds`.
+    Slice {
+        /// Left.
+        object: Box<Expr>,
+        /// What stands between the colons, in order, `None` where nothing stands.
+        bounds: Vec<Option<Expr>>,
+    },
+    /// A call.
+    Call(Box<Call>),
+    /// A text literal: plain, f-string, template literal, implicitly joined.
+    Text(Text),
+    /// A regular expression literal, its letters between the slashes.
+    Regex(String),
+    /// A number as written.
+    Number(String),
+    /// `True`, `false`.
+    Bool(bool),
+    /// `None`, `null`, `undefined`.
+    Null,
+    /// Two operands: arithmetic, comparison (`==`, `===`, `in`, `not in`, `is`, …), `and`/`&&`, `or`/`||`,
+    /// `??`. `op` as written, with one blank inside `not in` and `is not`.
+    Binary {
+        /// Operator.
+        op: String,
+        /// Left.
+        left: Box<Expr>,
+        /// Right.
+        right: Box<Expr>,
+    },
+    /// `not x`, `!x`, `-x`, `typeof x`.
+    Unary {
+        /// Operator.
+        op: String,
+        /// Operand.
+        operand: Box<Expr>,
+    },
+    /// A list, tuple, set or array; also as a target.
+    List {
+        /// Which.
+        kind: ListKind,
+        /// Items, `Spread` among them.
+        items: Vec<Expr>,
+    },
+    /// A dict or object; also as a target.
+    Map(Vec<Entry>),
+    /// `*x`, `...x`; `**x` as an argument or entry.
+    Spread(Box<Expr>),
+    /// `a if test else b`, `test ? a : b`.
+    Conditional {
+        /// Condition.
+        test: Box<Expr>,
+        /// When it holds.
+        then: Box<Expr>,
+        /// When it does not.
+        other: Box<Expr>,
+    },
+    /// A lambda, arrow or function expression.
+    Lambda(Arc<Function>),
+    /// `await x`.
+    Await(Box<Expr>),
+    /// `target := value`, `target = value` as an expression, a default in a destructuring target.
+    Assign {
+        /// Left.
+        target: Box<Expr>,
+        /// Right.
+        value: Box<Expr>,
+    },
+    /// `[item for target in over if test]` and its kin.
+    Comprehension {
+        /// What each turn gives; for a dict the key and the value.
+        items: Vec<Expr>,
+        /// `target in over`.
+        loops: Vec<(Expr, Expr)>,
+        /// `if` conditions.
+        tests: Vec<Expr>,
+    },
+    /// A class expression.
+    Class(Arc<Class>),
+    /// Anything else, with its children: taint of any child passes.
+    Other(Vec<Expr>),
+}
+
+/// Which brackets a list has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListKind {
+    /// `[…]`.
+    List,
+    /// `(…,)` or bare.
+    Tuple,
+    /// `{…}`.
+    Set,
+}
+
+/// An entry of a dict or object.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Place.
+    pub at: At,
+    /// Key: a `Text` for `'a'` and for JavaScript's bare `a:`; any expression when computed; `None` for a spread.
+    pub key: Option<Expr>,
+    /// Value; a shorthand `{a}` has the name here.
+    pub value: Expr,
+}
+
+/// A call.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// What is called.
+    pub callee: Expr,
+    /// Arguments in order, keyword ones among them.
+    pub args: Vec<Arg>,
+    /// The bytes between and with the parentheses.
+    pub args_at: At,
+    /// Whether `new` stands before it.
+    pub is_new: bool,
+    /// A tagged template: `` sql`…` ``; its template is the only argument.
+    pub is_tag: bool,
+}
+
+/// An argument.
+#[derive(Debug, Clone)]
+pub struct Arg {
+    /// Place, `name=` included.
+    pub at: At,
+    /// Keyword, when it has one.
+    pub name: Option<String>,
+    /// Value; `*x`, `**x` and `...x` are `Spread`.
+    pub value: Expr,
+    /// `**x`.
+    pub is_keyword_spread: bool,
+}
+
+/// A text literal.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// Its literal parts and its holes, in order, over all joined pieces.
+    pub parts: Vec<TextPart>,
+    /// The joined tokens, in order; one unless implicitly concatenated.
+    pub pieces: Vec<TextPiece>,
+    /// Whether it is a bytes literal.
+    pub is_bytes: bool,
+}
+
+/// One token of a text literal.
+#[derive(Debug, Clone)]
+pub struct TextPiece {
+    /// Place, prefix and quotes included.
+    pub at: At,
+    /// `f`, `rb`, …, as written; empty in JavaScript.
+    pub prefix: String,
+    /// `"`, `'`, `"""`, `'''` or a backtick.
+    pub quote: String,
+}
+
+/// A part of a text literal.
+#[derive(Debug, Clone)]
+pub enum TextPart {
+    /// Letters.
+    Literal {
+        /// Place in the file: the letters as written.
+        at: At,
+        /// Their value, escapes decoded (`{{` is `{` in an f-string).
+        value: String,
+        /// Index of its piece.
+        piece: usize,
+    },
+    /// An interpolation.
+    Hole {
+        /// Place, braces (and `$`) included.
+        at: At,
+        /// What is interpolated.
+        expr: Expr,
+        /// Python's `!r`, `!s`, `!a`.
+        conversion: Option<char>,
+        /// Python's format after the colon, as written.
+        format: Option<String>,
+        /// Index of its piece.
+        piece: usize,
+    },
+}
+
+impl At {
+    /// From two offsets.
+    pub fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+
+    /// The bytes in `text`; empty when they lie outside.
+    pub fn of(self, text: &str) -> &str {
+        text.get(self.start..self.end).unwrap_or("")
+    }
+
+    /// Whether `other` lies inside.
+    pub fn holds(self, other: At) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+}
+
+impl Text {
+    /// The value, when there is no hole.
+    pub fn constant(&self) -> Option<String> {
+        let mut out = String::new();
+        for part in &self.parts {
+            match part {
+                TextPart::Literal { value, .. } => out.push_str(value),
+                TextPart::Hole { .. } => return None,
+            }
+        }
+        Some(out)
+    }
+
+    /// Whether any part is a hole.
+    pub fn has_holes(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, TextPart::Hole { .. }))
+    }
+}
+
+impl Call {
+    /// The argument at a position, keyword ones not counted; `None` from a spread on.
+    pub fn position(&self, at: usize) -> Option<&Arg> {
+        let mut seen = 0;
+        for arg in &self.args {
+            if matches!(arg.value.kind, ExprKind::Spread(_)) {
+                if arg.is_keyword_spread {
+                    continue;
+                }
+                return None;
+            }
+            if arg.name.is_some() {
+                continue;
+            }
+            if seen == at {
+                return Some(arg);
+            }
+            seen += 1;
+        }
+        None
+    }
+
+    /// The argument of a keyword.
+    pub fn keyword(&self, name: &str) -> Option<&Arg> {
+        self.args.iter().find(|arg| arg.name.as_deref() == Some(name))
+    }
+}
+
+impl Expr {
+    /// A new expression without parentheses.
+    pub fn new(at: At, kind: ExprKind) -> Self {
+        Self { at, outer: at, kind }
+    }
+
+    /// The call, when it is one (an `await` in front is looked through).
+    pub fn as_call(&self) -> Option<&Call> {
+        match &self.kind {
+            ExprKind::Call(call) => Some(call),
+            ExprKind::Await(inner) => inner.as_call(),
+            _ => None,
+        }
+    }
+
+    /// The name, when it is one.
+    pub fn as_name(&self) -> Option<&str> {
+        match &self.kind {
+            ExprKind::Name(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The text value, when it is a literal without holes.
+    pub fn as_text(&self) -> Option<String> {
+        match &self.kind {
+            ExprKind::Text(text) if !text.is_bytes => text.constant(),
+            _ => None,
+        }
+    }
+
+    /// `a.b.c` as text for a chain of names and members; `None` for anything else.
+    pub fn dotted(&self) -> Option<String> {
+        match &self.kind {
+            ExprKind::Name(name) => Some(name.clone()),
+            ExprKind::Member { object, name, .. } => Some(format!("{}.{name}", object.dotted()?)),
+            _ => None,
+        }
+    }
+
+    /// Direct children, in order. The body of a lambda or class is not among them.
+    pub fn children(&self) -> Vec<&Expr> {
+        match &self.kind {
+            ExprKind::Name(_)
+            | ExprKind::Number(_)
+            | ExprKind::Regex(_)
+            | ExprKind::Bool(_)
+            | ExprKind::Null
+            | ExprKind::Lambda(_)
+            | ExprKind::Class(_) => Vec::new(),
+            ExprKind::Member { object, .. } => vec![object],
+            ExprKind::Index { object, index } => vec![object, index],
+            ExprKind::Slice { object, bounds } => {
+                std::iter::once(&**object).chain(bounds.iter().flatten()).collect()
+            }
+            ExprKind::Call(call) => {
+                std::iter::once(&call.callee).chain(call.args.iter().map(|arg| &arg.value)).collect()
+            }
+            ExprKind::Text(text) => text
+                .parts
+                .iter()
+                .filter_map(|part| match part {
+                    TextPart::Hole { expr, .. } => Some(expr),
+                    TextPart::Literal { .. } => None,
+                })
+                .collect(),
+            ExprKind::Binary { left, right, .. } => vec![left, right],
+            ExprKind::Unary { operand, .. } => vec![operand],
+            ExprKind::List { items, .. } | ExprKind::Other(items) => items.iter().collect(),
+            ExprKind::Map(entries) => {
+                entries.iter().flat_map(|entry| entry.key.iter().chain([&entry.value])).collect()
+            }
+            ExprKind::Spread(inner) | ExprKind::Await(inner) => vec![inner],
+            ExprKind::Conditional { test, then, other } => vec![test, then, other],
+            ExprKind::Assign { target, value } => vec![target, value],
+            ExprKind::Comprehension { items, loops, tests } => items
+                .iter()
+                .chain(loops.iter().flat_map(|(target, over)| [target, over]))
+                .chain(tests)
+                .collect(),
+        }
+    }
+
+    /// This expression and everything in it, outermost first; lambda bodies not entered.
+    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+        visit(self);
+        for child in self.children() {
+            child.walk(visit);
+        }
+    }
+}
+
+impl Stmt {
+    /// The blocks directly in it; function and class bodies not among them.
+    pub fn blocks(&self) -> Vec<&Block> {
+        match &self.kind {
+            StmtKind::If { then, other, .. } => vec![then, other],
+            StmtKind::Loop { body, other, .. } => vec![body, other],
+            StmtKind::Try { body, handlers, other, finally } => std::iter::once(body)
+                .chain(handlers.iter().map(|catch| &catch.body))
+                .chain([other, finally])
+                .collect(),
+            StmtKind::With { body, .. } | StmtKind::Block(body) => vec![body],
+            StmtKind::Switch { cases, .. } => cases.iter().map(|case| &case.body).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The expressions directly in it, in order of evaluation; those of nested blocks not among them.
+    pub fn exprs(&self) -> Vec<&Expr> {
+        match &self.kind {
+            StmtKind::Assign { targets, value, .. } => std::iter::once(value).chain(targets).collect(),
+            StmtKind::Augment { target, value, .. } => vec![target, value],
+            StmtKind::Expr(expr) => vec![expr],
+            StmtKind::If { test, .. } => vec![test],
+            StmtKind::Loop { target, over, test, .. } => over.iter().chain(target).chain(test).collect(),
+            StmtKind::Return(value) | StmtKind::Raise(value) => value.iter().collect(),
+            StmtKind::With { items, .. } => {
+                items.iter().flat_map(|(expr, target)| std::iter::once(expr).chain(target)).collect()
+            }
+            StmtKind::Switch { subject, cases, .. } => {
+                std::iter::once(subject).chain(cases.iter().flat_map(|case| &case.values)).collect()
+            }
+            StmtKind::Delete(exprs) | StmtKind::Other(exprs) => exprs.iter().collect(),
+            StmtKind::Try { handlers, .. } => handlers.iter().flat_map(|catch| &catch.types).collect(),
+            StmtKind::Break
+            | StmtKind::Continue
+            | StmtKind::Function(_)
+            | StmtKind::Class(_)
+            | StmtKind::Import(_)
+            | StmtKind::Block(_) => Vec::new(),
+        }
+    }
+}
+
+impl Block {
+    /// Every statement in it, nested blocks included, in order; function and class bodies not entered.
+    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Stmt)) {
+        for stmt in &self.stmts {
+            visit(stmt);
+            for block in stmt.blocks() {
+                block.walk(visit);
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The files of one scan: texts, trees, and who imports whom.
+
+use super::ir::{Import, Language, Module};
+use super::lower;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A file with its tree.
+#[derive(Debug)]
+pub struct SourceFile {
+    /// Workspace-relative path.
+    pub path: String,
+    /// Its text as scanned.
+    pub text: String,
+    /// Its tree.
+    pub module: Module,
+}
+
+/// All files of a scan.
+#[derive(Debug, Clone, Default)]
+pub struct Project {
+    /// In the order of their paths.
+    pub files: Vec<Arc<SourceFile>>,
+    /// Names of packages the manifests ask for, lower case (`requirements.txt`, `pyproject.toml`, `package.json`).
+    pub dependencies: Vec<String>,
+    /// Names of example environment files (`.env.example`), workspace-relative.
+    pub env_examples: Vec<String>,
+    by_path: BTreeMap<String, usize>,
+}
+
+impl SourceFile {
+    /// Parses a text as the file at `path`. `None` for a language without a grammar.
+    pub fn parse(path: &str, text: String) -> Option<Self> {
+        let language = lower::language_of(path)?;
+        let module = lower::lower(language, &text)?;
+        Some(Self { path: path.to_owned(), text, module })
+    }
+
+    /// The file's language.
+    pub fn language(&self) -> Language {
+        self.module.language
+    }
+
+    /// Whether the file imports a module, or something from it or below it.
+    pub fn imports(&self, module: &str) -> bool {
+        self.module.imports.iter().any(|import| is_or_below(&import.module, module))
+    }
+
+    /// The import that binds a local name.
+    pub fn import_of(&self, local: &str) -> Option<&Import> {
+        self.module.imports.iter().rev().find(|import| import.local == local)
+    }
+
+    /// Line of a byte, from 1.
+    pub fn line(&self, byte: usize) -> usize {
+        let end = byte.min(self.text.len());
+        self.text.as_bytes()[..end].iter().filter(|&&letter| letter == b'\n').count() + 1
+    }
+}
+
+/// Whether `module` is `wanted` or one of its submodules.
+fn is_or_below(module: &str, wanted: &str) -> bool {
+    module.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '/']))
+}
+
+impl Project {
+    /// A project of these files.
+    pub fn new(files: Vec<Arc<SourceFile>>) -> Self {
+        let by_path = files.iter().enumerate().map(|(index, file)| (file.path.clone(), index)).collect();
+        Self { files, dependencies: Vec::new(), env_examples: Vec::new(), by_path }
+    }
+
+    /// The same project with one file in another text; `None` when that text gives no tree.
+    pub fn with_text(&self, file: usize, text: String) -> Option<Self> {
+        let mut next = self.clone();
+        let path = self.files.get(file)?.path.clone();
+        next.files[file] = Arc::new(SourceFile::parse(&path, text)?);
+        Some(next)
+    }
+
+    /// The file that a module name written in `from` stands for: `.dao`, `app.dao`, `./dao`.
+    pub fn resolve(&self, from: usize, module: &str) -> Option<usize> {
+        let file = self.files.get(from)?;
+        match file.language() {
+            Language::Python => self.resolve_python(&file.path, module),
+            _ => self.resolve_javascript(&file.path, module),
+        }
+    }
+
+    fn resolve_python(&self, path: &str, module: &str) -> Option<usize> {
+        let dots = module.len() - module.trim_start_matches('.').len();
+        let below = module[dots..].replace('.', "/");
+        let mut folder: Vec<&str> = path.split('/').collect();
+        folder.pop();
+        let try_at = |folder: &[&str]| {
+            let mut parts: Vec<&str> = folder.to_vec();
+            parts.extend(below.split('/').filter(|part| !part.is_empty()));
+            let stem = parts.join("/");
+            let module = if stem.is_empty() { None } else { self.by_path.get(&format!("{stem}.py")) };
+            let package =
+                if stem.is_empty() { "__init__.py".to_owned() } else { format!("{stem}/__init__.py") };
+            module.or_else(|| self.by_path.get(&package)).copied()
+        };
+        if dots > 0 {
+            folder.truncate(folder.len().checked_sub(dots - 1)?);
+            return try_at(&folder);
+        }
+        // A plain name is looked for beside the file, then in every folder above it.
+        loop {
+            if let Some(found) = try_at(&folder) {
+                return Some(found);
+            }
+            folder.pop()?;
+        }
+    }
+
+    fn resolve_javascript(&self, path: &str, module: &str) -> Option<usize> {
+        if !module.starts_with('.') {
+            return None;
+        }
+        let mut parts: Vec<&str> = path.split('/').collect();
+        parts.pop();
+        for part in module.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => {
+                    parts.pop()?;
+                }
+                name => parts.push(name),
+            }
+        }
+        let stem = parts.join("/");
+        // TypeScript writes `./dao.js` for `dao.ts`.
+        let bare = stem.strip_suffix(".js").unwrap_or(&stem);
+        std::iter::once(stem.clone())
+            .chain(["js", "mjs", "cjs", "ts", "tsx", "jsx"].iter().map(|ending| format!("{bare}.{ending}")))
+            .chain(["js", "ts"].iter().map(|ending| format!("{stem}/index.{ending}")))
+            .find_map(|candidate| self.by_path.get(&candidate).copied())
+    }
+}

@@ -1,0 +1,363 @@
+//! The rule files: what they may say, and the embedded set, read once.
+//!
+//! `rules/README.md` says how to write one. A *rule* names sinks and a fix; a *vocabulary* names what is
+//! true for a whole language: where requests enter, what makes a value safe, how handlers are registered.
+
+use super::ir::Language;
+use super::pattern::Pattern;
+use crate::finding::{Family, Severity};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+/// A weakness to look for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// `python-sql-injection`: language (or `any`), then the weakness.
+    pub id: String,
+    /// Family.
+    pub family: Family,
+    /// CWE number.
+    pub cwe: u32,
+    /// OWASP category: `A05:2025`.
+    pub owasp: String,
+    /// Severity when the value comes from a request; one from a library function's parameter gives `medium`.
+    pub severity: Severity,
+    /// Languages it is for.
+    pub languages: Vec<Tongue>,
+    /// What is wrong, why it matters, what to do.
+    pub message: String,
+    /// The taint kind: a sanitiser of this kind (or of all kinds) makes a value safe for this rule.
+    #[serde(default)]
+    pub kind: Option<Kind>,
+    /// Which values are dangerous here; `request` when empty.
+    #[serde(default)]
+    pub sources: Vec<Source>,
+    /// Where they do harm.
+    #[serde(default)]
+    pub sinks: Vec<Sink>,
+    /// A check written in Rust instead of sinks (`detect::named`).
+    #[serde(default)]
+    pub detector: Option<String>,
+    /// Data for the detector.
+    #[serde(default)]
+    pub with: BTreeMap<String, Vec<String>>,
+    /// The fix; a sink may name its own.
+    #[serde(default)]
+    pub fix: Option<FixSpec>,
+    /// Why there is no fix, when there is none at all.
+    #[serde(default)]
+    pub why_no_fix: Option<String>,
+    /// Its tests.
+    pub examples: Examples,
+}
+
+/// A language as rule files spell it.
+#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Tongue {
+    /// Python.
+    Python,
+    /// JavaScript and TypeScript.
+    JavaScript,
+}
+
+/// What a value can be safe or unsafe for.
+#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq, Hash)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// SQL text.
+    Sql,
+    /// A shell command, or the program that is run.
+    Command,
+    /// A file path.
+    Path,
+    /// HTML.
+    Html,
+    /// Data given to an unsafe deserialiser.
+    Deserialize,
+    /// Text that a client gets to read.
+    Disclosure,
+    /// Every kind (in sanitisers).
+    All,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// From a client's request.
+    Request,
+    /// From a parameter of a function nobody in the repository calls with something known; counts only when
+    /// a text was built from it.
+    Parameter,
+    /// From a caught exception or a traceback.
+    Exception,
+    /// Anything that is not a constant (`yaml.load(f)`).
+    Any,
+}
+
+/// A place where a value does harm.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sink {
+    /// Called functions (see [`Pattern`]).
+    #[serde(default)]
+    pub call: Vec<Pattern>,
+    /// What a route handler returns (or, with `call`, nothing).
+    #[serde(default)]
+    pub returns: bool,
+    /// Positions of dangerous arguments; all arguments when this and `keywords` are empty.
+    #[serde(default)]
+    pub arguments: Vec<usize>,
+    /// Keywords of dangerous arguments.
+    #[serde(default)]
+    pub keywords: Vec<String>,
+    /// The receiver of the method is the dangerous value (`Path(x).read_text()`).
+    #[serde(default)]
+    pub receiver: bool,
+    /// Other arguments must look like this, all of them.
+    #[serde(default)]
+    pub when: Vec<Condition>,
+    /// Only in files (or for paths) that import one of these modules; always when empty.
+    #[serde(default)]
+    pub imports: Vec<String>,
+    /// Only when the text was put together (concatenation, hole, format), not when it is passed through whole.
+    #[serde(default)]
+    pub built: bool,
+    /// A list or tuple literal as the dangerous argument is safe (an argument list without a shell).
+    #[serde(default)]
+    pub list_is_safe: bool,
+    /// A fix of its own.
+    #[serde(default)]
+    pub fix: Option<FixSpec>,
+    /// Why a finding at this sink has no fix.
+    #[serde(default)]
+    pub why_no_fix: Option<String>,
+}
+
+/// A condition on an argument of the sink's call.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// By keyword.
+    #[serde(default)]
+    pub keyword: Option<String>,
+    /// By position (also tried when the keyword is absent).
+    #[serde(default)]
+    pub position: Option<usize>,
+    /// A key of the object literal at that position or keyword (JavaScript options).
+    #[serde(default)]
+    pub key: Option<String>,
+    /// One of these: constants as `true`, `false`, `null`, `12`, `text`, or dotted patterns.
+    #[serde(default)]
+    pub is: Vec<String>,
+    /// None of these.
+    #[serde(default)]
+    pub not: Vec<String>,
+    /// What an absent argument means: whether the condition then holds.
+    #[serde(default)]
+    pub absent: bool,
+}
+
+/// Which fixer, with which parameters.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FixSpec {
+    /// Name in `fix::named`.
+    pub name: String,
+    /// Its parameters.
+    #[serde(default)]
+    pub with: BTreeMap<String, String>,
+}
+
+/// The examples of a rule: they are its tests.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Examples {
+    /// Found; where `fixed` is given the fixes of all findings of this rule give exactly that text.
+    #[serde(default)]
+    pub vulnerable: Vec<Vulnerable>,
+    /// Silent.
+    #[serde(default)]
+    pub safe: Vec<Safe>,
+}
+
+/// Code in which the rule finds something.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vulnerable {
+    /// The file's text.
+    pub code: String,
+    /// Its path, `app.py` (or `app.js`) when absent.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// The text after the fix.
+    #[serde(default)]
+    pub fixed: Option<String>,
+    /// Words that must stand in `why_no_fix`.
+    #[serde(default)]
+    pub declines: Option<String>,
+}
+
+/// Code in which the rule finds nothing: the text, or the text with its path.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Safe {
+    /// The text.
+    Text(String),
+    /// The text and the path it stands at.
+    File {
+        /// The file's text.
+        code: String,
+        /// Its path.
+        path: String,
+    },
+}
+
+/// What is true for a language, whatever the rule.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vocabulary {
+    /// Languages it is for.
+    pub languages: Vec<Tongue>,
+    /// Where dangerous values enter.
+    #[serde(default)]
+    pub sources: Vec<Origin>,
+    /// What makes a value safe.
+    #[serde(default)]
+    pub sanitizers: Vec<Sanitizer>,
+    /// How route handlers are written.
+    #[serde(default)]
+    pub handlers: Vec<Handler>,
+}
+
+/// Expressions that give a dangerous value.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// Which kind of source.
+    pub source: Source,
+    /// Dotted paths (`*.request.args`, `req.query`); what is read from them is dangerous too.
+    #[serde(default)]
+    pub paths: Vec<Pattern>,
+    /// Calls whose result is dangerous.
+    #[serde(default)]
+    pub calls: Vec<Pattern>,
+    /// Objects of which only these literal keys are dangerous (`environ['QUERY_STRING']`); `HTTP_*` is understood.
+    #[serde(default)]
+    pub keys: Vec<String>,
+    /// Only in files that import one of these modules.
+    #[serde(default)]
+    pub imports: Vec<String>,
+}
+
+/// Calls whose result is safe.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sanitizer {
+    /// Called functions.
+    pub call: Vec<Pattern>,
+    /// Kinds it is safe for.
+    pub kinds: Vec<Kind>,
+}
+
+/// A way a framework takes handlers.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Handler {
+    /// Decorators that make a function a handler.
+    #[serde(default)]
+    pub decorator: Vec<Pattern>,
+    /// Calls that take functions as handlers (`app.get('/x', handler)`).
+    #[serde(default)]
+    pub registers: Vec<Pattern>,
+    /// Base classes whose `methods` are handlers.
+    #[serde(default)]
+    pub bases: Vec<Pattern>,
+    /// Decorators of a class whose decorated methods are handlers (with `decorator`).
+    #[serde(default)]
+    pub methods: Vec<String>,
+    /// Names of a function's first parameter (after `self`) that make it a handler by convention.
+    #[serde(default)]
+    pub first_parameter: Vec<String>,
+    /// Only in files that import one of these modules.
+    #[serde(default)]
+    pub imports: Vec<String>,
+    /// Paths the parameters stand for, in order after `self`: `[req, res, next]`.
+    #[serde(default)]
+    pub bind: Vec<String>,
+    /// Which of the remaining parameters come from the request.
+    #[serde(default)]
+    pub parameters: Parameters,
+}
+
+/// Which parameters of a handler come from the request.
+#[derive(Debug, Clone, Copy, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parameters {
+    /// None (they are bound, or not dangerous).
+    #[default]
+    None,
+    /// All but `self`, `cls` and the bound ones, unless annotated or converted to a number and the like.
+    All,
+    /// As FastAPI does: by annotation and default; dependencies are none.
+    Typed,
+    /// Those that carry one of these decorators or none at all are decided by the language's own code.
+    Decorated,
+}
+
+/// The embedded rules of a language, ready to match.
+#[derive(Debug)]
+pub struct RuleSet {
+    /// The rules, in order of their ids.
+    pub rules: Vec<Rule>,
+    /// The vocabularies.
+    pub vocabularies: Vec<Vocabulary>,
+    /// Files that could not be read, with the reason; a test holds that there are none.
+    pub broken: Vec<String>,
+}
+
+/// Rule files for Python and for every language.
+const PYTHON: &[(&str, &str)] = &[];
+
+/// Rule files for JavaScript and TypeScript.
+const JAVASCRIPT: &[(&str, &str)] = &[];
+
+/// Vocabularies.
+const VOCABULARIES: &[(&str, &str)] = &[];
+
+/// The embedded rules, read at the first call.
+pub fn embedded() -> &'static RuleSet {
+    static RULES: OnceLock<RuleSet> = OnceLock::new();
+    RULES.get_or_init(|| {
+        let mut broken = Vec::new();
+        let mut rules: Vec<Rule> = Vec::new();
+        for (name, text) in PYTHON.iter().chain(JAVASCRIPT) {
+            match serde_saphyr::from_str(text) {
+                Ok(rule) => rules.push(rule),
+                Err(error) => broken.push(format!("{name}: {error}")),
+            }
+        }
+        let mut vocabularies = Vec::new();
+        for (name, text) in VOCABULARIES {
+            match serde_saphyr::from_str(text) {
+                Ok(vocabulary) => vocabularies.push(vocabulary),
+                Err(error) => broken.push(format!("{name}: {error}")),
+            }
+        }
+        rules.sort_by(|left, right| left.id.cmp(&right.id));
+        RuleSet { rules, vocabularies, broken }
+    })
+}
+
+impl Tongue {
+    /// The rule files' word for a language.
+    pub fn of(language: Language) -> Self {
+        match language {
+            Language::Python => Tongue::Python,
+            Language::JavaScript | Language::TypeScript | Language::Tsx => Tongue::JavaScript,
+        }
+    }
+}
