@@ -212,7 +212,7 @@ async fn what_git_writes_is_applied_as_git_means_it() {
         return;
     }
     let mut dice = Dice(7);
-    for round in 0..60 {
+    for round in 0..40 {
         let mut before = Tree::new();
         for name in ["a.txt", "dir/b c.txt", "dir/ä.txt", "e.txt"] {
             let lines = dice.roll(40);
