@@ -323,10 +323,19 @@ pub struct RuleSet {
 const PYTHON: &[(&str, &str)] = &[];
 
 /// Rule files for JavaScript and TypeScript.
-const JAVASCRIPT: &[(&str, &str)] = &[];
+const JAVASCRIPT: &[(&str, &str)] = &[
+    ("javascript/command-injection", include_str!("../../rules/javascript/command-injection.yaml")),
+    ("javascript/error-disclosure", include_str!("../../rules/javascript/error-disclosure.yaml")),
+    ("javascript/hardcoded-secret", include_str!("../../rules/javascript/hardcoded-secret.yaml")),
+    ("javascript/path-traversal", include_str!("../../rules/javascript/path-traversal.yaml")),
+    ("javascript/sql-injection", include_str!("../../rules/javascript/sql-injection.yaml")),
+    ("javascript/unsafe-deserialization", include_str!("../../rules/javascript/unsafe-deserialization.yaml")),
+    ("javascript/weak-password-hash", include_str!("../../rules/javascript/weak-password-hash.yaml")),
+];
 
 /// Vocabularies.
-const VOCABULARIES: &[(&str, &str)] = &[];
+const VOCABULARIES: &[(&str, &str)] =
+    &[("javascript/vocabulary", include_str!("../../rules/javascript/vocabulary.yaml"))];
 
 /// The embedded rules, read at the first call.
 pub fn embedded() -> &'static RuleSet {
