@@ -1,6 +1,7 @@
 //! The walls around commands, each held alone: what a command cannot do, and the everyday work that goes on.
 #![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, reason = "tests make their own files and processes")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 use agent::sandbox::{Done, Exit, Job, Sandbox, SandboxError, Watch, Wish, bare::Bare, linux::Walls, open};
 use std::path::{Path, PathBuf};
@@ -551,6 +552,40 @@ async fn lets_shell_idioms_work() {
             house.works(command).await;
         }
     }
+}
+
+#[tokio::test]
+async fn lets_commands_read_the_full_log_and_nothing_else_of_the_state() {
+    for house in walled() {
+        std::fs::create_dir_all(&house.state).unwrap();
+        std::fs::write(house.state.join("session.jsonl"), "FAKE-session-canary").unwrap();
+        let done = house.run("seq 20000").await;
+        let log = done.log.unwrap();
+        assert!(done.output.contains(&log.display().to_string()));
+        assert_eq!(house.works(&format!("sed -n 10000p {}", log.display())).await, "10000\n");
+        house.fails(&format!("cat {}/session.jsonl", house.state.display())).await;
+        house.fails(&format!("echo x >> {}", log.display())).await;
+    }
+}
+
+#[tokio::test]
+async fn tells_the_model_what_the_walls_refused() {
+    use agent::policy::{Mode, Policy, Verdict};
+    use agent::tool::{Progress, Tool as _, World, bash::Bash};
+    let Some(house) = House::build(Kind::Namespaces) else { return };
+    let workspace = agent::workspace::Workspace::open(&house.root).unwrap();
+    let world = World { workspace, sandbox: house.sandbox.clone(), scanner: agent::scan::Scanner::new() };
+    let args = serde_json::json!({"command": "touch /etc/agent-was-here"});
+    let plan = Bash::new().plan(&args, &Arc::new(world)).unwrap();
+    let Verdict::Allow(permit) = Policy::new(Mode::Auto).judge(&plan.action) else { panic!("not allowed") };
+    let output = plan.perform(permit, Progress::silent()).await.unwrap();
+    assert!(
+        output.text.contains("\n[refused: write: ") && output.text.contains("/etc/agent-was-here"),
+        "{}",
+        output.text
+    );
+    assert!(output.text.ends_with("sandbox: namespaces]"), "{}", output.text);
+    assert_eq!(output.exit, Some(1));
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ pub(super) async fn drive<F: Future>(
     talk: F,
     job: &Job,
     watch: &Watch,
-    state_dir: &Path,
+    logs: &Path,
 ) -> std::io::Result<Driven<F::Output>> {
     let (reader, writer) = std::io::pipe()?;
     command.stdout(writer.try_clone()?).stderr(writer).process_group(0);
@@ -80,7 +80,7 @@ pub(super) async fn drive<F: Future>(
     let mut sides = Sides {
         pipe: Some(Receiver::from_owned_fd(OwnedFd::from(reader))?),
         buffer: vec![0; 64 * 1024],
-        capture: Capture::new(state_dir),
+        capture: Capture::new(logs),
         talk: Some(Box::pin(talk)),
         told: None,
         watch,

@@ -181,7 +181,8 @@ fn settle(body: &str, wishes: &[Wish], path: &str) -> Result<(Vec<Swap>, Vec<Run
             }
         }
         let found = if wish.all { locate_all(body, old) } else { locate(body, old).map(|only| vec![only]) };
-        let found: Vec<Match> = found.map_err(|miss| missed(&which, path, old, miss))?;
+        let made = wishes[..at].iter().any(|earlier| earlier.new.contains(old));
+        let found: Vec<Match> = found.map_err(|miss| missed(&which, path, old, made, miss))?;
         rungs.push(found.iter().map(|one| one.rung).max().unwrap_or(Rung::Exact));
         for one in found {
             let new = one.rewrite(body, old, new).ok_or_else(|| {
@@ -197,8 +198,11 @@ fn settle(body: &str, wishes: &[Wish], path: &str) -> Result<(Vec<Swap>, Vec<Run
 }
 
 /// Says why there is no match, and what to do about it. Of files that hold secrets, line numbers only.
-fn missed(which: &str, path: &str, old: &str, miss: Miss) -> ToolError {
+fn missed(which: &str, path: &str, old: &str, made: bool, miss: Miss) -> ToolError {
     let advice = match &miss {
+        Miss::Absent { .. } if made => {
+            "\nAn earlier edit writes it, but all edits are matched against the file as it was; join the two."
+        }
         Miss::Ambiguous { .. } => "; add lines around it until it is unique, or set `replaceAll`",
         _ if has_line_numbers(old) => "\nLeave out the line numbers that read puts before each line.",
         _ => "",
@@ -396,6 +400,8 @@ mod tests {
         check("a\n", json!({"filePath": "g", "oldString": "a", "newString": "b"}), "does not exist").await;
         let overlap = json!([{"oldString": "ab", "newString": "x"}, {"oldString": "bc", "newString": "y"}]);
         check("abc\n", json!({"filePath": "f", "edits": overlap}), "edits 1 and 2").await;
+        let chain = json!([{"oldString": "a", "newString": "xy"}, {"oldString": "xy", "newString": "z"}]);
+        check("abc\n", json!({"filePath": "f", "edits": chain}), "join the two").await;
         let half = json!([{"oldString": "a", "newString": "x"}, {"oldString": "z", "newString": "y"}]);
         check("abc\n", json!({"filePath": "f", "edits": half}), "edit 2 of 2: `oldString` in f: not found")
             .await;

@@ -11,7 +11,9 @@ pub mod read;
 pub mod write;
 pub mod edit;
 pub mod patch;
+pub mod bash;
 pub mod webfetch;
+pub mod scan;
 
 use crate::action::Action;
 use crate::message::Spec;
@@ -53,7 +55,10 @@ pub fn all() -> Vec<Box<dyn Tool>> {
         Box::new(write::Write),
         Box::new(edit::Edit),
         Box::new(patch::Patch),
+        Box::new(bash::Bash::new()),
+        Box::new(bash::Bash::new()),
         Box::new(webfetch::WebFetch::new()),
+        Box::new(scan::Scan),
     ]
 }
 

@@ -13,7 +13,7 @@ pub use entry::helper_main;
 
 use super::denial;
 use super::drive::{Ender, drive};
-use super::{Done, Exit, Job, Level, Sandbox, SandboxError, Watch, environment};
+use super::{Done, Exit, Job, Level, Sandbox, SandboxError, Watch, environment, logs_below};
 use futures_util::future::BoxFuture;
 use orders::{Height, Orders, Report, Site};
 use std::ffi::OsString;
@@ -77,7 +77,7 @@ impl Walls {
     /// Runs the helper on `true`, from the highest walls down. What works is what counts.
     fn choose(&self) -> Chosen {
         let variables = environment::scrub(&self.workspace);
-        let site = match Site::look(&self.workspace, &variables) {
+        let site = match Site::look(&self.workspace, &self.state_dir, &variables) {
             Ok(site) => site,
             Err(why) => {
                 return Chosen {
@@ -187,7 +187,7 @@ impl Walls {
         };
         // The kernel ends a namespace with its first process; without one the helper must do it.
         let ender = if height == Height::Namespaces { Ender::Group } else { Ender::Leader };
-        let driven = drive(command, ender, talk, job, watch, &self.state_dir).await?;
+        let driven = drive(command, ender, talk, job, watch, &logs_below(&self.state_dir)).await?;
         let reports = reports(&driven.told.unwrap_or_default());
         if let Some(Report::Fail(why)) = reports.iter().find(|report| matches!(report, Report::Fail(_))) {
             return Err(SandboxError::Walls(why.clone()));
@@ -286,6 +286,10 @@ fn prepare_variables(variables: &mut Vec<(OsString, OsString)>, site: &Site, pri
 impl Sandbox for Walls {
     fn level(&self) -> &Level {
         &self.chosen().level
+    }
+
+    fn log_folder(&self) -> Option<PathBuf> {
+        Some(logs_below(&self.state_dir))
     }
 
     fn run(&self, job: Job, watch: Watch) -> BoxFuture<'_, Result<Done, SandboxError>> {

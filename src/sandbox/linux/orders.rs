@@ -2,6 +2,7 @@
 
 use super::survey::Survey;
 use crate::sandbox::environment::value;
+use crate::sandbox::logs_below;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -203,7 +204,11 @@ pub(super) struct Site {
 
 impl Site {
     /// Looks at the machine once. Fails where the workspace would swallow what must be hidden.
-    pub(super) fn look(workspace: &Path, variables: &[(OsString, OsString)]) -> Result<Self, String> {
+    pub(super) fn look(
+        workspace: &Path,
+        state_dir: &Path,
+        variables: &[(OsString, OsString)],
+    ) -> Result<Self, String> {
         let workspace = workspace
             .canonicalize()
             .map_err(|error| format!("the workspace {}: {error}", workspace.display()))?;
@@ -217,6 +222,16 @@ impl Site {
             .collect();
         if let Some(home) = home.as_ref().filter(|home| **home != workspace) {
             wanted.push((home.clone(), "512m".to_owned()));
+        }
+        // The agent's own records are hidden wherever they are; the logs of commands come back below.
+        let logs = logs_below(state_dir);
+        let state = crate::sandbox::capture::make_private_dir(&logs).and_then(|()| state_dir.canonicalize());
+        let state = state.map_err(|error| format!("the state folder {}: {error}", state_dir.display()))?;
+        let mut blank: Vec<PathBuf> = MACHINE_SECRETS.iter().map(PathBuf::from).collect();
+        if state.starts_with(&workspace) && state != workspace {
+            blank.push(state.clone());
+        } else if !workspace.starts_with(&state) {
+            wanted.push((state.clone(), "1m".to_owned()));
         }
         wanted.sort();
         let mut hide: Vec<(PathBuf, String)> = Vec::new();
@@ -239,8 +254,10 @@ impl Site {
         let outside_home = home.as_ref() != Some(&workspace);
         let fresh: Vec<PathBuf> =
             home.iter().filter(|path| outside_home && is_hidden(path)).cloned().collect();
-        let keep = kept(home.as_deref(), &workspace, variables, is_hidden);
-        let mut blank: Vec<PathBuf> = MACHINE_SECRETS.iter().map(PathBuf::from).collect();
+        let mut keep = kept(home.as_deref(), &workspace, variables, is_hidden);
+        if is_hidden(&state) {
+            keep.push(logs_below(&state));
+        }
         if let Some(home) = &home {
             blank.extend(HOME_SECRETS.iter().map(|path| home.join(path)));
         }
