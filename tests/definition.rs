@@ -45,7 +45,7 @@ fn the_embedded_definition_is_the_backend_security_coder() {
         "at rest",
         "in transit",
         "secret manager",
-        "rotat",
+        "rotation",
         "security-auditor",
         "compliance",
         "DevSecOps",
@@ -87,6 +87,17 @@ fn reads_tools_in_every_dialect() {
     check("tools: {bash: no, webfetch: off}", &[&NINE[..2], &NINE[3..8]].concat());
     check("tools: []", &[]);
     check("tools:", &[]);
+}
+
+#[test]
+fn the_system_prompt_and_the_tools_fit_into_ten_kilobytes() {
+    let mut bytes = agent::prompt::system(&Definition::embedded()).len();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tools")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        // As a wire sends it: without blanks, and with a few words around each.
+        bytes += serde_json::from_str::<serde_json::Value>(&text).unwrap().to_string().len() + 40;
+    }
+    assert!(bytes <= 10 * 1024, "{bytes} bytes");
 }
 
 #[test]

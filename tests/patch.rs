@@ -1,6 +1,10 @@
 //! Every folder of `tests/patch/`: `input/` and `patch.txt` give `expected/`, or the error in `error.txt` and no change.
 
-#![allow(clippy::disallowed_methods, reason = "tests set the stage with plain files")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests set the stage with plain files and real git, and fail where that fails"
+)]
 
 use agent::action::Action;
 use agent::policy::paths::is_protected;
@@ -152,4 +156,104 @@ async fn the_result_names_each_file_with_its_letter_and_counts() {
         "M a.txt +2 -1 (not exact: trailing blanks or line endings ignored)\nD b.txt +0 -1\n\
          R c.txt -> d/c.txt +0 -0\nA e.txt +1 -0"
     );
+}
+
+/// Numbers that look random and are the same on every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % sides
+    }
+
+    /// A text of few different lines, so that blocks repeat.
+    fn text(&mut self, lines: usize) -> String {
+        let words = ["a", "b", "    c", "", "}", "-- x", "++ y", "ä “z”", "\td"];
+        let ending = ["\n", "\n", "\r\n"][self.roll(3)];
+        let mut text: String =
+            (0..lines).flat_map(|_| [words[self.roll(words.len())], ending]).collect::<Vec<_>>().concat();
+        if self.roll(3) == 0 {
+            text.truncate(text.trim_end_matches(['\r', '\n']).len());
+        }
+        text
+    }
+
+    /// The text with a few lines changed, removed and added.
+    fn change(&mut self, text: &str) -> String {
+        let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
+        for _ in 0..=self.roll(4) {
+            let at = self.roll(lines.len() + 1);
+            match self.roll(3) {
+                0 => lines.insert(at, if text.contains("\r\n") { "new\r\n" } else { "new\n" }.to_owned()),
+                1 if at < lines.len() => drop(lines.remove(at)),
+                _ if at < lines.len() => lines[at].insert(0, 'q'),
+                _ => {}
+            }
+        }
+        lines.concat()
+    }
+}
+
+#[tokio::test]
+async fn what_git_writes_is_applied_as_git_means_it() {
+    let git = |root: &Path, args: &[&str]| {
+        std::process::Command::new("git")
+            .args(["-c", "core.autocrlf=false", "-c", "user.name=t", "-c", "user.email=t@example.org"])
+            .args(args)
+            .current_dir(root)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .output()
+    };
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path();
+    if git(root, &["init", "-q"]).is_err() {
+        eprintln!("SKIPPED: there is no git to make diffs with");
+        return;
+    }
+    let mut dice = Dice(7);
+    for round in 0..60 {
+        let mut before = Tree::new();
+        for name in ["a.txt", "dir/b c.txt", "dir/ä.txt", "e.txt"] {
+            let lines = dice.roll(40);
+            before.insert(name.into(), dice.text(lines).into_bytes());
+        }
+        let mut after = Tree::new();
+        for (name, bytes) in &before {
+            let text = String::from_utf8(bytes.clone()).unwrap();
+            match dice.roll(6) {
+                0 => {}
+                1 => drop(after.insert(format!("moved/{name}"), dice.change(&text).into_bytes())),
+                2 => drop(after.insert(name.clone(), bytes.clone())),
+                _ => drop(after.insert(name.clone(), dice.change(&text).into_bytes())),
+            }
+        }
+        after.insert("new/file.txt".into(), dice.text(3).into_bytes());
+        let clear = || {
+            for entry in std::fs::read_dir(root).unwrap().map(Result::unwrap) {
+                match entry.path() {
+                    path if path.ends_with(".git") => {}
+                    path if path.is_dir() => std::fs::remove_dir_all(path).unwrap(),
+                    path => std::fs::remove_file(path).unwrap(),
+                }
+            }
+        };
+        clear();
+        plant(root, &before);
+        git(root, &["add", "-A"]).unwrap();
+        git(root, &["commit", "-qm", "before", "--allow-empty"]).unwrap();
+        clear();
+        plant(root, &after);
+        git(root, &["add", "-A"]).unwrap();
+        let context = format!("-U{}", dice.roll(5));
+        let diff = git(root, &["diff", "--cached", "-M", &context]).unwrap().stdout;
+        let diff = String::from_utf8(diff).unwrap();
+        let work = tempfile::tempdir().unwrap();
+        plant(work.path(), &before);
+        let result = apply(work.path(), &diff).await;
+        assert!(result.is_ok(), "round {round}: {result:?}\n{diff}");
+        let got = tree(work.path());
+        let differs: Vec<_> = after.iter().filter(|(name, bytes)| got.get(*name) != Some(*bytes)).collect();
+        assert!(differs.is_empty() && got.len() == after.len(), "round {round}: {differs:?}\n{diff}");
+    }
 }

@@ -430,7 +430,7 @@ fn judges_paths_of_redirects_from_the_folder_the_command_runs_in() {
 }
 
 fn rule(action: Kind, pattern: &str, effect: Effect) -> Rule {
-    Rule { action, pattern: pattern.into(), effect, from: "test:1".into() }
+    Rule { action, pattern: pattern.into(), except: Vec::new(), effect, from: "test:1".into() }
 }
 
 fn with(mode: Mode, rules: &[(Kind, &str, Effect)]) -> Policy {
@@ -486,6 +486,22 @@ fn lets_deny_beat_allow_whatever_the_order() {
     assert_eq!(letter(&policy, &run("npm test")), 'a');
     assert_eq!(letter(&policy, &write("sub/poetry.lock")), '?');
     assert_eq!(letter(&policy, &run("make all")), '?');
+    let policy =
+        with(Mode::Auto, &[(Run, "git push*", Deny), (Run, "*--unsafe*", Deny), (Run, "cargo*", Deny)]);
+    for command in [
+        "git push",
+        "git push --force",
+        "git push origin x",
+        "npm --unsafe x",
+        "x y --unsafe=1",
+        "cargo test",
+    ] {
+        assert_eq!(letter(&policy, &run(command)), 'd', "{command}");
+    }
+    assert_eq!(letter(&policy, &run("git pull")), 'a');
+    let policy = with(Mode::Ask, &[(Run, "npm run*", Allow)]);
+    assert_eq!(letter(&policy, &run("npm run test -- -x")), 'a');
+    assert_eq!(letter(&policy, &run("npm publish")), '?');
 }
 
 #[test]

@@ -172,6 +172,7 @@ async fn a_call_can_be_planned_while_the_next_still_streams() {
 async fn two_megabytes_of_arguments_arrive_whole() {
     let content = "a line of a file to write\n".repeat(80_000);
     let arguments = json!({"filePath": "big.txt", "content": content});
+    let start = Instant::now();
     for wire in Wire::ALL {
         let turn = Turn::call("write", arguments.clone()).in_deltas_of(512);
         let assembly = answer(wire, turn).await;
@@ -180,6 +181,8 @@ async fn two_megabytes_of_arguments_arrive_whole() {
         assert!(call.arguments.len() > 2_000_000);
         assert_eq!(serde_json::from_str::<Value>(&call.arguments).unwrap(), arguments, "{wire:?}");
     }
+    // Looking at all arguments again with every fragment took half a minute.
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -522,6 +525,27 @@ async fn many_turns_share_one_connection_and_one_growing_prefix() {
             assert_eq!(closing, b"]}");
             assert!(pair[1].starts_with(prefix), "{wire:?}: the prefix changed");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_between_turns_is_opened_again() {
+    for wire in Wire::ALL {
+        let server =
+            ModelServer::start(wire, vec![Turn::text("one").hanging_up(), Turn::text("two").hanging_up()])
+                .await;
+        let model = open(wire, &server.base_url(), Duration::from_secs(5));
+        let mut messages = vec![Message::user("go")];
+        for expected in ["one", "two"] {
+            let (deltas, error) = ask(model.as_ref(), &messages).await;
+            assert_eq!(error, None);
+            let message = assemble(&deltas).message();
+            assert_eq!(message.text(), expected);
+            messages.extend([message, Message::user("on")]);
+            // As long as any tool takes.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(server.connections(), 2);
     }
 }
 

@@ -6,7 +6,7 @@ use crate::config::{self, Config};
 use crate::event::Outcome;
 use crate::model::rules::{NAME as RULES, Rules};
 use crate::model::{Model, ModelError, choose};
-use crate::policy::Policy;
+use crate::policy::{Mode, Policy};
 use crate::prompt;
 use crate::sandbox::{self, Sandbox, Wish};
 use crate::scan::Scanner;
@@ -104,14 +104,14 @@ pub(super) fn parts(
 ) -> Result<Parts, Trouble> {
     let model = model(&config.model)?;
     let world = Arc::new(world(&config.workspace, &config.state, config.sandbox_off)?);
-    let mut policy = Policy::new(config.mode);
+    let mode = if definition.read_only { Mode::ReadOnly } else { config.mode };
+    let rules = definition.rules.iter().flat_map(|rule| rule.judged(&definition.name)).collect();
+    let root = world.workspace.root().display().to_string();
+    let mut policy = Policy::new(mode).with_root(&root).with_rules(rules);
     for host in &config.allow_hosts {
         policy.allow_host(host);
     }
-    let tools = tool::all().into_iter().filter(|tool| {
-        let name = &tool.spec().name;
-        name == "scan" || definition.tools.contains(name)
-    });
+    let tools = tool::all().into_iter().filter(|tool| definition.offers(&tool.spec().name));
     Ok(Parts {
         model,
         toolbox: Toolbox::of(tools.collect()),

@@ -6,6 +6,7 @@
 //! do; what would loosen it (`permissionMode: bypassPermissions`) is left out and said.
 
 mod front;
+mod judged;
 mod rules;
 mod tools;
 

@@ -375,3 +375,86 @@ fn close_block(block: Block, out: &mut VecDeque<Delta>) {
         Block::Text | Block::Other => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Role, ToolCall, ToolResult};
+
+    fn listen(events: &[&str]) -> Result<Vec<Delta>, Trouble> {
+        let mut listener = Listener::default();
+        let mut out = VecDeque::new();
+        for data in events {
+            listener.read(&Frame { event: String::new(), data: (*data).into() }, &mut out)?;
+        }
+        listener.finish(&mut out)?;
+        Ok(out.into())
+    }
+
+    #[test]
+    fn servers_that_send_arguments_whole_or_forget_an_end_are_understood() {
+        let expected = vec![
+            Delta::CallStart { index: 0, id: "a".into(), name: "x".into() },
+            Delta::CallArguments { index: 0, fragment: r#"{"k":1}"#.into() },
+            Delta::CallEnd { index: 0 },
+            Delta::Stop(Stop::ToolUse),
+        ];
+        let start = r#"{"type":"content_block_start","index":0,
+            "content_block":{"type":"tool_use","id":"a","name":"x","input":{"k":1}}}"#;
+        let stop = r#"{"type":"message_delta","delta":{"stop_reason":"tool_use"}}"#;
+        assert_eq!(listen(&[start, stop, r#"{"type":"message_stop"}"#]).as_ref(), Ok(&expected));
+        assert_eq!(listen(&[start, stop, "[DONE]"]).as_ref(), Ok(&expected));
+        assert_eq!(listen(&[start, r#"{"type":"message_stop"}"#]).as_ref(), Ok(&expected));
+        assert!(matches!(listen(&[start]), Err(Trouble::Cut(_))));
+    }
+
+    #[test]
+    fn blocks_and_deltas_nobody_knows_are_skipped() {
+        let got = listen(&[
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"brand_new","x":[1]}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"brand_new_delta","x":1}}"#,
+            r#"{"type":"content_block_delta","index":7,"delta":{"type":"input_json_delta","partial_json":"{"}}"#,
+            r#"{"type":"content_block_stop","index":0}"#,
+            r#"{"type":"content_block_stop","index":9}"#,
+            r#"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":"hi"}}"#,
+            r#"{"type":"brand_new"}"#,
+            r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":null}"#,
+            r#"{"type":"message_stop"}"#,
+        ]);
+        assert_eq!(got, Ok(vec![Delta::Text("hi".into()), Delta::Stop(Stop::End)]));
+    }
+
+    #[test]
+    fn messages_are_written_as_the_wire_takes_them() {
+        let check = |part: Part, expected: Value| {
+            let message = Message { role: Role::Assistant, parts: vec![part] };
+            let expected = (!expected.is_null()).then(|| json!({"role": "assistant", "content": [expected]}));
+            assert_eq!(write_message(&message), expected);
+        };
+        let reasoning = |raw: Option<Value>| Part::Reasoning { text: "t".into(), raw };
+        let sealed = json!({"type": "redacted_thinking", "data": "x"});
+        check(Part::Text { text: "a".into() }, json!({"type": "text", "text": "a"}));
+        check(Part::Text { text: " \n".into() }, Value::Null);
+        check(reasoning(Some(sealed.clone())), sealed);
+        check(reasoning(None), Value::Null);
+        check(reasoning(Some(json!({"reasoning_content": "t"}))), Value::Null);
+        let call =
+            ToolCall { id: "functions.read:0".into(), name: "read".into(), arguments: "{broken".into() };
+        check(
+            Part::Call(call),
+            json!({"type": "tool_use", "id": "functions_read_0", "name": "read",
+                "input": {"invalid_arguments": "{broken"}}),
+        );
+        let result = ToolResult {
+            call_id: "functions.read:0".into(),
+            name: "read".into(),
+            text: String::new(),
+            is_error: true,
+        };
+        check(
+            Part::Result(result),
+            json!({"type": "tool_result", "tool_use_id": "functions_read_0",
+                "content": [{"type": "text", "text": "(nothing)"}], "is_error": true}),
+        );
+    }
+}

@@ -295,7 +295,8 @@ impl Policy {
         }
         let listed = |pattern: &String| {
             let from = String::new();
-            Rule { action: Kind::Fetch, pattern: pattern.clone(), effect: Effect::Allow, from }
+            let effect = Effect::Allow;
+            Rule { action: Kind::Fetch, pattern: pattern.clone(), except: Vec::new(), effect, from }
                 .covers_host(&host)
         };
         let allowed = self.rule(Kind::Fetch, Effect::Allow, |rule| rule.covers_host(&host)).is_some();

@@ -12,7 +12,7 @@ pub enum Kind {
     Read,
     /// Changing a file; the pattern is a glob over workspace-relative paths.
     Write,
-    /// Running a command; the pattern is words, `*` as the last one stands for any rest.
+    /// Running a command; the pattern is words, `*` at the end stands for any rest.
     Run,
     /// Fetching a page; the pattern is a host, `*.example.com`, or `*`.
     Fetch,
@@ -37,6 +37,9 @@ pub struct Rule {
     pub action: Kind,
     /// Which of them.
     pub pattern: String,
+    /// Which of these it leaves out again; each is read as narrowly as an allowance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
     /// What it says.
     pub effect: Effect,
     /// File and line, or the flag, it comes from; shown with every verdict it causes.
@@ -63,6 +66,20 @@ impl Rule {
         format!("{} {} `{}` ({})", effect.to_lowercase(), action.to_lowercase(), self.pattern, self.from)
     }
 
+    /// Whether an exception covers it.
+    fn leaves_out(&self, covers: impl Fn(&Rule) -> bool) -> bool {
+        self.except.iter().any(|pattern| {
+            let exception = Rule {
+                action: self.action,
+                pattern: pattern.clone(),
+                except: Vec::new(),
+                effect: Effect::Allow,
+                from: self.from.clone(),
+            };
+            covers(&exception)
+        })
+    }
+
     fn when_broken(&self) -> bool {
         self.effect != Effect::Allow
     }
@@ -78,6 +95,9 @@ impl Rule {
     /// Whether it speaks of this path. A denial or question without `/` means the name in any folder, and a
     /// pattern that names a folder means everything in it.
     pub(super) fn covers_path(&self, path: &str) -> bool {
+        if self.leaves_out(|rule| rule.covers_path(path)) {
+            return false;
+        }
         let Ok(whole) = self.glob(self.pattern.trim_start_matches("./")) else { return self.when_broken() };
         if whole.is_match(path) {
             return true;
@@ -97,6 +117,9 @@ impl Rule {
 
     /// Whether it speaks of this host.
     pub(super) fn covers_host(&self, host: &str) -> bool {
+        if self.leaves_out(|rule| rule.covers_host(host)) {
+            return false;
+        }
         if self.check().is_err() {
             return self.when_broken();
         }
@@ -136,13 +159,21 @@ impl Rule {
     }
 
     fn match_command(&self, simple: &Simple) -> Option<bool> {
+        if self.leaves_out(|rule| rule.covers_command(simple)) {
+            return None;
+        }
         let Ok(words) = self.words() else { return self.when_broken().then_some(true) };
         let strict = self.effect == Effect::Allow;
         if strict && (!simple.is_exact() || simple.assigned) {
             return None;
         }
-        let open = words.last().is_some_and(|word| word == "*");
-        let fixed = if open { &words[..words.len() - 1] } else { &words[..] };
+        // `git push*` and `*--force*` are written as patterns of the whole line; a denial takes them so as well.
+        if !strict && is_like(&self.pattern, &line_of(simple)) {
+            return Some(true);
+        }
+        let open = words.last().is_some_and(|word| word.ends_with('*'));
+        let fixed =
+            if words.last().is_some_and(|word| word == "*") { &words[..words.len() - 1] } else { &words[..] };
         if simple.argv.len() < fixed.len() || !open && simple.argv.len() != fixed.len() {
             return None;
         }
@@ -159,7 +190,13 @@ impl Rule {
     }
 }
 
-/// `*` inside a word stands for any letters.
+/// The command as one line, the program without its folder.
+fn line_of(simple: &Simple) -> String {
+    let rest = simple.arguments().iter().map(|word| word.text.as_str());
+    std::iter::once(simple.name()).chain(rest).collect::<Vec<_>>().join(" ")
+}
+
+/// `*` stands for any characters.
 fn is_like(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,

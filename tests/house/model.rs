@@ -268,7 +268,7 @@ impl Stage {
             Some(Fault::Stall) => self.wait_for_the_end(stream),
             _ => {
                 stream.write_all(b"0\r\n\r\n")?;
-                Ok(true)
+                Ok(!turn.hangs_up)
             }
         }
     }

@@ -106,6 +106,7 @@ pub struct Turn {
     pub(super) whole_arguments: bool,
     pub(super) without_ids: bool,
     pub(super) pause_ms: u64,
+    pub(super) hangs_up: bool,
     pub(super) faults: Vec<Fault>,
     pub(super) always: Option<Fault>,
 }
@@ -144,6 +145,7 @@ impl Default for Turn {
             whole_arguments: false,
             without_ids: false,
             pause_ms: 0,
+            hangs_up: false,
             faults: Vec::new(),
             always: None,
         }
@@ -255,6 +257,12 @@ impl Turn {
     /// Milliseconds to wait before every event.
     pub fn paced(mut self, ms: u64) -> Self {
         self.pause_ms = ms;
+        self
+    }
+
+    /// The connection is closed, unannounced, behind the answer.
+    pub fn hanging_up(mut self) -> Self {
+        self.hangs_up = true;
         self
     }
 

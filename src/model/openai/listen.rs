@@ -182,11 +182,16 @@ impl Listener {
         // call, and so is a name after whole arguments.
         let known = known.filter(|at| {
             let call = &self.calls[*at];
+            // First and cheapest: a fragment without a name goes on with what there is.
+            if name.is_empty() {
+                return true;
+            }
             let other_id = !id.is_empty() && !call.id.is_empty() && call.id != id;
-            let more = fragment.index.is_none() || !function.arguments.0.trim().is_empty();
-            let begun_anew = id.is_empty() && more && is_whole(&call.arguments);
             let renamed = fragment.index.is_none() && id.is_empty() && call.name != name;
-            name.is_empty() || !(other_id || begun_anew || renamed)
+            let more = fragment.index.is_none() || !function.arguments.0.trim().is_empty();
+            !(other_id
+                || renamed
+                || (id.is_empty() && more && call.arguments.ends_with('}') && is_whole(&call.arguments)))
         });
         let at = known.unwrap_or_else(|| {
             for at in 0..self.calls.len() {

@@ -4,11 +4,19 @@ mod answer;
 mod command;
 #[cfg(test)]
 mod command_tests;
+mod data;
+mod disclose;
+#[cfg(test)]
+mod disclose_tests;
 mod imports;
+mod password;
 mod path;
 #[cfg(test)]
 mod path_tests;
 mod pieces;
+mod secret;
+#[cfg(test)]
+mod secret_tests;
 mod sql;
 mod sql_grow;
 mod sql_pass;
@@ -32,6 +40,10 @@ pub(super) fn named(name: &str) -> Option<Fixer> {
         "js-sql" => fix_sql,
         "js-command" => fix_command,
         "js-path" => fix_path,
+        "js-data" => fix_data,
+        "js-disclosure" => fix_disclosure,
+        "js-secret" => fix_secret,
+        "js-password" => fix_password,
         _ => return None,
     })
 }
@@ -92,4 +104,73 @@ fn argument_of<'t>(js: &Js<'t>, site: &Site<'_>, call: tree_sitter::Node<'t>) ->
         .into_iter()
         .find(|a| a.start_byte() <= site.argument.at.start && site.argument.at.end <= a.end_byte())
         .ok_or_else(|| "the dangerous value is not an argument of the call".to_owned())
+}
+
+fn fix_data(site: &Site<'_>) -> Result<Draft, String> {
+    let tree = parse(site)?;
+    let js = read(site, &tree);
+    let call = js.call_at(site.expr.at.start..site.expr.at.end).ok_or("the call is not found in the tree")?;
+    let edits = data::parse_data(&js, call, &site.callee)?;
+    let by_hand = if site.callee.ends_with("unserialize") {
+        "Remove the package from package.json when nothing else uses it. Values stored with functions in them are refused now."
+    } else {
+        "Clients must send JSON; other JavaScript literals are refused now."
+    };
+    Ok(Draft {
+        edits,
+        tier: Some(Tier::B),
+        summary: "Parse the text as data instead of running it.".into(),
+        by_hand: by_hand.into(),
+        ..Draft::default()
+    })
+}
+
+fn fix_disclosure(site: &Site<'_>) -> Result<Draft, String> {
+    let tree = parse(site)?;
+    let js = read(site, &tree);
+    let call = js.call_at(site.expr.at.start..site.expr.at.end).ok_or("the call is not found in the tree")?;
+    let edits = disclose::withhold(&js, call, &js.arguments(call))?;
+    Ok(Draft {
+        edits,
+        tier: Some(Tier::B),
+        summary: "Log the error on the server and send the client a generic text.".into(),
+        ..Draft::default()
+    })
+}
+
+fn fix_secret(site: &Site<'_>) -> Result<Draft, String> {
+    let tree = parse(site)?;
+    let js = read(site, &tree);
+    let node = js.node_at(site.argument.at.start..site.argument.at.end).ok_or("the secret is not found in the tree")?;
+    let node = if node.kind() == "string_fragment" { node.parent().unwrap_or(node) } else { node };
+    let (edits, variable) = secret::from_environment(&js, node)?;
+    let example = site.project.env_examples.first().map_or_else(String::new, |file| format!(" and name it in {file}"));
+    Ok(Draft {
+        edits,
+        tier: Some(Tier::B),
+        summary: format!("Read the secret from the environment variable {variable}; without it the program does not start."),
+        by_hand: format!("Rotate the secret: the old one stays in the history. Set {variable} wherever this runs{example}."),
+        ..Draft::default()
+    })
+}
+
+fn fix_password(site: &Site<'_>) -> Result<Draft, String> {
+    let tree = parse(site)?;
+    let js = read(site, &tree);
+    let elsewhere = |name: &str| {
+        site.project.files.iter().any(|file| {
+            file.path != site.file.path
+                && file.text.lines().any(|line| {
+                    line.contains(&format!("{name}(")) && (line.contains("==") || line.contains("!="))
+                })
+        })
+    };
+    let edits = password::slow_down(&js, &|name| site.has_package(name), &elsewhere)?;
+    Ok(Draft {
+        edits,
+        tier: Some(Tier::B),
+        summary: "Hash passwords with a slow, salted function and compare in constant time.".into(),
+        by_hand: "Stored hashes no longer match: let people set a new password, or rehash at their next login.".into(),
+        ..Draft::default()
+    })
 }

@@ -5,28 +5,22 @@ mod expr;
 mod import;
 
 use crate::scan::ir::{
-    At, Block, Case, Catch, Comment, Expr, ExprKind, Import, Language, Module, Stmt, StmtKind,
+    At, Block, Case, Catch, Expr, ExprKind, Import, Language, Module, Stmt, StmtKind,
 };
 use std::cell::{Cell, RefCell};
-use tree_sitter::{Node, Parser};
+use super::tree::{at, child as field, errors_and_comments, parse, text_of};
+use tree_sitter::Node;
 
 /// Deeper nesting than this is not entered: no program people write has it.
 const DEEPEST: usize = 300;
 
 /// Lowers a text.
 pub(super) fn lower(language: Language, text: &str) -> Option<Module> {
-    let grammar = match language {
-        Language::TypeScript => tree_sitter_typescript::LANGUAGE_TYPESCRIPT,
-        Language::Tsx => tree_sitter_typescript::LANGUAGE_TSX,
-        _ => tree_sitter_javascript::LANGUAGE,
-    };
-    let mut parser = Parser::new();
-    parser.set_language(&grammar.into()).ok()?;
-    let tree = parser.parse(text, None)?;
+    let tree = parse(language, text)?;
     let root = tree.root_node();
     let lowering = Lowering { text, imports: RefCell::new(Vec::new()), depth: Cell::new(0) };
     let body = lowering.block_of(root, named(root));
-    let (comments, errors) = lowering.survey(root);
+    let (errors, comments) = errors_and_comments(root, text);
     Some(Module { language, body, imports: lowering.imports.into_inner(), comments, errors })
 }
 
@@ -47,17 +41,9 @@ fn is_comment(node: Node<'_>) -> bool {
     matches!(node.kind(), "comment" | "html_comment")
 }
 
-fn field<'t>(node: Node<'t>, name: &str) -> Option<Node<'t>> {
-    node.child_by_field_name(name)
-}
-
-fn at(node: Node<'_>) -> At {
-    At::new(node.start_byte(), node.end_byte())
-}
-
 impl<'s> Lowering<'s> {
     fn str(&self, node: Node<'_>) -> &'s str {
-        self.text.get(node.byte_range()).unwrap_or("")
+        text_of(node, self.text)
     }
 
     /// Runs a step one level deeper, or gives up with `fallback`.
@@ -69,32 +55,6 @@ impl<'s> Lowering<'s> {
         let out = step();
         self.depth.set(self.depth.get() - 1);
         out
-    }
-
-    /// Comments in order, and the number of ERROR and MISSING nodes.
-    fn survey(&self, root: Node<'_>) -> (Vec<Comment>, usize) {
-        let (mut comments, mut errors) = (Vec::new(), 0);
-        let mut cursor = root.walk();
-        loop {
-            let node = cursor.node();
-            if is_comment(node) {
-                comments.push(Comment { at: at(node), text: self.str(node).to_owned() });
-            }
-            if node.is_error() || node.is_missing() {
-                errors += 1;
-            }
-            if cursor.goto_first_child() || cursor.goto_next_sibling() {
-                continue;
-            }
-            loop {
-                if !cursor.goto_parent() {
-                    return (comments, errors);
-                }
-                if cursor.goto_next_sibling() {
-                    break;
-                }
-            }
-        }
     }
 
     fn block_of(&self, node: Node<'_>, statements: Vec<Node<'_>>) -> Block {

@@ -122,7 +122,8 @@ impl Lowering<'_> {
                 })),
             },
             "class" => ExprKind::Class(self.class(node, Vec::new())),
-            "regex" | "import" | "meta_property" => ExprKind::Other(Vec::new()),
+            "regex" => ExprKind::Regex(field(node, "pattern").map_or("", |pattern| self.str(pattern)).to_owned()),
+            "import" | "meta_property" => ExprKind::Other(Vec::new()),
             _ => self.other(node),
         }
     }
