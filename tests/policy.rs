@@ -486,6 +486,22 @@ fn lets_deny_beat_allow_whatever_the_order() {
     assert_eq!(letter(&policy, &run("npm test")), 'a');
     assert_eq!(letter(&policy, &write("sub/poetry.lock")), '?');
     assert_eq!(letter(&policy, &run("make all")), '?');
+    let policy =
+        with(Mode::Auto, &[(Run, "git push*", Deny), (Run, "*--unsafe*", Deny), (Run, "cargo*", Deny)]);
+    for command in [
+        "git push",
+        "git push --force",
+        "git push origin x",
+        "npm --unsafe x",
+        "x y --unsafe=1",
+        "cargo test",
+    ] {
+        assert_eq!(letter(&policy, &run(command)), 'd', "{command}");
+    }
+    assert_eq!(letter(&policy, &run("git pull")), 'a');
+    let policy = with(Mode::Ask, &[(Run, "npm run*", Allow)]);
+    assert_eq!(letter(&policy, &run("npm run test -- -x")), 'a');
+    assert_eq!(letter(&policy, &run("npm publish")), '?');
 }
 
 #[test]
