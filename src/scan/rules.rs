@@ -320,17 +320,15 @@ pub struct RuleSet {
 }
 
 /// Rule files for Python and for every language.
-const PYTHON: &[(&str, &str)] = &[
-    ("python/sql-injection.yaml", include_str!("../../rules/python/sql-injection.yaml")),
-];
+const PYTHON: &[(&str, &str)] =
+    &[("python/sql-injection.yaml", include_str!("../../rules/python/sql-injection.yaml"))];
 
 /// Rule files for JavaScript and TypeScript.
 const JAVASCRIPT: &[(&str, &str)] = &[];
 
 /// Vocabularies.
-const VOCABULARIES: &[(&str, &str)] = &[
-    ("python/vocabulary.yaml", include_str!("../../rules/python/vocabulary.yaml")),
-];
+const VOCABULARIES: &[(&str, &str)] =
+    &[("python/vocabulary.yaml", include_str!("../../rules/python/vocabulary.yaml"))];
 
 /// The embedded rules, read at the first call.
 pub fn embedded() -> &'static RuleSet {
