@@ -320,9 +320,8 @@ pub struct RuleSet {
 }
 
 /// Rule files for Python and for every language.
-const PYTHON: &[(&str, &str)] = &[
-    ("python/sql-injection.yaml", include_str!("../../rules/python/sql-injection.yaml")),
-];
+const PYTHON: &[(&str, &str)] =
+    &[("python/sql-injection.yaml", include_str!("../../rules/python/sql-injection.yaml"))];
 
 /// Rule files for JavaScript and TypeScript.
 const JAVASCRIPT: &[(&str, &str)] = &[
