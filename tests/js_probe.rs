@@ -49,3 +49,36 @@ fn show_example() {
         println!("{} {}:{} {:?} fix={} why={:?}", f.rule, f.path, f.span.line, f.within, f.fix.is_some(), f.why_no_fix);
     }
 }
+#[test]
+fn scan_dir() {
+    let Ok(dir) = std::env::var("DIR") else { return };
+    let mut texts: Vec<(String,String)> = Vec::new();
+    let mut open = vec![std::path::PathBuf::from(&dir)];
+    while let Some(d) = open.pop() {
+        for e in std::fs::read_dir(&d).unwrap() {
+            let p = e.unwrap().path();
+            let n = p.file_name().unwrap().to_str().unwrap().to_owned();
+            if p.is_dir() { if n != "node_modules" && n != ".git" && !n.contains("vendor") { open.push(p); } continue; }
+            if [".js",".ts",".tsx",".mjs",".jsx",".cjs"].iter().any(|x| n.ends_with(x)) && !n.contains(".min.") {
+                if let Ok(t) = std::fs::read_to_string(&p) { texts.push((p.strip_prefix(&dir).unwrap().to_str().unwrap().to_owned(), t)); }
+            }
+        }
+    }
+    let scan = |texts: &Vec<(String,String)>| { let refs: Vec<(&str,&str)> = texts.iter().map(|(a,b)|(a.as_str(),b.as_str())).collect(); Scanner::new().scan_texts(&refs) };
+    let t0 = std::time::Instant::now();
+    let found = scan(&texts);
+    println!("{} files {:?}", texts.len(), t0.elapsed());
+    for f in &found { println!("{} {}:{} {:?} {:?} why={:?}", f.rule, f.path, f.span.line, f.severity, f.fix.as_ref().map(|x| &x.summary), f.why_no_fix); }
+    if std::env::var("FIX").is_ok() {
+        for _ in 0..200 {
+            let found = scan(&texts);
+            let Some(f) = found.into_iter().find(|f| f.fix.is_some()) else { break };
+            let slot = texts.iter_mut().find(|t| t.0 == f.path).unwrap();
+            slot.1 = f.fix.unwrap().apply(&slot.1).unwrap();
+        }
+        let out = std::env::var("FIX").unwrap();
+        for (p, t) in &texts { let to = std::path::Path::new(&out).join(p); std::fs::create_dir_all(to.parent().unwrap()).unwrap(); 
+            #[allow(clippy::disallowed_methods, reason = "dev")]
+            std::fs::write(to, t).unwrap(); }
+    }
+}

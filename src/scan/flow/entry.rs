@@ -142,6 +142,19 @@ impl<'a> Engine<'a> {
         frame.vars.insert(function.name.as_str().into(), value);
     }
 
+    /// Functions in a value made inside a function (`this.save = (req, res) => …`, a returned object of handlers).
+    pub(super) fn define_values(&mut self, frame: &mut Frame<'a>, value: &'a Expr) {
+        if frame.is_module {
+            return;
+        }
+        let mut found = Vec::new();
+        function_values(frame.file, value, frame.class, &mut found);
+        for mut function in found {
+            function.chain = Rc::clone(&frame.chain);
+            frame.defined.push(function);
+        }
+    }
+
     /// A class, with what its body evaluates.
     pub(super) fn define_class(&mut self, frame: &mut Frame<'a>, class: &'a Class) {
         let value = self.class_value(frame, class);
