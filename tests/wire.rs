@@ -466,6 +466,17 @@ async fn nobody_listening_is_unreachable() {
 }
 
 #[tokio::test]
+async fn a_server_without_tls_is_unreachable_over_https() {
+    for wire in Wire::ALL {
+        let server = ModelServer::start(wire, vec![Turn::text("x")]).await;
+        let model = open(wire, &format!("https://{}", server.host()), Duration::from_secs(5));
+        let (_, error) = ask(model.as_ref(), &[Message::user("go")]).await;
+        assert!(matches!(error, Some(ModelError::Unreachable { .. })), "{error:?}");
+        assert!(server.requests().is_empty(), "no key went out in the clear");
+    }
+}
+
+#[tokio::test]
 async fn a_retry_gets_the_same_turn() {
     for wire in Wire::ALL {
         let turn = Turn::text("second try").fault(Fault::status(529)).fault(Fault::Reset);
