@@ -12,10 +12,12 @@ pub(super) struct Danger {
     pub(super) why: String,
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "each arm of a judgement is an option")]
 fn never(why: impl Into<String>) -> Option<Danger> {
     Some(Danger { never: true, why: why.into() })
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "each arm of a judgement is an option")]
 fn asks(why: impl Into<String>) -> Option<Danger> {
     Some(Danger { never: false, why: why.into() })
 }
