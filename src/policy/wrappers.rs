@@ -35,7 +35,8 @@ const WITH_VALUE: &[(&str, &[&str])] = &[
     ),
     ("watch", &["-n", "--interval"]),
     ("flock", &["-w", "--timeout", "-E", "--conflict-exit-code"]),
-    ("taskset", &[]),
+    ("strace", &["-o", "-e", "-p", "-s", "-E", "-P", "-u", "-a", "-I", "-O", "-S", "-X"]),
+    ("ltrace", &["-o", "-e", "-p", "-s", "-u", "-a", "-n", "-l", "-x"]),
 ];
 
 /// Words between the options and the inner program.
@@ -63,12 +64,14 @@ const PLAIN: &[&str] = &[
     "chronic",
     "unbuffer",
     "catchsegv",
+    "coproc",
     "strace",
     "ltrace",
 ];
 
 /// Shells whose `-c` text is read in turn.
-pub(super) const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"];
+pub(super) const SHELLS: &[&str] =
+    &["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "csh", "tcsh", "busybox"];
 
 /// Programs whose arguments are text that only they understand.
 const OPAQUE: &[&str] =
@@ -184,7 +187,7 @@ fn expand_shell(simple: &Simple, depth: usize, script: &mut Script) {
         if matches!(text, "-o" | "+o" | "-O" | "+O" | "--rcfile" | "--init-file") {
             words.next();
         } else if text.starts_with('-') && !text.starts_with("--") && text.contains('c') {
-            match words.next() {
+            match words.find(|word| word.text != "--") {
                 Some(inner) => expand_text(inner, depth, script),
                 None => script.undecided.push("a shell without a command".into()),
             }

@@ -2,7 +2,11 @@
 //! hooks. Compared before and after; what should not be there is put aside, never deleted.
 
 use crate::policy::paths::is_protected;
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 /// Files below `.git` that decide what git runs.
@@ -28,15 +32,23 @@ const MAX_FILE: u64 = 256 * 1024;
 /// Hooks looked at.
 const MAX_HOOKS: usize = 100;
 
+/// Folders below `.git` that those files and the hooks lie in; a link in their place is a change of its own.
+const FOLDERS: [&str; 4] = ["hooks", "info", "objects", "objects/info"];
+
 /// A look at the root before a command, compared when it has ended; also when it was dropped half way.
+///
+/// Runs outside the walls on what a command left, so it follows no link: every folder is opened by the kernel
+/// without links, and files are read, moved and written relative to it.
 pub(super) struct Firsts {
     root: PathBuf,
     aside: PathBuf,
     /// Settings of agents at the root.
     settings: Vec<String>,
-    /// Whether there was a repository.
-    repository: bool,
-    /// Contents of deciding files and hooks, relative to `.git`.
+    /// Device and number of the repository's folder, when there was one.
+    repository: Option<(u64, u64)>,
+    /// Whether `.git` was anything at all.
+    had_git: bool,
+    /// Contents of deciding files, hooks and links, relative to `.git`.
     contents: BTreeMap<PathBuf, Vec<u8>>,
     settled: bool,
 }
@@ -44,13 +56,14 @@ pub(super) struct Firsts {
 impl Firsts {
     /// Looks. What is put aside goes below `aside`.
     pub(super) fn note(root: &Path, aside: &Path) -> Self {
-        let git = root.join(".git");
+        let git = open_folder(root, Path::new(".git"));
         Self {
             root: root.to_owned(),
             aside: aside.to_owned(),
             settings: settings(root),
-            repository: git.exists(),
-            contents: if git.is_dir() { contents(&git) } else { BTreeMap::new() },
+            repository: git.as_ref().and_then(identity),
+            had_git: root.join(".git").symlink_metadata().is_ok(),
+            contents: if git.is_some() { contents(root) } else { BTreeMap::new() },
             settled: false,
         }
     }
@@ -65,30 +78,41 @@ impl Firsts {
         let mut told = Vec::new();
         for name in settings(&self.root) {
             if !self.settings.contains(&name) {
-                told.push(self.put_aside(&self.root.join(&name), &name));
+                told.push(self.put_aside(Path::new(&name)));
             }
         }
-        let git = self.root.join(".git");
-        if !git.is_dir() {
+        let git = open_folder(&self.root, Path::new(".git"));
+        let Some(git) = git else {
+            let is_there = self.root.join(".git").symlink_metadata().is_ok();
+            if is_there && (!self.had_git || self.repository.is_some()) {
+                // A link or a pointer file: git would obey a configuration somewhere else.
+                told.push(self.put_aside(Path::new(".git")));
+            } else if !is_there && self.had_git {
+                told.push("settings: .git is gone; the command moved or removed it".into());
+            }
+            return told;
+        };
+        if self.repository.is_some() && self.repository != identity(&git) {
+            told.push("settings: .git was replaced by the command; look at it before you use git".into());
             return told;
         }
-        let now = contents(&git);
+        let now = contents(&self.root);
         for (path, text) in &now {
-            let name = format!(".git/{}", path.display());
-            let full = git.join(path);
             match self.contents.get(path) {
                 Some(before) if before == text => {}
                 Some(before) => {
-                    told.push(self.put_aside(&full, &name));
-                    restore(&full, before);
+                    told.push(self.put_aside(&Path::new(".git").join(path)));
+                    self.restore(path, before);
                 }
                 // A new repository has a config of its own, which is fine while it starts nothing.
-                None if !self.repository && path == Path::new("config") && !starts_programs(text) => {}
-                None => told.push(self.put_aside(&full, &name)),
+                None if self.repository.is_none()
+                    && path == Path::new("config")
+                    && !starts_programs(text) => {}
+                None => told.push(self.put_aside(&Path::new(".git").join(path))),
             }
         }
         for (path, before) in self.contents.iter().filter(|(path, _)| !now.contains_key(*path)) {
-            restore(&git.join(path), before);
+            self.restore(path, before);
             told.push(format!(
                 "settings: .git/{} was removed by the command and has been restored",
                 path.display()
@@ -97,29 +121,49 @@ impl Firsts {
         told
     }
 
-    fn put_aside(&self, path: &Path, name: &str) -> String {
-        let target = self.aside.join(format!("{}-{}", uuid::Uuid::now_v7(), name.replace('/', "_")));
-        let moved = crate::sandbox::capture::make_private_dir(&self.aside).and_then(|()| {
-            #[allow(
-                clippy::disallowed_methods,
-                reason = "undoes what a command did behind the workspace's door"
-            )]
-            std::fs::rename(path, &target)
+    /// Moves what is at `path` (relative to the root) away, a link as the link it is.
+    fn put_aside(&self, path: &Path) -> String {
+        let shown = path.display();
+        let name = path.file_name().unwrap_or_default();
+        let target = format!("{}-{}", uuid::Uuid::now_v7(), path.to_string_lossy().replace('/', "_"));
+        let moved = crate::sandbox::capture::make_private_dir(&self.aside).ok().and_then(|()| {
+            let from = open_folder(&self.root, path.parent().unwrap_or(Path::new("")))?;
+            let to = fs::open(&self.aside, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+            fs::renameat(&from, name, &to, &target).ok()
         });
-        if moved.is_ok() {
+        if moved.is_some() {
+            let place = self.aside.join(&target);
             return format!(
-                "settings: {name} was written by the command and has been put aside in {}",
-                target.display()
+                "settings: {shown} was written by the command and has been put aside in {}",
+                place.display()
             );
         }
-        // Another file system: what cannot be moved must still not stay.
-        #[allow(clippy::disallowed_methods, reason = "undoes what a command did behind the workspace's door")]
-        let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
-        match removed {
-            Ok(()) => format!("settings: {name} was written by the command and has been removed"),
-            Err(error) => {
-                format!("settings: {name} was written by the command and cannot be removed: {error}")
+        // Another file system: what cannot be moved must still not be obeyed, so it gets another name.
+        let renamed = open_folder(&self.root, path.parent().unwrap_or(Path::new("")))
+            .and_then(|folder| fs::renameat(&folder, name, &folder, format!("put-aside-{target}")).ok());
+        match renamed {
+            Some(()) => format!("settings: {shown} was written by the command and is now put-aside-{target}"),
+            None => {
+                format!("settings: {shown} was written by the command and cannot be put aside; remove it")
             }
+        }
+    }
+
+    fn restore(&self, path: &Path, text: &[u8]) {
+        let is_hook = path.starts_with("hooks");
+        let parent = Path::new(".git").join(path.parent().unwrap_or(Path::new("")));
+        if let (None, Some(git)) =
+            (open_folder(&self.root, &parent), open_folder(&self.root, Path::new(".git")))
+        {
+            let _ = fs::mkdirat(&git, path.parent().unwrap_or(Path::new("")), Mode::from_raw_mode(0o755));
+        }
+        let Some(folder) = open_folder(&self.root, &parent) else { return };
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(if is_hook { 0o755 } else { 0o644 });
+        let name = path.file_name().unwrap_or_default();
+        if let Ok(file) = fs::openat(&folder, name, flags, mode) {
+            // Nothing more can be done when even this fails; what was written before is put aside already.
+            let _ = std::fs::File::from(file).write_all(text);
         }
     }
 }
@@ -132,6 +176,22 @@ impl Drop for Firsts {
     }
 }
 
+/// A folder below the root, reached without any link.
+fn open_folder(root: &Path, path: &Path) -> Option<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = fs::open(root, flags, Mode::empty()).ok()?;
+    if path.as_os_str().is_empty() {
+        return Some(root);
+    }
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    fs::openat2(&root, path, flags | OFlags::NOFOLLOW, Mode::empty(), resolve).ok()
+}
+
+fn identity(folder: &OwnedFd) -> Option<(u64, u64)> {
+    let facts = fs::fstat(folder).ok()?;
+    Some((facts.st_dev, facts.st_ino))
+}
+
 /// Names at the root that are never written, the repository aside.
 fn settings(root: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(root) else { return Vec::new() };
@@ -139,46 +199,49 @@ fn settings(root: &Path) -> Vec<String> {
     names.filter(|name| name != ".git" && is_protected(name)).collect()
 }
 
-fn contents(git: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let hooks = std::fs::read_dir(git.join("hooks")).into_iter().flatten().flatten();
-    let hooks = hooks.map(|entry| Path::new("hooks").join(entry.file_name()));
-    let hooks = hooks.filter(|path| path.extension().is_none_or(|end| end != "sample")).take(MAX_HOOKS);
-    let paths = DECIDING.iter().map(PathBuf::from).chain(hooks);
-    paths.filter_map(|path| Some((path.clone(), read(&git.join(&path))?))).collect()
+fn contents(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut paths: Vec<PathBuf> = DECIDING.iter().chain(&FOLDERS).map(PathBuf::from).collect();
+    if let Some(Ok(hooks)) = open_folder(root, Path::new(".git/hooks")).map(fs::Dir::read_from) {
+        let names = hooks.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let names = names.filter(|name| name != "." && name != ".." && !name.ends_with(".sample"));
+        paths.extend(names.take(MAX_HOOKS).map(|name| Path::new("hooks").join(name)));
+    }
+    paths
+        .into_iter()
+        .filter_map(|path| {
+            let folder = open_folder(root, &Path::new(".git").join(path.parent()?))?;
+            let text =
+                read(&folder, path.file_name()?, FOLDERS.iter().any(|folder| path == Path::new(folder)))?;
+            Some((path, text))
+        })
+        .collect()
 }
 
-/// A regular file or a link, as bytes to compare; a file that is too large counts by its size.
-fn read(path: &Path) -> Option<Vec<u8>> {
-    let facts = std::fs::symlink_metadata(path).ok()?;
-    if facts.is_symlink() {
-        return Some(format!("link to {}", std::fs::read_link(path).ok()?.display()).into_bytes());
-    }
-    if !facts.is_file() || facts.len() > MAX_FILE {
-        return Some(format!("{:?} of {} bytes", facts.file_type(), facts.len()).into_bytes());
-    }
-    std::fs::read(path).ok()
-}
-
-fn restore(path: &Path, text: &[u8]) {
-    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-    let is_hook = path.parent().is_some_and(|folder| folder.ends_with("hooks"));
-    if let Some(folder) = path.parent() {
-        // Without its folder the file below fails too, and is told as missing by git itself.
-        let _ = std::fs::create_dir_all(folder);
-    }
-    let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
-    if let Ok(mut file) = opened {
-        // A half written file is worse than none, but nothing more can be done here.
-        let _ = std::io::Write::write_all(&mut file, text);
-        if is_hook {
-            let _ = file.set_permissions(std::fs::Permissions::from_mode(0o755));
+/// A regular file or a link, as bytes to compare; anything else counts by its kind and size, a folder where one
+/// belongs not at all.
+fn read(folder: &OwnedFd, name: &OsStr, may_be_folder: bool) -> Option<Vec<u8>> {
+    let facts = fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    let size = u64::try_from(facts.st_size).unwrap_or(u64::MAX);
+    match FileType::from_raw_mode(facts.st_mode) {
+        FileType::Directory if may_be_folder => None,
+        FileType::Symlink => {
+            let target = fs::readlinkat(folder, name, Vec::new()).ok()?;
+            Some([b"link to ", target.as_bytes()].concat())
         }
+        FileType::RegularFile if size <= MAX_FILE => {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let file = fs::openat(folder, name, flags, Mode::empty()).ok()?;
+            let mut text = Vec::new();
+            std::fs::File::from(file).take(MAX_FILE).read_to_end(&mut text).ok()?;
+            Some(text)
+        }
+        other => Some(format!("{other:?} of {size} bytes").into_bytes()),
     }
 }
 
 fn starts_programs(config: &[u8]) -> bool {
     let text = String::from_utf8_lossy(config).to_lowercase();
-    STARTING.iter().any(|word| text.contains(word))
+    text.starts_with("link to ") || STARTING.iter().any(|word| text.contains(word))
 }
 
 #[cfg(test)]
@@ -223,6 +286,39 @@ mod tests {
         assert_eq!(firsts.settle().len(), 2);
         assert_eq!(std::fs::read_to_string(root.join(".git/config")).unwrap(), "[core]\n");
         assert_eq!(std::fs::read_to_string(root.join(".git/hooks/pre-commit")).unwrap(), "old");
+    }
+
+    #[test]
+    fn follows_no_link_that_a_command_left() {
+        use std::os::unix::fs::symlink;
+        let (folder, root) = stage(true);
+        let private = folder.path().join("private");
+        std::fs::create_dir(&private).unwrap();
+        std::fs::write(private.join("config"), "mine").unwrap();
+        std::fs::write(private.join("pre-commit"), "mine").unwrap();
+        let is_whole = || {
+            assert_eq!(std::fs::read_to_string(private.join("config")).unwrap(), "mine");
+            assert_eq!(std::fs::read_to_string(private.join("pre-commit")).unwrap(), "mine");
+            assert_eq!(std::fs::read_dir(&private).unwrap().count(), 2);
+        };
+        let firsts = Firsts::note(&root, &folder.path().join("aside"));
+        std::fs::remove_dir_all(root.join(".git/hooks")).unwrap();
+        symlink(&private, root.join(".git/hooks")).unwrap();
+        assert!(!firsts.settle().is_empty());
+        is_whole();
+        assert!(root.join(".git/hooks").symlink_metadata().unwrap().is_dir());
+        assert_eq!(std::fs::read_to_string(root.join(".git/hooks/pre-commit")).unwrap(), "old");
+        let firsts = Firsts::note(&root, &folder.path().join("aside"));
+        std::fs::rename(root.join(".git"), root.join("moved")).unwrap();
+        symlink(&private, root.join(".git")).unwrap();
+        assert!(!firsts.settle().is_empty());
+        is_whole();
+        assert!(root.join(".git").symlink_metadata().is_err());
+        let firsts = Firsts::note(&root, &folder.path().join("aside"));
+        std::fs::create_dir(root.join(".git")).unwrap();
+        symlink(private.join("config"), root.join(".git/config")).unwrap();
+        assert!(!firsts.settle().is_empty());
+        is_whole();
     }
 
     #[test]

@@ -31,6 +31,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 /// First argument that makes the binary a helper.
 pub const HELPER_ARGUMENT: &str = "__sandbox";
 
+/// Closes this process to tracing, to looks at its memory and to core dumps. For the agent itself, which holds
+/// keys; says why where the system refuses.
+pub fn seal() -> std::io::Result<()> {
+    sys::limit(libc::RLIMIT_CORE, 0)?;
+    sys::make_opaque()
+}
+
 /// How long the probe may take.
 const PROBE_MAX: Duration = Duration::from_secs(10);
 /// Reports are a few lines.
@@ -90,13 +97,11 @@ impl Walls {
             }
         };
         let mut missing = Vec::new();
-        for height in [Height::Namespaces, Height::Landlock] {
-            if height == Height::Landlock && self.highest == Height::Namespaces && missing.is_empty() {
-                continue;
-            }
-            if height == Height::Namespaces && self.highest == Height::Landlock {
-                continue;
-            }
+        let heights: &[Height] = match self.highest {
+            Height::Namespaces => &[Height::Namespaces, Height::Landlock],
+            Height::Landlock => &[Height::Landlock],
+        };
+        for &height in heights {
             match self.probe(&site, height, &variables) {
                 Ok(gaps) => {
                     missing.extend(gaps);
