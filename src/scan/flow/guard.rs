@@ -26,7 +26,7 @@ const LEAVING: &[&str] = &[
     "exit",
     "quit",
     "os._exit",
-    "process.exit",
+    "process.exit", "ctx.throw", "context.throw",
     "werkzeug.exceptions.abort",
     "bottle.abort",
 ];

@@ -54,6 +54,8 @@ pub(crate) fn from_environment<'t>(js: &Js<'t>, literal: Node<'t>) -> Result<(Ve
             let at = behind_imports(js);
             if at == 0 {
                 text = format!("{}\n\n", text.trim_start());
+            } else if next_line(js.src.get(at..).unwrap_or("")).is_some_and(|line| !line.trim().is_empty()) {
+                text.push('\n');
             }
             edits.push(insert(at, lines(js, text)));
             edits.push(replace(value, name.clone()));
@@ -70,6 +72,11 @@ pub(crate) fn from_environment<'t>(js: &Js<'t>, literal: Node<'t>) -> Result<(Ve
     });
     edits.sort_by_key(|edit| (edit.start, edit.end));
     Ok((edits, variable))
+}
+
+/// The line behind the first line break.
+fn next_line(rest: &str) -> Option<&str> {
+    rest.lines().nth(1)
 }
 
 /// Another secret of the file may have the name already.
@@ -138,23 +145,26 @@ fn behind_imports(js: &Js<'_>) -> usize {
 /// A name for the variable, from the name the secret has or the call it is given to.
 fn variable_name(js: &Js<'_>, literal: Node<'_>) -> String {
     let mut key = String::new();
+    // A literal that is an argument itself is named by the call, not by what the call's result is bound to.
+    let mut settled = false;
     let mut around = Vec::new();
     let mut at = literal;
     while let Some(parent) = at.parent() {
         match parent.kind() {
-            "variable_declarator" if key.is_empty() => key = text_of(js, field(parent, "name")),
-            "assignment_expression" if key.is_empty() => {
+            "variable_declarator" if key.is_empty() && !settled => key = text_of(js, field(parent, "name")),
+            "assignment_expression" if key.is_empty() && !settled => {
                 key = text_of(js, field(parent, "left"));
                 if let Some((_, last)) = key.rsplit_once('.') {
                     key = last.to_owned();
                 }
             }
-            "pair" | "public_field_definition" | "field_definition" if key.is_empty() => {
+            "pair" | "public_field_definition" | "field_definition" if key.is_empty() && !settled => {
                 let name = field(parent, "key").or_else(|| field(parent, "name")).or_else(|| field(parent, "property"));
                 key = text_of(js, name).trim_matches(['\'', '"']).to_owned();
             }
             "pair" => around.push(text_of(js, field(parent, "key"))),
             "variable_declarator" => around.push(text_of(js, field(parent, "name"))),
+            "arguments" if at.id() == literal.id() => settled = true,
             "call_expression" | "new_expression" => {
                 let callee = field(parent, "function").or_else(|| field(parent, "constructor"));
                 around.push(text_of(js, callee));
