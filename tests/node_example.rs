@@ -31,7 +31,8 @@ fn scan(files: &BTreeMap<String, String>) -> Vec<Finding> {
 /// Applies one fix after the other until no finding has one left.
 fn fix(mut files: BTreeMap<String, String>) -> BTreeMap<String, String> {
     for _ in 0..40 {
-        let Some((path, fix)) = scan(&files).into_iter().find_map(|found| Some((found.path, found.fix?))) else {
+        let Some((path, fix)) = scan(&files).into_iter().find_map(|found| Some((found.path, found.fix?)))
+        else {
             return files;
         };
         let fixed = fix.apply(&files[&path]).expect("edits that fit");
@@ -62,11 +63,15 @@ fn every_family_is_found_and_fixed() {
 }
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "writes a copy into a temporary folder and runs its tests with node")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "writes a copy into a temporary folder and runs its tests with node"
+)]
 #[allow(clippy::print_stderr, reason = "a skipped test says so")]
 fn the_fixed_backend_passes_its_own_tests() {
     let root = example();
-    let has_node = std::process::Command::new("node").arg("--version").output().is_ok_and(|out| out.status.success());
+    let has_node =
+        std::process::Command::new("node").arg("--version").output().is_ok_and(|out| out.status.success());
     if !has_node || !root.join("node_modules").is_dir() {
         eprintln!("SKIPPED: needs node and `npm ci --ignore-scripts` in examples/orders-node");
         return;

@@ -434,7 +434,8 @@ fn rule(action: Kind, pattern: &str, effect: Effect) -> Rule {
 }
 
 fn with(mode: Mode, rules: &[(Kind, &str, Effect)]) -> Policy {
-    Policy::new(mode).with_rules(rules.iter().map(|(kind, pattern, effect)| rule(*kind, pattern, *effect)).collect())
+    Policy::new(mode)
+        .with_rules(rules.iter().map(|(kind, pattern, effect)| rule(*kind, pattern, *effect)).collect())
 }
 
 #[test]
@@ -479,7 +480,8 @@ fn lets_deny_beat_allow_whatever_the_order() {
             }
         }
     }
-    let policy = with(Mode::Auto, &[(Run, "npm publish *", Deny), (Write, "*.lock", Ask), (Run, "make *", Ask)]);
+    let policy =
+        with(Mode::Auto, &[(Run, "npm publish *", Deny), (Write, "*.lock", Ask), (Run, "make *", Ask)]);
     assert_eq!(letter(&policy, &run("npm $x")), '?');
     assert_eq!(letter(&policy, &run("npm test")), 'a');
     assert_eq!(letter(&policy, &write("sub/poetry.lock")), '?');
@@ -492,7 +494,13 @@ fn lets_an_allow_rule_spare_the_question_but_not_the_guard() {
     use Kind::{Read, Run, Write};
     let policy = with(
         Mode::Ask,
-        &[(Run, "cargo test *", Allow), (Run, "git *", Allow), (Run, "rm *", Allow), (Write, "docs/**", Allow), (Read, ".env.test", Allow)],
+        &[
+            (Run, "cargo test *", Allow),
+            (Run, "git *", Allow),
+            (Run, "rm *", Allow),
+            (Write, "docs/**", Allow),
+            (Read, ".env.test", Allow),
+        ],
     );
     for (action, expected) in [
         (run("cargo test"), 'a'),
@@ -595,7 +603,9 @@ fn remembers_no_more_than_was_shown() {
 #[test]
 fn remembers_nothing_dangerous_or_undecided() {
     let mut policy = Policy::new(Mode::Auto);
-    for command in ["git reset --hard", "git push", "eval ls", "rm -rf ..", "sudo ls", "cat .env", "echo x > ../y"] {
+    for command in
+        ["git reset --hard", "git push", "eval ls", "rm -rf ..", "sudo ls", "cat .env", "echo x > ../y"]
+    {
         assert_eq!(say_session(&mut policy, &run(command)), None, "{command}");
         assert_eq!(letter(&policy, &run(command)), '?', "{command}");
     }
@@ -607,10 +617,8 @@ fn lets_a_denial_beat_a_remembered_answer() {
     let mut policy = Policy::new(Mode::Ask);
     say_session(&mut policy, &run("make lint"));
     say_session(&mut policy, &write("src/a.py"));
-    let policy = policy.with_rules(vec![
-        rule(Kind::Run, "make *", Effect::Deny),
-        rule(Kind::Write, "src/**", Effect::Deny),
-    ]);
+    let policy = policy
+        .with_rules(vec![rule(Kind::Run, "make *", Effect::Deny), rule(Kind::Write, "src/**", Effect::Deny)]);
     assert_eq!(letter(&policy, &run("make lint")), 'd');
     assert_eq!(letter(&policy, &write("src/a.py")), 'd');
 }
@@ -648,7 +656,11 @@ fn does_not_remember_more_than_the_question_said() {
 #[test]
 fn says_what_would_allow_it_where_nobody_can_be_asked() {
     let policy = Policy::new(Mode::Yes);
-    for (action, words) in [(fetch("example.com"), "--allow-host"), (read(".env"), "allow rule"), (run("git push"), "mode `ask`")] {
+    for (action, words) in [
+        (fetch("example.com"), "--allow-host"),
+        (read(".env"), "allow rule"),
+        (run("git push"), "mode `ask`"),
+    ] {
         match policy.judge(&action) {
             Verdict::Deny(reason) => assert!(reason.contains(words) && reason.contains("`yes`"), "{reason}"),
             other => panic!("{other:?}"),

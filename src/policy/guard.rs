@@ -32,7 +32,8 @@ pub(super) fn find(script: &Script, text: &str, workdir: &str, root: Option<&str
         script.commands.iter().filter_map(|simple| simple_danger(simple, &place)).collect();
     dangers.extend(recursion(script));
     dangers.extend(downloads(script));
-    dangers.extend(script.redirects.iter().filter(|item| item.writes).filter_map(|item| device(&item.target)));
+    dangers
+        .extend(script.redirects.iter().filter(|item| item.writes).filter_map(|item| device(&item.target)));
     let worst = dangers.iter().position(|danger| danger.never).unwrap_or(0);
     (!dangers.is_empty()).then(|| dangers.swap_remove(worst))
 }
@@ -54,13 +55,16 @@ fn simple_danger(simple: &Simple, place: &Place) -> Option<Danger> {
         "find" => sweep(words),
         "git" => git(words),
         "chmod" | "chown" | "chgrp" | "setfacl" | "chattr" => rights(name, words, place),
-        "dd" => words.iter().find_map(|word| device(&Word { text: word.text.strip_prefix("of=")?.to_owned(), exact: word.exact })),
-        "fdisk" | "sfdisk" | "cfdisk" | "gdisk" | "sgdisk" | "parted" | "wipefs" | "mkswap" | "cryptsetup"
-        | "lvremove" | "vgremove" | "pvremove" | "zpool" | "blkdiscard" | "hdparm" | "badblocks" => {
-            never(format!("{name} works on disks"))
-        }
+        "dd" => words.iter().find_map(|word| {
+            device(&Word { text: word.text.strip_prefix("of=")?.to_owned(), exact: word.exact })
+        }),
+        "fdisk" | "sfdisk" | "cfdisk" | "gdisk" | "sgdisk" | "parted" | "wipefs" | "mkswap"
+        | "cryptsetup" | "lvremove" | "vgremove" | "pvremove" | "zpool" | "blkdiscard" | "hdparm"
+        | "badblocks" => never(format!("{name} works on disks")),
         _ if name.starts_with("mkfs") => never(format!("{name} works on disks")),
-        "shutdown" | "reboot" | "halt" | "poweroff" | "init" | "telinit" => never(format!("{name} stops the machine")),
+        "shutdown" | "reboot" | "halt" | "poweroff" | "init" | "telinit" => {
+            never(format!("{name} stops the machine"))
+        }
         "sudo" | "doas" | "su" | "pkexec" => asks(format!("{name} asks for more rights")),
         "crontab" | "at" | "systemctl" | "launchctl" => asks(format!("{name} outlives the session")),
         "kill" | "pkill" | "killall" if words.iter().any(|word| word.text == "-1") && name == "kill" => {
@@ -87,14 +91,19 @@ enum Target {
 
 fn target(word: &Word, place: &Place) -> Target {
     let text = word.text.replace('"', "").replace("${HOME}", "~").replace("$HOME", "~");
-    let text = text.strip_suffix("/*").or(text.strip_suffix("/.*")).map_or(text.as_str(), |rest| if rest.is_empty() { "/" } else { rest });
+    let text = text
+        .strip_suffix("/*")
+        .or(text.strip_suffix("/.*"))
+        .map_or(text.as_str(), |rest| if rest.is_empty() { "/" } else { rest });
     let inside = match place.root.and_then(|root| text.strip_prefix(root)) {
         Some("" | "/") => return Target::Everything,
         Some(rest) if rest.starts_with('/') => rest,
         _ => text,
     };
     let from_root = inside.len() != text.len();
-    if !from_root && (text == "/" || text == "~" || text == "~/" || text.starts_with('~') && !text.contains('/')) {
+    if !from_root
+        && (text == "/" || text == "~" || text == "~/" || text.starts_with('~') && !text.contains('/'))
+    {
         return Target::Everything;
     }
     if !from_root && (text.starts_with('/') || text.starts_with('~')) {
@@ -143,7 +152,9 @@ fn removal(name: &str, words: &[Word], place: &Place) -> Option<Danger> {
         let found = match (target(word, place), recursive) {
             (Target::Everything, true) => never(format!("{name} of everything ({})", word.text)),
             (Target::Everything, false) => asks(format!("{name} of everything ({})", word.text)),
-            (Target::Repository, _) => never(format!("{name} inside the repository's own folder ({})", word.text)),
+            (Target::Repository, _) => {
+                never(format!("{name} inside the repository's own folder ({})", word.text))
+            }
             (Target::Outside, _) => asks(format!("{name} outside the workspace ({})", word.text)),
             (Target::Unknown, true) => asks(format!("{name} of what is not known yet ({})", word.text)),
             (Target::Unknown | Target::Inside, _) => None,
@@ -157,8 +168,23 @@ fn removal(name: &str, words: &[Word], place: &Place) -> Option<Danger> {
 
 fn sweep(words: &[Word]) -> Option<Danger> {
     let deletes = words.iter().any(|word| word.text == "-delete")
-        || words.windows(2).any(|pair| pair[0].text.starts_with("-exec") && matches!(pair[1].text.as_str(), "rm" | "shred" | "unlink"));
-    let filters = ["-name", "-iname", "-path", "-ipath", "-wholename", "-regex", "-iregex", "-newer", "-mtime", "-mmin", "-empty", "-size"];
+        || words.windows(2).any(|pair| {
+            pair[0].text.starts_with("-exec") && matches!(pair[1].text.as_str(), "rm" | "shred" | "unlink")
+        });
+    let filters = [
+        "-name",
+        "-iname",
+        "-path",
+        "-ipath",
+        "-wholename",
+        "-regex",
+        "-iregex",
+        "-newer",
+        "-mtime",
+        "-mmin",
+        "-empty",
+        "-size",
+    ];
     let filtered = words.iter().any(|word| filters.contains(&word.text.as_str()));
     if deletes && !filtered { asks("find deletes everything it meets") } else { None }
 }
@@ -166,7 +192,11 @@ fn sweep(words: &[Word]) -> Option<Danger> {
 fn git(words: &[Word]) -> Option<Danger> {
     let mut at = 0;
     while let Some(word) = words.get(at).filter(|word| word.text.starts_with('-')) {
-        at += if matches!(word.text.as_str(), "-C" | "-c" | "--git-dir" | "--work-tree" | "--namespace") { 2 } else { 1 };
+        at += if matches!(word.text.as_str(), "-C" | "-c" | "--git-dir" | "--work-tree" | "--namespace") {
+            2
+        } else {
+            1
+        };
     }
     let verb = words.get(at)?;
     let rest = &words[at + 1..];
@@ -187,7 +217,9 @@ fn git(words: &[Word]) -> Option<Danger> {
         "checkout" | "switch" if flag(&['f']) || option("--force", 4) || option("--discard-changes", 5) => {
             asks("git throws uncommitted work away")
         }
-        "checkout" if rest.iter().any(|word| matches!(word.text.as_str(), "--" | "." | "./" | ":/" | "*")) => {
+        "checkout"
+            if rest.iter().any(|word| matches!(word.text.as_str(), "--" | "." | "./" | ":/" | "*")) =>
+        {
             asks("git checkout of files throws uncommitted work away")
         }
         "restore" => {
@@ -195,21 +227,35 @@ fn git(words: &[Word]) -> Option<Danger> {
             if staged { None } else { asks("git restore throws uncommitted work away") }
         }
         "push" => {
-            let forced = flag(&['f', 'd']) || option("--force", 4) || option("--force-with-lease", 7)
-                || option("--mirror", 4) || option("--delete", 4) || option("--prune", 5)
+            let forced = flag(&['f', 'd'])
+                || option("--force", 4)
+                || option("--force-with-lease", 7)
+                || option("--mirror", 4)
+                || option("--delete", 4)
+                || option("--prune", 5)
                 || rest.iter().any(|word| word.text.starts_with('+') || word.text.starts_with(':'));
-            if forced { asks("git push overwrites or deletes what others have") } else { asks("git push leaves this machine") }
+            if forced {
+                asks("git push overwrites or deletes what others have")
+            } else {
+                asks("git push leaves this machine")
+            }
         }
-        "rebase" | "filter-branch" | "filter-repo" | "replace" | "fast-import" => asks(format!("git {} rewrites history", verb.text)),
+        "rebase" | "filter-branch" | "filter-repo" | "replace" | "fast-import" => {
+            asks(format!("git {} rewrites history", verb.text))
+        }
         "commit" if option("--amend", 4) => asks("git commit --amend rewrites history"),
         "reflog" if matches!(first, Some("expire" | "delete")) => asks("git reflog forgets commits"),
         "gc" if option("--prune", 4) => asks("git gc forgets commits"),
         "prune" => asks("git prune forgets commits"),
-        "update-ref" | "symbolic-ref" if flag(&['d']) || option("--delete", 4) || option("--stdin", 5) => asks("git deletes a reference"),
+        "update-ref" | "symbolic-ref" if flag(&['d']) || option("--delete", 4) || option("--stdin", 5) => {
+            asks("git deletes a reference")
+        }
         "branch" if flag(&['D', 'M', 'C', 'f']) || option("--force", 4) => asks("git branch drops commits"),
         "branch" | "tag" if flag(&['d']) || option("--delete", 4) => asks("git deletes a name"),
         "stash" if matches!(first, Some("drop" | "clear")) => asks("git stash drops work"),
-        "worktree" if first == Some("remove") && (flag(&['f']) || option("--force", 4)) => asks("git drops a worktree"),
+        "worktree" if first == Some("remove") && (flag(&['f']) || option("--force", 4)) => {
+            asks("git drops a worktree")
+        }
         "rm" if flag(&['f', 'r']) || option("--force", 4) => asks("git rm deletes files"),
         _ => None,
     }
@@ -252,11 +298,17 @@ fn recursion(script: &Script) -> Option<Danger> {
 
 /// Something from the network straight into an interpreter.
 fn downloads(script: &Script) -> Option<Danger> {
-    let loads = |simple: &Simple| matches!(simple.name(), "curl" | "wget" | "fetch" | "nc" | "ncat" | "aria2c" | "lwp-request");
+    let loads = |simple: &Simple| {
+        matches!(simple.name(), "curl" | "wget" | "fetch" | "nc" | "ncat" | "aria2c" | "lwp-request")
+    };
     let runs = |simple: &Simple| {
         let name = simple.name();
-        let interpreter = ["python", "perl", "ruby", "node", "php"].iter().any(|start| name.starts_with(start));
-        let given = simple.arguments().iter().any(|word| is_operand(word) || matches!(word.text.as_str(), "-c" | "-e" | "-m"));
+        let interpreter =
+            ["python", "perl", "ruby", "node", "php"].iter().any(|start| name.starts_with(start));
+        let given = simple
+            .arguments()
+            .iter()
+            .any(|word| is_operand(word) || matches!(word.text.as_str(), "-c" | "-e" | "-m"));
         SHELLS.contains(&name) || interpreter && !given || name == "source" || name == "."
     };
     for parts in &script.pipes {

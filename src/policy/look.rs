@@ -35,37 +35,175 @@ const PROGRAMS: &[Facts] = &[
     Facts { name: "false", short: "", long: &[], valued: &[] },
     Facts { name: "whoami", short: "", long: &[], valued: &[] },
     Facts { name: "uname", short: "asrmpnovi", long: &[], valued: &[] },
-    Facts { name: "ls", short: "1AaBbCcdFfGgHhIiklLmNnopQqRrSstTuUvwxXZ", long: &["--all", "--almost-all", "--human-readable", "--recursive", "--color=", "--classify", "--directory", "--full-time", "--group-directories-first", "--reverse", "--size", "--sort=", "--time="], valued: &[] },
-    Facts { name: "cat", short: "AbEensTtuv", long: &["--number", "--show-all", "--squeeze-blank"], valued: &[] },
-    Facts { name: "head", short: "nqcv0123456789", long: &["--lines=", "--bytes=", "--quiet"], valued: &["-n", "-c"] },
-    Facts { name: "tail", short: "nqcv0123456789", long: &["--lines=", "--bytes=", "--quiet"], valued: &["-n", "-c"] },
+    Facts {
+        name: "ls",
+        short: "1AaBbCcdFfGgHhIiklLmNnopQqRrSstTuUvwxXZ",
+        long: &[
+            "--all",
+            "--almost-all",
+            "--human-readable",
+            "--recursive",
+            "--color=",
+            "--classify",
+            "--directory",
+            "--full-time",
+            "--group-directories-first",
+            "--reverse",
+            "--size",
+            "--sort=",
+            "--time=",
+        ],
+        valued: &[],
+    },
+    Facts {
+        name: "cat",
+        short: "AbEensTtuv",
+        long: &["--number", "--show-all", "--squeeze-blank"],
+        valued: &[],
+    },
+    Facts {
+        name: "head",
+        short: "nqcv0123456789",
+        long: &["--lines=", "--bytes=", "--quiet"],
+        valued: &["-n", "-c"],
+    },
+    Facts {
+        name: "tail",
+        short: "nqcv0123456789",
+        long: &["--lines=", "--bytes=", "--quiet"],
+        valued: &["-n", "-c"],
+    },
     Facts { name: "wc", short: "clmLw", long: &["--lines", "--words", "--bytes", "--chars"], valued: &[] },
     Facts { name: "nl", short: "ba", long: &[], valued: &[] },
-    Facts { name: "cut", short: "dfcbs0123456789", long: &["--fields=", "--delimiter="], valued: &["-d", "-f", "-c", "-b"] },
+    Facts {
+        name: "cut",
+        short: "dfcbs0123456789",
+        long: &["--fields=", "--delimiter="],
+        valued: &["-d", "-f", "-c", "-b"],
+    },
     Facts { name: "tr", short: "cdst", long: &[], valued: &[] },
     Facts { name: "stat", short: "Lft", long: &[], valued: &[] },
-    Facts { name: "du", short: "achsbkmd0123456789", long: &["--max-depth=", "--summarize", "--human-readable"], valued: &["-d"] },
+    Facts {
+        name: "du",
+        short: "achsbkmd0123456789",
+        long: &["--max-depth=", "--summarize", "--human-readable"],
+        valued: &["-d"],
+    },
     Facts { name: "basename", short: "", long: &[], valued: &[] },
     Facts { name: "dirname", short: "", long: &[], valued: &[] },
     Facts { name: "realpath", short: "", long: &[], valued: &[] },
     Facts { name: "readlink", short: "fen", long: &[], valued: &[] },
     Facts { name: "echo", short: "neE", long: &[], valued: &[] },
     Facts { name: "which", short: "a", long: &[], valued: &[] },
-    Facts { name: "grep", short: "ABCEFGHILPacehilmnoqrRsvwx0123456789", long: &["--include=", "--exclude=", "--exclude-dir=", "--color=", "--count", "--ignore-case", "--line-number", "--recursive", "--files-with-matches", "--fixed-strings", "--extended-regexp", "--context="], valued: &["-A", "-B", "-C", "-e", "-m"] },
-    Facts { name: "rg", short: "ABCFSegilnostvwxcmM0123456789", long: &["--files", "--glob=", "--type=", "--line-number", "--ignore-case", "--fixed-strings", "--count", "--context=", "--files-with-matches", "--no-heading", "--sort=", "--max-count=", "--color="], valued: &["-A", "-B", "-C", "-e", "-g", "-t", "-m", "-M"] },
+    Facts {
+        name: "grep",
+        short: "ABCEFGHILPacehilmnoqrRsvwx0123456789",
+        long: &[
+            "--include=",
+            "--exclude=",
+            "--exclude-dir=",
+            "--color=",
+            "--count",
+            "--ignore-case",
+            "--line-number",
+            "--recursive",
+            "--files-with-matches",
+            "--fixed-strings",
+            "--extended-regexp",
+            "--context=",
+        ],
+        valued: &["-A", "-B", "-C", "-e", "-m"],
+    },
+    Facts {
+        name: "rg",
+        short: "ABCFSegilnostvwxcmM0123456789",
+        long: &[
+            "--files",
+            "--glob=",
+            "--type=",
+            "--line-number",
+            "--ignore-case",
+            "--fixed-strings",
+            "--count",
+            "--context=",
+            "--files-with-matches",
+            "--no-heading",
+            "--sort=",
+            "--max-count=",
+            "--color=",
+        ],
+        valued: &["-A", "-B", "-C", "-e", "-g", "-t", "-m", "-M"],
+    },
 ];
 
 /// Options of git commands that only look. Git takes unambiguous abbreviations, so only whole words pass.
 const GIT_LONG: &[&str] = &[
-    "--stat", "--numstat", "--shortstat", "--summary", "--name-only", "--name-status", "--oneline", "--patch",
-    "--no-patch", "--graph", "--all", "--decorate", "--no-decorate", "--short", "--branch", "--porcelain", "--long",
-    "--cached", "--staged", "--no-color", "--color=never", "--color=always", "--follow", "--no-merges", "--merges",
-    "--first-parent", "--reverse", "--abbrev-commit", "--ignored", "--no-ext-diff", "--no-textconv", "--raw",
-    "--show-current", "--list", "--show-toplevel", "--abbrev-ref", "--verify", "--is-inside-work-tree",
-    "--git-dir", "--tags", "--always", "--dirty", "--word-diff", "--ignore-all-space", "--ignore-space-change",
-    "--no-renames", "--find-renames", "--cached", "--others", "--exclude-standard", "--modified", "--deleted",
-    "--since=", "--until=", "--after=", "--before=", "--author=", "--grep=", "--max-count=", "--pretty=",
-    "--format=", "--date=", "--untracked-files=", "--unified=", "--diff-filter=", "--skip=",
+    "--stat",
+    "--numstat",
+    "--shortstat",
+    "--summary",
+    "--name-only",
+    "--name-status",
+    "--oneline",
+    "--patch",
+    "--no-patch",
+    "--graph",
+    "--all",
+    "--decorate",
+    "--no-decorate",
+    "--short",
+    "--branch",
+    "--porcelain",
+    "--long",
+    "--cached",
+    "--staged",
+    "--no-color",
+    "--color=never",
+    "--color=always",
+    "--follow",
+    "--no-merges",
+    "--merges",
+    "--first-parent",
+    "--reverse",
+    "--abbrev-commit",
+    "--ignored",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--raw",
+    "--show-current",
+    "--list",
+    "--show-toplevel",
+    "--abbrev-ref",
+    "--verify",
+    "--is-inside-work-tree",
+    "--git-dir",
+    "--tags",
+    "--always",
+    "--dirty",
+    "--word-diff",
+    "--ignore-all-space",
+    "--ignore-space-change",
+    "--no-renames",
+    "--find-renames",
+    "--cached",
+    "--others",
+    "--exclude-standard",
+    "--modified",
+    "--deleted",
+    "--since=",
+    "--until=",
+    "--after=",
+    "--before=",
+    "--author=",
+    "--grep=",
+    "--max-count=",
+    "--pretty=",
+    "--format=",
+    "--date=",
+    "--untracked-files=",
+    "--unified=",
+    "--diff-filter=",
+    "--skip=",
 ];
 
 const GIT_VERBS: &[(&str, &str)] = &[
@@ -122,16 +260,19 @@ fn simple_looks(simple: &Simple) -> bool {
     // secret files too.
     let recursive = facts.name == "grep"
         && simple.arguments().iter().any(|word| {
-            word.text == "--recursive" || word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains(['r', 'R'])
+            word.text == "--recursive"
+                || word.text.starts_with('-')
+                    && !word.text.starts_with("--")
+                    && word.text.contains(['r', 'R'])
         });
     !recursive || paths > 0
 }
 
 fn is_listed(word: &str, short: &str, long: &[&str]) -> bool {
     if word.starts_with("--") {
-        return long.iter().any(|option| {
-            if option.ends_with('=') { word.starts_with(option) } else { word == *option }
-        });
+        return long
+            .iter()
+            .any(|option| if option.ends_with('=') { word.starts_with(option) } else { word == *option });
     }
     word[1..].chars().all(|letter| short.contains(letter))
 }
@@ -150,7 +291,11 @@ fn git_looks(words: &[Word]) -> bool {
     let words = words.strip_prefix(&["--no-pager"]).unwrap_or(&words);
     let Some((verb, rest)) = words.split_first() else { return false };
     match *verb {
-        "branch" => return rest.iter().all(|word| matches!(*word, "-a" | "-r" | "-v" | "-vv" | "--list" | "--show-current" | "--all")),
+        "branch" => {
+            return rest.iter().all(|word| {
+                matches!(*word, "-a" | "-r" | "-v" | "-vv" | "--list" | "--show-current" | "--all")
+            });
+        }
         "remote" => return matches!(rest, [] | ["-v"]),
         "stash" => return matches!(rest, ["list"]),
         "tag" => return matches!(rest, [] | ["-l" | "--list"]),
@@ -169,7 +314,9 @@ fn git_looks(words: &[Word]) -> bool {
             if !is_listed(word, short, GIT_LONG) {
                 return false;
             }
-        } else if !is_revision(word) && !is_plain_path(word) || is_secret(word.rsplit(':').next().unwrap_or(word)) {
+        } else if !is_revision(word) && !is_plain_path(word)
+            || is_secret(word.rsplit(':').next().unwrap_or(word))
+        {
             return false;
         }
     }
@@ -179,16 +326,32 @@ fn git_looks(words: &[Word]) -> bool {
 /// `HEAD~2`, `main..topic`, `HEAD:src/a.py`.
 fn is_revision(word: &str) -> bool {
     let (revision, path) = word.split_once(':').unwrap_or((word, ""));
-    let listed = revision
-        .chars()
-        .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '/' | '-' | '_' | '~' | '^' | '@' | '{' | '}'));
-    listed && !revision.starts_with(['/', '~', '.']) && !revision.contains("../") && (path.is_empty() || is_plain_path(path))
+    let listed = revision.chars().all(|letter| {
+        letter.is_ascii_alphanumeric()
+            || matches!(letter, '.' | '/' | '-' | '_' | '~' | '^' | '@' | '{' | '}')
+    });
+    listed
+        && !revision.starts_with(['/', '~', '.'])
+        && !revision.contains("../")
+        && (path.is_empty() || is_plain_path(path))
 }
 
 fn find_looks(words: &[Word]) -> bool {
     const TESTS: [&str; 14] = [
-        "-name", "-iname", "-path", "-ipath", "-type", "-maxdepth", "-mindepth", "-size", "-mtime", "-newer",
-        "-regex", "-iregex", "-mmin", "-perm",
+        "-name",
+        "-iname",
+        "-path",
+        "-ipath",
+        "-type",
+        "-maxdepth",
+        "-mindepth",
+        "-size",
+        "-mtime",
+        "-newer",
+        "-regex",
+        "-iregex",
+        "-mmin",
+        "-perm",
     ];
     let mut words = words.iter().map(|word| word.text.as_str());
     while let Some(word) = words.next() {
@@ -196,8 +359,22 @@ fn find_looks(words: &[Word]) -> bool {
             if words.next().is_none() {
                 return false;
             }
-        } else if !matches!(word, "-not" | "!" | "(" | ")" | "-o" | "-or" | "-a" | "-and" | "-print" | "-print0" | "-empty" | "-prune" | "-ls")
-            && (word.starts_with('-') || !is_plain_path(word))
+        } else if !matches!(
+            word,
+            "-not"
+                | "!"
+                | "("
+                | ")"
+                | "-o"
+                | "-or"
+                | "-a"
+                | "-and"
+                | "-print"
+                | "-print0"
+                | "-empty"
+                | "-prune"
+                | "-ls"
+        ) && (word.starts_with('-') || !is_plain_path(word))
         {
             return false;
         }

@@ -146,10 +146,9 @@ impl Policy {
         match self.lean(action) {
             Leaning::Allow => Verdict::Allow(Permit { fingerprint: action.fingerprint() }),
             Leaning::Deny(why) => Verdict::Deny(why),
-            Leaning::Ask(why, _) if self.mode == Mode::Yes => Verdict::Deny(format!(
-                "{why}; nobody is there to ask in mode `yes`: {}",
-                way_out(action)
-            )),
+            Leaning::Ask(why, _) if self.mode == Mode::Yes => {
+                Verdict::Deny(format!("{why}; nobody is there to ask in mode `yes`: {}", way_out(action)))
+            }
             Leaning::Ask(reason, may_remember) => {
                 let kept = if may_remember { self.to_remember(action) } else { Vec::new() };
                 let policy = Policy { answers: kept, ..Policy::new(self.mode) };
@@ -173,7 +172,10 @@ impl Policy {
             Answer::Reject(reason) => Err(reason.clone().unwrap_or_else(|| "the user said no".into())),
             Answer::Once | Answer::Session => {
                 // Only what the user was shown is remembered.
-                if *answer == Answer::Session && asked.remember.is_some() && asked.remember == question.remember {
+                if *answer == Answer::Session
+                    && asked.remember.is_some()
+                    && asked.remember == question.remember
+                {
                     for item in self.to_remember(action) {
                         if !self.answers.contains(&item) {
                             self.answers.push(item);
@@ -195,11 +197,14 @@ impl Policy {
     }
 
     fn lean_read(&self, paths: &[String]) -> Leaning {
-        if let Some(rule) = self.rule(Kind::Read, Effect::Deny, |rule| paths.iter().any(|path| rule.covers_path(path))) {
+        if let Some(rule) =
+            self.rule(Kind::Read, Effect::Deny, |rule| paths.iter().any(|path| rule.covers_path(path)))
+        {
             return Leaning::Deny(rule.title());
         }
         let known = |path: &String| self.answers.contains(&Remember::Read(path.clone()));
-        let allowed = |path: &String| self.rule(Kind::Read, Effect::Allow, |rule| rule.covers_path(path)).is_some();
+        let allowed =
+            |path: &String| self.rule(Kind::Read, Effect::Allow, |rule| rule.covers_path(path)).is_some();
         for path in paths.iter().filter(|path| !known(path)) {
             if let Some(rule) = self.rule(Kind::Read, Effect::Ask, |rule| rule.covers_path(path)) {
                 return Leaning::Ask(rule.title(), true);
@@ -212,12 +217,19 @@ impl Policy {
     }
 
     fn lean_write(&self, changes: &[Change]) -> Leaning {
-        let paths: Vec<&String> =
-            changes.iter().flat_map(|change| [Some(&change.path), change.moved_from.as_ref()]).flatten().collect();
+        let paths: Vec<&String> = changes
+            .iter()
+            .flat_map(|change| [Some(&change.path), change.moved_from.as_ref()])
+            .flatten()
+            .collect();
         if let Some(path) = paths.iter().find(|path| is_protected(path)) {
-            return Leaning::Deny(format!("{path} is never written (built-in rule); the user can change it by hand"));
+            return Leaning::Deny(format!(
+                "{path} is never written (built-in rule); the user can change it by hand"
+            ));
         }
-        if let Some(rule) = self.rule(Kind::Write, Effect::Deny, |rule| paths.iter().any(|path| rule.covers_path(path))) {
+        if let Some(rule) =
+            self.rule(Kind::Write, Effect::Deny, |rule| paths.iter().any(|path| rule.covers_path(path)))
+        {
             return Leaning::Deny(rule.title());
         }
         if self.mode == Mode::ReadOnly {
@@ -283,7 +295,14 @@ impl Policy {
         }
         let listed = |pattern: &String| {
             let from = String::new();
-            Rule { action: Kind::Fetch, pattern: pattern.clone(), except: Vec::new(), effect: Effect::Allow, from }.covers_host(&host)
+            Rule {
+                action: Kind::Fetch,
+                pattern: pattern.clone(),
+                except: Vec::new(),
+                effect: Effect::Allow,
+                from,
+            }
+            .covers_host(&host)
         };
         let allowed = self.rule(Kind::Fetch, Effect::Allow, |rule| rule.covers_host(&host)).is_some();
         if allowed || self.hosts.iter().any(listed) {
@@ -311,7 +330,11 @@ impl Policy {
                 .collect(),
             Action::Run { command, workdir, .. } => {
                 let script = shell::parse(command);
-                run::rememberable(&script, workdir).unwrap_or_default().into_iter().map(Remember::Run).collect()
+                run::rememberable(&script, workdir)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(Remember::Run)
+                    .collect()
             }
             Action::Fetch { host, .. } => vec![Remember::Host(host.to_lowercase())],
         }

@@ -192,7 +192,11 @@ fn is_like(pattern: &str, text: &str) -> bool {
         Some((start, rest)) => {
             let Some(after) = text.strip_prefix(start) else { return false };
             rest.is_empty()
-                || after.char_indices().map(|(at, _)| at).chain([after.len()]).any(|at| is_like(rest, &after[at..]))
+                || after
+                    .char_indices()
+                    .map(|(at, _)| at)
+                    .chain([after.len()])
+                    .any(|at| is_like(rest, &after[at..]))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::guard;
 use super::look::{is_sink, only_looks};
-use super::paths::{is_protected, is_secret, Class, class};
+use super::paths::{Class, class, is_protected, is_secret};
 use super::rule::{Effect, Kind, Rule};
 use super::shell::{Script, Simple, Word, parse};
 
@@ -60,22 +60,17 @@ const RUNNERS: &[(&str, &[&str])] = &[
 ];
 
 /// Reads, guards and rules. `root` is the absolute workspace root when known.
-pub(super) fn examine(
-    command: &str,
-    workdir: &str,
-    root: Option<&str>,
-    rules: &[Rule],
-) -> (Script, Finding) {
+pub(super) fn examine(command: &str, workdir: &str, root: Option<&str>, rules: &[Rule]) -> (Script, Finding) {
     let script = parse(command);
     let finding = finding(&script, command, workdir, root, rules);
     (script, finding)
 }
 
 fn finding(script: &Script, command: &str, workdir: &str, root: Option<&str>, rules: &[Rule]) -> Finding {
-    let matching = |effect: Effect| {
-        rules.iter().filter(move |rule| rule.effect == effect)
+    let matching = |effect: Effect| rules.iter().filter(move |rule| rule.effect == effect);
+    let covers = |rule: &Rule| {
+        rule.action == Kind::Run && script.commands.iter().any(|simple| rule.covers_command(simple))
     };
-    let covers = |rule: &Rule| rule.action == Kind::Run && script.commands.iter().any(|simple| rule.covers_command(simple));
     if let Some(rule) = matching(Effect::Deny).find(|rule| covers(rule) || touches(rule, script, workdir)) {
         // What is only possible is asked for; a word that is known decides.
         let sure = script.commands.iter().any(|simple| rule.surely_covers(simple));
@@ -124,28 +119,41 @@ fn finding(script: &Script, command: &str, workdir: &str, root: Option<&str>, ru
 
 /// Whether a denial on files speaks of a redirect, or of a word that names a file.
 fn touches(rule: &Rule, script: &Script, workdir: &str) -> bool {
-    let covers = |word: &Word| word.exact && within(workdir, &word.text).is_some_and(|path| path != "." && rule.covers_path(&path));
+    let covers = |word: &Word| {
+        word.exact && within(workdir, &word.text).is_some_and(|path| path != "." && rule.covers_path(&path))
+    };
     match rule.action {
         Kind::Read => {
             rule.check().is_ok()
                 && (script.redirects.iter().any(|item| !item.writes && covers(&item.target))
                     || script.commands.iter().flat_map(Simple::arguments).any(covers))
         }
-        Kind::Write => rule.check().is_ok() && script.redirects.iter().any(|item| item.writes && covers(&item.target)),
+        Kind::Write => {
+            rule.check().is_ok() && script.redirects.iter().any(|item| item.writes && covers(&item.target))
+        }
         _ => false,
     }
 }
 
-fn redirect_finding(target: &Word, writes: bool, workdir: &str, root: Option<&str>, moved: bool) -> Option<Finding> {
+fn redirect_finding(
+    target: &Word,
+    writes: bool,
+    workdir: &str,
+    root: Option<&str>,
+    moved: bool,
+) -> Option<Finding> {
     let text = target.text.as_str();
     if text.starts_with("/dev/fd/") || text == "/dev/stdin" || text == "/dev/zero" {
         return None;
     }
     if !target.exact {
-        let outside = text.starts_with('~') || text.starts_with('/') || text.contains("..") || text.contains("HOME");
-        return (outside && writes).then(|| Finding::Guarded(format!("a redirect to {text}, which may be outside the workspace")));
+        let outside =
+            text.starts_with('~') || text.starts_with('/') || text.contains("..") || text.contains("HOME");
+        return (outside && writes)
+            .then(|| Finding::Guarded(format!("a redirect to {text}, which may be outside the workspace")));
     }
-    let temporary = (text.starts_with("/tmp/") || text.starts_with("/var/tmp/")) && !text.split('/').any(|part| part == "..");
+    let temporary = (text.starts_with("/tmp/") || text.starts_with("/var/tmp/"))
+        && !text.split('/').any(|part| part == "..");
     let relative = match root.and_then(|root| text.strip_prefix(root)) {
         Some(rest) if rest.starts_with('/') => within(".", &rest[1..]),
         _ if temporary => return None,
@@ -189,8 +197,8 @@ fn within(workdir: &str, path: &str) -> Option<String> {
 fn named_secret(simple: &Simple) -> Option<&str> {
     // These look at names and facts, or take words that are no files.
     const BLIND: [&str; 16] = [
-        "ls", "test", "[", "stat", "rm", "touch", "git", "chmod", "echo", "printf", "mkdir", "find", "cd", "which",
-        "basename", "dirname",
+        "ls", "test", "[", "stat", "rm", "touch", "git", "chmod", "echo", "printf", "mkdir", "find", "cd",
+        "which", "basename", "dirname",
     ];
     if BLIND.contains(&simple.name()) {
         return None;
@@ -205,7 +213,11 @@ fn named_secret(simple: &Simple) -> Option<&str> {
         .iter()
         .map(|word| word.text.as_str())
         // As a word of its own `secret` is more often searched for than opened.
-        .filter(|text| !text.starts_with('-') && !text.contains(char::is_whitespace) && !matches!(*text, "secret" | "secrets"))
+        .filter(|text| {
+            !text.starts_with('-')
+                && !text.contains(char::is_whitespace)
+                && !matches!(*text, "secret" | "secrets")
+        })
         .find(|text| is_secret(text.trim_matches('"')))
 }
 

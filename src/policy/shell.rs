@@ -238,7 +238,9 @@ impl<'a> Reader<'a> {
     /// Substitutions inside a word are commands too.
     fn visit_inside(&mut self, node: Node) {
         match node.kind() {
-            "command_substitution" | "process_substitution" | "file_redirect" | "pipeline" => self.visit(node),
+            "command_substitution" | "process_substitution" | "file_redirect" | "pipeline" => {
+                self.visit(node)
+            }
             _ => {
                 let mut cursor = node.walk();
                 for child in node.children(&mut cursor) {
@@ -268,7 +270,9 @@ impl<'a> Reader<'a> {
 
     fn push(&mut self, argv: Vec<Word>, assigned: bool) {
         if !argv[0].exact {
-            self.script.undecided.push(format!("`{}` stands for a command that is not known yet", argv[0].text));
+            self.script
+                .undecided
+                .push(format!("`{}` stands for a command that is not known yet", argv[0].text));
         }
         let simple = Simple { argv, assigned, wrapped: false };
         wrappers::expand(simple, self.depth, self.script);
@@ -286,14 +290,16 @@ impl<'a> Reader<'a> {
                 if dynamic {
                     return Word::unknown(source);
                 }
-                let inner = source.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(source);
+                let inner =
+                    source.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(source);
                 Word::exact(unescape(inner, |character| matches!(character, '$' | '`' | '"' | '\\')))
             }
             "concatenation" => {
                 let mut cursor = node.walk();
                 let parts: Vec<Word> = node.children(&mut cursor).map(|part| self.word(part)).collect();
                 // `{a,b}` comes apart into words with bare braces; a tilde counts only in front.
-                let exact = parts.iter().all(|part| part.exact) && !(source.contains('{') && source.contains('}'));
+                let exact =
+                    parts.iter().all(|part| part.exact) && !(source.contains('{') && source.contains('}'));
                 if exact {
                     Word::exact(parts.iter().map(|part| part.text.as_str()).collect::<String>())
                 } else {
@@ -327,7 +333,8 @@ fn is_word(kind: &str) -> bool {
 }
 
 fn is_descriptor(text: &str) -> bool {
-    text == "-" || (!text.is_empty() && text.trim_end_matches('-').chars().all(|digit| digit.is_ascii_digit()))
+    text == "-"
+        || (!text.is_empty() && text.trim_end_matches('-').chars().all(|digit| digit.is_ascii_digit()))
 }
 
 /// A word without quotes: backslashes go, patterns and tildes make it unknown.

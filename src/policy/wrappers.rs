@@ -13,7 +13,26 @@ const WITH_VALUE: &[(&str, &[&str])] = &[
     ("exec", &["-a"]),
     ("sudo", &["-u", "-g", "-h", "-p", "-C", "-D", "-R", "-T", "-U", "-r", "-t"]),
     ("doas", &["-u", "-C"]),
-    ("xargs", &["-a", "-d", "-E", "-I", "-L", "-n", "-P", "-s", "--arg-file", "--delimiter", "--max-lines", "--max-args", "--max-procs", "--max-chars", "--replace"]),
+    (
+        "xargs",
+        &[
+            "-a",
+            "-d",
+            "-E",
+            "-I",
+            "-L",
+            "-n",
+            "-P",
+            "-s",
+            "--arg-file",
+            "--delimiter",
+            "--max-lines",
+            "--max-args",
+            "--max-procs",
+            "--max-chars",
+            "--replace",
+        ],
+    ),
     ("watch", &["-n", "--interval"]),
     ("flock", &["-w", "--timeout", "-E", "--conflict-exit-code"]),
     ("taskset", &[]),
@@ -24,15 +43,36 @@ const SKIPPED: &[(&str, usize)] = &[("timeout", 1), ("flock", 1), ("taskset", 1)
 
 /// Programs that become or start what their arguments name.
 const PLAIN: &[&str] = &[
-    "env", "timeout", "nohup", "setsid", "nice", "ionice", "stdbuf", "time", "command", "builtin", "exec",
-    "sudo", "doas", "xargs", "watch", "flock", "taskset", "chronic", "unbuffer", "catchsegv", "strace", "ltrace",
+    "env",
+    "timeout",
+    "nohup",
+    "setsid",
+    "nice",
+    "ionice",
+    "stdbuf",
+    "time",
+    "command",
+    "builtin",
+    "exec",
+    "sudo",
+    "doas",
+    "xargs",
+    "watch",
+    "flock",
+    "taskset",
+    "chronic",
+    "unbuffer",
+    "catchsegv",
+    "strace",
+    "ltrace",
 ];
 
 /// Shells whose `-c` text is read in turn.
 pub(super) const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"];
 
 /// Programs whose arguments are text that only they understand.
-const OPAQUE: &[&str] = &["eval", "parallel", "script", "su", "runuser", "pkexec", "ssh", "chroot", "nsenter", "unshare"];
+const OPAQUE: &[&str] =
+    &["eval", "parallel", "script", "su", "runuser", "pkexec", "ssh", "chroot", "nsenter", "unshare"];
 
 /// Adds a command and everything it starts to the script.
 pub(super) fn expand(simple: Simple, depth: usize, script: &mut Script) {
@@ -60,7 +100,9 @@ pub(super) fn expand(simple: Simple, depth: usize, script: &mut Script) {
     } else if name == "git" {
         check_git(&simple, script);
     } else if PLAIN.contains(&name.as_str()) {
-        if name == "command" && simple.arguments().first().is_some_and(|word| matches!(word.text.as_str(), "-v" | "-V")) {
+        if name == "command"
+            && simple.arguments().first().is_some_and(|word| matches!(word.text.as_str(), "-v" | "-V"))
+        {
             return;
         }
         expand_plain(&simple, &name, depth, script);
@@ -119,7 +161,8 @@ fn expand_plain(simple: &Simple, name: &str, depth: usize, script: &mut Script) 
 
 fn is_assignment(word: &Word) -> bool {
     word.text.split_once('=').is_some_and(|(name, _)| {
-        !name.is_empty() && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+        !name.is_empty()
+            && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
     })
 }
 
@@ -186,7 +229,8 @@ fn expand_find(simple: &Simple, depth: usize, script: &mut Script) {
     while at < arguments.len() {
         if matches!(arguments[at].text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir") {
             let rest = &arguments[at + 1..];
-            let end = rest.iter().position(|word| matches!(word.text.as_str(), ";" | "+")).unwrap_or(rest.len());
+            let end =
+                rest.iter().position(|word| matches!(word.text.as_str(), ";" | "+")).unwrap_or(rest.len());
             let argv: Vec<Word> = rest[..end]
                 .iter()
                 .map(|word| if word.text.contains("{}") { Word::unknown(&word.text) } else { word.clone() })
@@ -208,8 +252,15 @@ fn expand_find(simple: &Simple, depth: usize, script: &mut Script) {
 /// Settings given on git's command line can start programs.
 fn check_git(simple: &Simple, script: &mut Script) {
     const HARMLESS: [&str; 9] = [
-        "user.", "color.", "advice.", "init.defaultbranch=", "core.quotepath=", "commit.gpgsign=false",
-        "core.pager=cat", "protocol.version=", "core.autocrlf=",
+        "user.",
+        "color.",
+        "advice.",
+        "init.defaultbranch=",
+        "core.quotepath=",
+        "commit.gpgsign=false",
+        "core.pager=cat",
+        "protocol.version=",
+        "core.autocrlf=",
     ];
     let mut words = simple.arguments().iter();
     while let Some(word) = words.next() {
@@ -235,7 +286,8 @@ fn check_git(simple: &Simple, script: &mut Script) {
         runs.iter().any(|option| word.text.starts_with(option)) || word.text.starts_with("ext::")
     });
     let executes = simple.arguments().windows(2).any(|pair| {
-        (pair[0].text == "rebase" || pair[0].text.starts_with('-')) && matches!(pair[1].text.as_str(), "-x" | "--exec")
+        (pair[0].text == "rebase" || pair[0].text.starts_with('-'))
+            && matches!(pair[1].text.as_str(), "-x" | "--exec")
             || pair[0].text == "bisect" && pair[1].text == "run"
     });
     if opens || executes {

@@ -320,9 +320,8 @@ pub struct RuleSet {
 }
 
 /// Rule files for Python and for every language.
-const PYTHON: &[(&str, &str)] = &[
-    ("python/sql-injection.yaml", include_str!("../../rules/python/sql-injection.yaml")),
-];
+const PYTHON: &[(&str, &str)] =
+    &[("python/sql-injection.yaml", include_str!("../../rules/python/sql-injection.yaml"))];
 
 /// Rule files for JavaScript and TypeScript.
 const JAVASCRIPT: &[(&str, &str)] = &[
@@ -331,7 +330,10 @@ const JAVASCRIPT: &[(&str, &str)] = &[
     ("javascript/hardcoded-secret.yaml", include_str!("../../rules/javascript/hardcoded-secret.yaml")),
     ("javascript/path-traversal.yaml", include_str!("../../rules/javascript/path-traversal.yaml")),
     ("javascript/sql-injection.yaml", include_str!("../../rules/javascript/sql-injection.yaml")),
-    ("javascript/unsafe-deserialization.yaml", include_str!("../../rules/javascript/unsafe-deserialization.yaml")),
+    (
+        "javascript/unsafe-deserialization.yaml",
+        include_str!("../../rules/javascript/unsafe-deserialization.yaml"),
+    ),
     ("javascript/weak-password-hash.yaml", include_str!("../../rules/javascript/weak-password-hash.yaml")),
 ];
 

@@ -19,7 +19,8 @@ const FAST: &[&str] =
     &["md4", "md5", "sha", "sha1", "sha224", "sha256", "sha384", "sha512", "ripemd160", "rmd160"];
 
 /// Packages that are one fast hash.
-const PACKAGES: &[&str] = &["md5", "sha1", "sha256", "js-md5", "js-sha1", "js-sha256", "js-sha512", "blueimp-md5"];
+const PACKAGES: &[&str] =
+    &["md5", "sha1", "sha256", "js-md5", "js-sha1", "js-sha256", "js-sha512", "blueimp-md5"];
 
 fn find_hashes<'a>(project: &'a Project, file: usize, _rule: &'static Rule) -> Vec<Found<'a>> {
     let Some(source) = project.files.get(file) else { return Vec::new() };
@@ -121,7 +122,8 @@ impl<'a> Search<'a> {
                 let inner = object.as_call()?;
                 let callee = inner.callee.dotted()?;
                 let (library, method) = callee.rsplit_once('.')?;
-                let fast = matches!(method, "MD5" | "SHA1" | "SHA256" | "SHA512") && library.contains("rypto");
+                let fast =
+                    matches!(method, "MD5" | "SHA1" | "SHA256" | "SHA512") && library.contains("rypto");
                 first(inner).filter(|_| fast)
             }
             ExprKind::Name(name) => {
@@ -186,7 +188,9 @@ fn name_of(target: &Expr) -> Option<String> {
 
 fn is_password_name(name: &str) -> bool {
     let words = words(name);
-    words.iter().any(|word| matches!(word.as_str(), "password" | "passwords" | "passwd" | "passphrase" | "pwd"))
+    words
+        .iter()
+        .any(|word| matches!(word.as_str(), "password" | "passwords" | "passwd" | "passphrase" | "pwd"))
         || words.iter().any(|word| word == "pass")
 }
 

@@ -98,7 +98,9 @@ impl<'a> Engine<'a> {
     ) {
         for stmt in &block.stmts {
             match &stmt.kind {
-                StmtKind::Assign { value, .. } | StmtKind::Expr(value) => function_values(file, value, class, out),
+                StmtKind::Assign { value, .. } | StmtKind::Expr(value) => {
+                    function_values(file, value, class, out)
+                }
                 StmtKind::Class(inner) => self.collect_values(file, &inner.body, Some(inner), out),
                 _ => stmt.blocks().into_iter().for_each(|inner| self.collect_values(file, inner, class, out)),
             }
@@ -522,12 +524,19 @@ impl<'a> Engine<'a> {
 }
 
 /// The functions an expression is or holds, calls not entered.
-fn function_values<'a>(file: usize, expr: &'a Expr, class: Option<&'a Class>, out: &mut Vec<FunctionRef<'a>>) {
+fn function_values<'a>(
+    file: usize,
+    expr: &'a Expr,
+    class: Option<&'a Class>,
+    out: &mut Vec<FunctionRef<'a>>,
+) {
     match &expr.kind {
         ExprKind::Lambda(function) => {
             out.push(FunctionRef { file, function, chain: Rc::default(), captured: None, class });
         }
-        ExprKind::Map(entries) => entries.iter().for_each(|entry| function_values(file, &entry.value, class, out)),
+        ExprKind::Map(entries) => {
+            entries.iter().for_each(|entry| function_values(file, &entry.value, class, out))
+        }
         ExprKind::Assign { value, .. } => function_values(file, value, class, out),
         _ => {}
     }
@@ -540,13 +549,31 @@ fn is_filled_from_request(param: &Param) -> bool {
         let name = callee.dotted().unwrap_or_default();
         matches!(
             name.rsplit('.').next().unwrap_or(""),
-            "Query" | "Param" | "Body" | "Headers" | "Req" | "Request" | "UploadedFile" | "UploadedFiles" | "HostParam"
-                | "RawBody" | "Payload" | "MessageBody" | "Args"
+            "Query"
+                | "Param"
+                | "Body"
+                | "Headers"
+                | "Req"
+                | "Request"
+                | "UploadedFile"
+                | "UploadedFiles"
+                | "HostParam"
+                | "RawBody"
+                | "Payload"
+                | "MessageBody"
+                | "Args"
         ) && !decorator.as_call().is_some_and(|call| {
             call.args.iter().any(|arg| {
                 let pipe = arg.value.as_call().map_or(&arg.value, |made| &made.callee);
                 pipe.dotted().is_some_and(|name| {
-                    matches!(name.as_str(), "ParseIntPipe" | "ParseFloatPipe" | "ParseBoolPipe" | "ParseUUIDPipe" | "ParseEnumPipe")
+                    matches!(
+                        name.as_str(),
+                        "ParseIntPipe"
+                            | "ParseFloatPipe"
+                            | "ParseBoolPipe"
+                            | "ParseUUIDPipe"
+                            | "ParseEnumPipe"
+                    )
                 })
             })
         })

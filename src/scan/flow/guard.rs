@@ -26,7 +26,9 @@ const LEAVING: &[&str] = &[
     "exit",
     "quit",
     "os._exit",
-    "process.exit", "ctx.throw", "context.throw",
+    "process.exit",
+    "ctx.throw",
+    "context.throw",
     "werkzeug.exceptions.abort",
     "bottle.abort",
 ];

@@ -101,7 +101,9 @@ impl<'t> Js<'t> {
     }
 
     fn read_require(&self, declarator: Node<'t>, module: &str, found: &mut Import<'t>) {
-        let (Some(name), Some(value)) = (field(declarator, "name"), field(declarator, "value")) else { return };
+        let (Some(name), Some(value)) = (field(declarator, "name"), field(declarator, "value")) else {
+            return;
+        };
         if value.kind() == "member_expression" {
             let of = field(value, "object").and_then(|object| required(self, object));
             if let (true, Some(member)) = (of == Some(module), field(value, "property")) {
@@ -198,7 +200,8 @@ impl<'t> Js<'t> {
     fn swap_single(&self, module: &str, old: &str, new: &str) -> Option<Vec<TextEdit>> {
         for statement in named(self.root) {
             for declarator in named(statement).into_iter().filter(|d| d.kind() == "variable_declarator") {
-                let (Some(name), Some(value)) = (field(declarator, "name"), field(declarator, "value")) else {
+                let (Some(name), Some(value)) = (field(declarator, "name"), field(declarator, "value"))
+                else {
                     continue;
                 };
                 let fits = value.kind() == "member_expression"

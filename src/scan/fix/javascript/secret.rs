@@ -9,7 +9,10 @@ use tree_sitter::Node;
 ///
 /// # Errors
 /// When the secret stands where no value can be put.
-pub(crate) fn from_environment<'t>(js: &Js<'t>, literal: Node<'t>) -> Result<(Vec<TextEdit>, String), String> {
+pub(crate) fn from_environment<'t>(
+    js: &Js<'t>,
+    literal: Node<'t>,
+) -> Result<(Vec<TextEdit>, String), String> {
     let secret = js.string(literal).ok_or("the secret is not a plain text")?;
     // `process.env.X || 'secret'`: the fallback goes.
     let fallback = literal.parent().filter(|p| {
@@ -29,8 +32,9 @@ pub(crate) fn from_environment<'t>(js: &Js<'t>, literal: Node<'t>) -> Result<(Ve
         .parent()
         .filter(|p| p.kind() == "variable_declarator")
         .filter(|p| field(*p, "name").is_some_and(|name| name.kind() == "identifier"));
-    let top = declarator
-        .and_then(|d| statement_of(d).filter(|s| s.parent().is_some_and(|p| p.kind() == "program")).map(|s| (d, s)));
+    let top = declarator.and_then(|d| {
+        statement_of(d).filter(|s| s.parent().is_some_and(|p| p.kind() == "program")).map(|s| (d, s))
+    });
     let mut edits = Vec::new();
     let local = match top {
         Some((declarator, statement)) => {
@@ -66,7 +70,10 @@ pub(crate) fn from_environment<'t>(js: &Js<'t>, literal: Node<'t>) -> Result<(Ve
     walk(js.root, &mut |node| {
         let same = node.kind() == "string" && node != literal && js.string(node).as_deref() == Some(&secret);
         let in_import = node.parent().is_some_and(|p| p.kind().starts_with("import"));
-        if same && !in_import && !(value.start_byte() <= node.start_byte() && node.end_byte() <= value.end_byte()) {
+        if same
+            && !in_import
+            && !(value.start_byte() <= node.start_byte() && node.end_byte() <= value.end_byte())
+        {
             edits.push(replace(node, local.clone()));
         }
     });
@@ -159,7 +166,9 @@ fn variable_name(js: &Js<'_>, literal: Node<'_>) -> String {
                 }
             }
             "pair" | "public_field_definition" | "field_definition" if key.is_empty() && !settled => {
-                let name = field(parent, "key").or_else(|| field(parent, "name")).or_else(|| field(parent, "property"));
+                let name = field(parent, "key")
+                    .or_else(|| field(parent, "name"))
+                    .or_else(|| field(parent, "property"));
                 key = text_of(js, name).trim_matches(['\'', '"']).to_owned();
             }
             "pair" => around.push(text_of(js, field(parent, "key"))),
@@ -178,7 +187,17 @@ fn variable_name(js: &Js<'_>, literal: Node<'_>) -> String {
     let name = snake(&key);
     let generic = matches!(
         name.as_str(),
-        "" | "SECRET" | "KEY" | "PASSWORD" | "PASS" | "PWD" | "TOKEN" | "SECRETS" | "KEYS" | "SECRET_KEY" | "SECRET_OR_KEY" | "PASSPHRASE"
+        "" | "SECRET"
+            | "KEY"
+            | "PASSWORD"
+            | "PASS"
+            | "PWD"
+            | "TOKEN"
+            | "SECRETS"
+            | "KEYS"
+            | "SECRET_KEY"
+            | "SECRET_OR_KEY"
+            | "PASSPHRASE"
     );
     if !generic {
         return name;
@@ -187,8 +206,18 @@ fn variable_name(js: &Js<'_>, literal: Node<'_>) -> String {
     let file = js.src.to_ascii_lowercase();
     let owner = if kind == "PASSWORD" {
         let mail = around.contains("mail") || around.contains("transport") || around.contains("smtp");
-        if mail { "SMTP" } else if around.contains("redis") { "REDIS" } else { "DB" }
-    } else if around.contains("jwt") || around.contains("sign") || around.contains("verify") || around.contains("strategy") {
+        if mail {
+            "SMTP"
+        } else if around.contains("redis") {
+            "REDIS"
+        } else {
+            "DB"
+        }
+    } else if around.contains("jwt")
+        || around.contains("sign")
+        || around.contains("verify")
+        || around.contains("strategy")
+    {
         "JWT"
     } else if around.contains("session") {
         "SESSION"
@@ -205,7 +234,11 @@ fn variable_name(js: &Js<'_>, literal: Node<'_>) -> String {
     } else if name.is_empty() {
         "APP"
     } else {
-        return if name == "SECRET" || name == "KEY" || name == "TOKEN" { format!("APP_{name}") } else { name };
+        return if name == "SECRET" || name == "KEY" || name == "TOKEN" {
+            format!("APP_{name}")
+        } else {
+            name
+        };
     };
     format!("{owner}_{kind}")
 }

@@ -214,6 +214,11 @@ pub(crate) fn parameter_names(params: &[Param<'_>], js: &Js<'_>, taken: &[String
 
 /// Whether a template operand has a value in it that is not bound.
 pub(crate) fn keeps_values(reading: &Reading<'_, '_>) -> bool {
-    reading.buildings.iter().flat_map(|b| &b.operands).flat_map(|o| &o.pieces).any(|p| matches!(p, Piece::Hole(_)))
+    reading
+        .buildings
+        .iter()
+        .flat_map(|b| &b.operands)
+        .flat_map(|o| &o.pieces)
+        .any(|p| matches!(p, Piece::Hole(_)))
         && reading.out.iter().any(|out| matches!(out.new, New::Keep(_)))
 }
