@@ -139,6 +139,13 @@ impl<'t> Js<'t> {
             match parent.kind() {
                 "program" | "statement_block" | "switch_case" | "switch_default" => {
                     let indent = self.indent(at);
+                    let line =
+                        self.src.get(..at.start_byte()).and_then(|b| b.rfind('\n')).map_or(0, |b| b + 1);
+                    if line + indent.len() != at.start_byte() {
+                        // A block on one line stays on one line.
+                        let text = lines.iter().map(|line| format!("{} ", line.trim())).collect::<String>();
+                        return Some(vec![super::imports::insert(at.start_byte(), text)]);
+                    }
                     let text = lines.iter().map(|line| format!("{line}{end}{indent}")).collect::<String>();
                     return Some(vec![super::imports::insert(at.start_byte(), text)]);
                 }
