@@ -58,7 +58,7 @@ impl House {
     }
 
     async fn run(&self, command: &str) -> Done {
-        self.run_for(command, Duration::from_secs(60)).await
+        self.run_for(command, Duration::from_mins(1)).await
     }
 
     async fn run_for(&self, command: &str, timeout: Duration) -> Done {
@@ -218,7 +218,7 @@ async fn ends_the_whole_tree_when_cancelled() {
         let watch = quiet();
         let cancel = watch.cancel.clone();
         let command = format!("sleep {mark} & sleep {mark}");
-        let job = Job { command, workdir: house.root.clone(), timeout: Duration::from_secs(60) };
+        let job = Job { command, workdir: house.root.clone(), timeout: Duration::from_mins(1) };
         let sandbox = house.sandbox.clone();
         let task = tokio::spawn(async move { sandbox.run(job, watch).await });
         tokio::time::sleep(Duration::from_millis(400)).await;
@@ -236,7 +236,7 @@ async fn ends_the_whole_tree_when_the_call_is_dropped() {
         let job = Job {
             command: format!("sleep {mark} & sleep {mark}"),
             workdir: house.root.clone(),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
         };
         let sandbox = house.sandbox.clone();
         let task = tokio::spawn(async move { sandbox.run(job, quiet()).await });
@@ -391,6 +391,30 @@ async fn keeps_hooks_config_and_settings_as_they_are() {
     assert_eq!(std::fs::read_to_string(house.root.join(".git/config")).unwrap(), config);
     assert!(!house.root.join(".git/hooks/pre-commit").exists());
     assert!(house.root.join(".agent/settings.toml").exists());
+}
+
+#[tokio::test]
+async fn puts_settings_aside_that_a_command_creates() {
+    for house in walled() {
+        if !has("git") {
+            return;
+        }
+        house.file("a.txt", "a\n");
+        init_repository(&house.root);
+        let config = std::fs::read_to_string(house.root.join(".git/config")).unwrap();
+        let done = house
+            .run(
+                "mkdir .claude; echo x > .claude/settings.json; echo /x > .git/commondir; echo x > .git/config.worktree; \
+                 echo x > .git/hooks/pre-push; echo '[core] fsmonitor = x' >> .git/config; echo fine > fine",
+            )
+            .await;
+        for path in [".claude", ".git/commondir", ".git/config.worktree", ".git/hooks/pre-push"] {
+            assert!(!house.root.join(path).exists(), "{path}: {done:?}");
+        }
+        assert_eq!(std::fs::read_to_string(house.root.join(".git/config")).unwrap(), config);
+        assert!(house.root.join("fine").exists());
+        assert!(done.denials.iter().any(|denial| denial.contains(".claude")), "{:?}", done.denials);
+    }
 }
 
 #[tokio::test]

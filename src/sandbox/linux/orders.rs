@@ -74,7 +74,14 @@ const HIDDEN: [(&str, &str); 12] = [
 ];
 
 /// Secrets of the machine, which the modes alone do not hide from root's uid.
-pub(super) const MACHINE_SECRETS: [&str; 13] = [
+pub(super) const MACHINE_SECRETS: [&str; 20] = [
+    "/etc/letsencrypt",
+    "/etc/wireguard",
+    "/etc/openvpn",
+    "/etc/NetworkManager",
+    "/etc/pki/tls/private",
+    "/var/backups",
+    "/var/lib/NetworkManager",
     "/etc/shadow",
     "/etc/shadow-",
     "/etc/gshadow",
@@ -283,6 +290,25 @@ impl Site {
         self.home.as_deref()
     }
 
+    /// Sockets of the host that are seen in the tree: neither a read-only mount nor Landlock before its ninth
+    /// version stops a connection to them.
+    fn sockets(&self) -> Vec<PathBuf> {
+        let list = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
+        let paths = list
+            .lines()
+            .filter_map(|line| line.split_whitespace().nth(7))
+            .filter(|path| path.starts_with('/'));
+        let mut paths: Vec<PathBuf> = paths.map(PathBuf::from).collect();
+        paths.retain(|path| {
+            !path.starts_with(&self.workspace)
+                && !self.hide.iter().any(|(folder, _)| path.starts_with(folder))
+                && path.exists()
+        });
+        paths.sort();
+        paths.dedup();
+        paths
+    }
+
     /// Orders for one command. `private` is where a command without its own mounts may write.
     pub(super) fn orders(
         &self,
@@ -304,12 +330,13 @@ impl Site {
             Height::Landlock => {
                 readable.extend(SYSTEM.iter().map(PathBuf::from));
                 readable.extend(settings());
-                readable.extend(self.keep.iter().cloned());
+                readable.extend(self.keep.iter().flat_map(|path| around(path, &self.blank)));
                 writable.extend(private.map(Path::to_owned));
             }
         }
         let mut blank = self.blank.clone();
         blank.extend(seen.secrets);
+        blank.extend(self.sockets());
         Orders {
             height,
             shell,
@@ -327,6 +354,18 @@ impl Site {
             writable,
         }
     }
+}
+
+/// A folder without the closed paths in it, entry by entry, since an allow list has no exceptions.
+fn around(path: &Path, closed: &[PathBuf]) -> Vec<PathBuf> {
+    if closed.iter().any(|secret| secret == path) {
+        return Vec::new();
+    }
+    if !closed.iter().any(|secret| secret.starts_with(path) && secret.exists()) {
+        return vec![path.to_owned()];
+    }
+    let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
+    entries.flatten().flat_map(|entry| around(&entry.path(), closed)).collect()
 }
 
 /// `/etc` without the machine's secrets, entry by entry, since an allow list has no exceptions.

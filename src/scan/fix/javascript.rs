@@ -20,13 +20,13 @@ mod secret_tests;
 mod sql;
 mod sql_grow;
 mod sql_pass;
-mod sql_place;
+pub(super) mod sql_place;
 mod sql_render;
 mod sql_text;
 #[cfg(test)]
 mod sql_tests;
 mod syntax;
-mod words;
+pub(super) mod words;
 
 use super::{Draft, Fixer, Site};
 use crate::finding::Tier;

@@ -227,6 +227,7 @@ fn in_import(node: Node<'_>) -> bool {
     while let Some(here) = at {
         match here.kind() {
             "import_statement" => return true,
+            "variable_declarator" => return field(here, "name") == Some(node),
             "object_pattern" => return true,
             "arguments" | "statement_block" => return false,
             _ => at = here.parent(),

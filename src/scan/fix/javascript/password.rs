@@ -289,7 +289,9 @@ impl<'j, 't> Plan<'j, 't> {
         if js.text(hash.password) != parameter {
             return Err("the hashing function changes the password first".into());
         }
-        let binding = js.binding(name, function).ok_or("the hashing function's name is not found")?;
+        let binding = js
+            .binding(name, function)
+            .ok_or("the hashing function is used outside this file; change both sides together")?;
         for usage in js.uses(name, js.root, binding.ident) {
             let call = usage
                 .parent()

@@ -24,7 +24,10 @@ pub(crate) fn from_environment<'t>(
     let variable = fallback
         .and_then(|f| field(f, "left"))
         .and_then(|left| js.text(left).strip_prefix("process.env."))
-        .map_or_else(|| variable_name(js, literal), str::to_owned);
+        .map_or_else(|| unused_variable(js, variable_name(js, literal)), str::to_owned);
+    if fallback.is_none() && is_record(literal) {
+        return Err("the secret stands in a list of records; take sample data out of the code".into());
+    }
     let declarator = value
         .parent()
         .filter(|p| p.kind() == "variable_declarator")
@@ -74,6 +77,26 @@ pub(crate) fn from_environment<'t>(
     });
     edits.sort_by_key(|edit| (edit.start, edit.end));
     Ok((edits, variable))
+}
+
+/// Another secret of the file may have the name already.
+fn unused_variable(js: &Js<'_>, wish: String) -> String {
+    let taken = |name: &str| {
+        js.src.match_indices(name).any(|(at, _)| {
+            let after = js.src[at + name.len()..].chars().next();
+            js.src[..at].ends_with("process.env.") && !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
+        }) || js.src.contains(&format!("requireEnv('{name}')"))
+    };
+    if !taken(&wish) {
+        return wish;
+    }
+    (2..).map(|n| format!("{wish}_{n}")).find(|name| !taken(name)).unwrap_or(wish)
+}
+
+/// Whether a literal is a field of an object in a list.
+fn is_record(literal: Node<'_>) -> bool {
+    let object = literal.parent().filter(|p| p.kind() == "pair").and_then(|p| p.parent());
+    object.and_then(|o| o.parent()).is_some_and(|list| list.kind() == "array")
 }
 
 fn read(js: &Js<'_>, variable: &str) -> String {

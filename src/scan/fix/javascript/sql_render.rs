@@ -76,7 +76,10 @@ pub(crate) fn render(
             let preferred = operands[*first..=*last]
                 .iter()
                 .find(|o| o.node.kind() == "string")
-                .and_then(|o| js.text(o.node).chars().next())
+                .map(|o| js.text(o.node))
+                // `"… '" + x + "'"` was set in the other quotes only for the quotes inside.
+                .filter(|text| text.starts_with(js.quote()) || !text.contains(js.quote()))
+                .and_then(|text| text.chars().next())
                 .unwrap_or_else(|| js.quote());
             let code = write_group(items, template, preferred);
             if code.is_empty() && groups.len() > 1 {

@@ -13,7 +13,7 @@ pub(crate) struct Word<'t> {
 }
 
 /// Programs whose options end at `--`, so that a value cannot become one.
-const ENDS_OPTIONS: &[&str] = &[
+pub(crate) const ENDS_OPTIONS: &[&str] = &[
     "ls",
     "cat",
     "wc",
@@ -55,7 +55,7 @@ const ENDS_OPTIONS: &[&str] = &[
 ];
 
 /// Words only a shell knows.
-const BUILT_IN: &[&str] = &[
+pub(crate) const BUILT_IN: &[&str] = &[
     "cd", "source", ".", "export", "alias", "set", "unset", "ulimit", "type", "exec", "eval", "if", "for",
     "while", "until", "case", "function", "time", "wait", "umask", "trap", "dir", "start", "copy", "del",
 ];
@@ -191,6 +191,32 @@ impl<'t> Word<'t> {
     }
 }
 
+/// Whether an option of one of these programs takes no value.
+fn is_flag(program: &str, option: &str) -> bool {
+    if let Some(long) = option.strip_prefix("--") {
+        return long.contains('=');
+    }
+    let takes = match program {
+        "head" | "tail" => "nc",
+        "grep" => "efmABC",
+        "ping" => "ciWwstIlQpTMm",
+        "du" => "dBtX",
+        "stat" => "cft",
+        "sort" => "ktoST",
+        "cut" => "dfbc",
+        "kill" => "sn",
+        "touch" => "dtr",
+        "mkdir" => "mZ",
+        "gzip" | "gunzip" => "S",
+        "od" => "AjNStw",
+        "cp" | "mv" | "ln" => "tS",
+        "ls" => "IwT",
+        "file" => "fFmPe",
+        _ => "",
+    };
+    option.len() > 1 && !option.ends_with(|c: char| takes.contains(c))
+}
+
 /// `list` of a hole `list.join(' ')`.
 fn spread<'t>(js: &Js<'t>, hole: Node<'t>) -> Option<Node<'t>> {
     let hole = bare(hole);
@@ -218,7 +244,9 @@ pub(crate) fn argument_list<'t>(js: &Js<'t>, words: &[Word<'t>]) -> (String, Str
             && !rest.iter().any(|word| matches!(word.parts.as_slice(), [Piece::Text(text)] if text == "--"))
             && !rest[*at..].iter().any(option)
             // `head -n ${count}`: the value belongs to the option before it.
-            && !at.checked_sub(1).and_then(|before| rest.get(before)).is_some_and(option)
+            && !at.checked_sub(1).and_then(|before| rest.get(before)).is_some_and(|word| {
+                option(word) && !matches!(word.parts.as_slice(), [Piece::Text(text)] if is_flag(name, text))
+            })
     });
     let mut codes: Vec<String> = Vec::new();
     for (at, word) in rest.iter().enumerate() {
