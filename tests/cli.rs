@@ -45,7 +45,6 @@ fn an_audit_is_handed_over() {
 
 #[test]
 fn a_result_comes_last_whatever_happens() {
-    let stage = Stage::empty();
     let cases: &[(&[&str], i32)] = &[
         (&["run", "fix the sql injection", "--yes"], 0),
         (&["run", "x", "--model", "openai/m"], 9),
@@ -57,6 +56,7 @@ fn a_result_comes_last_whatever_happens() {
         (&["fix", "  "], 2),
     ];
     for (args, code) in cases {
+        let stage = Stage::empty();
         let file = stage.home().join("result.json");
         let path = file.display().to_string();
         let run = stage

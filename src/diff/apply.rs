@@ -93,7 +93,7 @@ impl fmt::Display for PatchError {
                         );
                     }
                     Unplaced::Beyond { line, lines } => {
-                        return write!(f, "is for line {line}, but the file has {lines} lines");
+                        return write!(f, "is for line {line}, but the file ends at line {lines}");
                     }
                     Unplaced::Anchor(anchor, miss) => {
                         return write!(f, "has a context line `{anchor}` that cannot be placed: {miss}");
@@ -384,7 +384,7 @@ mod tests {
         check("--- f\n+++ f\n@@ -1,0 +2 @@\n+x\n", Ok("a\nx\nb\nc\n"));
         check("--- f\n+++ f\n@@ -0,0 +1 @@\n+x\n", Ok("x\na\nb\nc\n"));
         check("--- f\n+++ f\n@@ -2,3 +2,4 @@\n+x\n", Ok("a\nx\nb\nc\n"));
-        check("--- f\n+++ f\n@@ -9,0 +10 @@\n+x\n", Err("the file has 3 lines"));
+        check("--- f\n+++ f\n@@ -9,0 +10 @@\n+x\n", Err("the file ends at line 3"));
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(super) fn seek(hay: &Haystack<'_>, text: &str, chunk: &Chunk, floor: usize) 
     let unended = chunk.lines.iter().any(|line| line.unended && line.tag != super::Tag::Added);
     let ends = |line: usize| !(chunk.at_end || unended) || line + old.len() == hay.lines.len();
     if let (Some((line, _)), true) = (chunk.stated, chunk.anchors.is_empty()) {
-        // Where the content stands just where the header says, nothing else can be meant.
+        // Where the content stands right where the header says, nothing else can be meant.
         let line = line.saturating_sub(1);
         if ends(line) && hay.stands(&old, line) {
             return Ok(Seat { line, rung: Rung::Exact, shift: None });
@@ -65,6 +65,13 @@ pub(super) fn seek(hay: &Haystack<'_>, text: &str, chunk: &Chunk, floor: usize) 
             spots = within(hay, spots, &regions);
             if spots.is_empty() && elsewhere.is_empty() {
                 elsewhere = lines;
+            }
+        }
+        if let (Some(section), true) = (&chunk.section, spots.len() > 1) {
+            let stretch = narrow(hay, text, std::slice::from_ref(section)).unwrap_or_default();
+            let inside = within(hay, spots.clone(), &stretch);
+            if inside.len() == 1 {
+                spots = inside;
             }
         }
         if !spots.is_empty() {

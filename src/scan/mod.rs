@@ -1,4 +1,7 @@
 //! Rules and flow over syntax trees to findings with fixes.
+//!
+//! Files are read and lowered to one small tree (`lower`, `ir`), evaluated with the rules of their language
+//! (`flow`, `detect`, `rules`), and what is found becomes findings with proposed changes (`report`, `fix`).
 
 pub mod ir;
 pub mod pattern;
@@ -6,10 +9,16 @@ pub mod lower;
 pub mod project;
 pub mod rules;
 pub mod fix;
+mod detect;
 mod flow;
+mod gather;
+mod report;
+mod spread;
 
 use crate::finding::{Family, Finding, Severity};
 use crate::workspace::{Place, Workspace};
+use project::{Project, SourceFile};
+use std::sync::Arc;
 
 /// What to look for, and where.
 #[derive(Debug, Clone, Default)]
@@ -43,15 +52,35 @@ impl Scanner {
         Self {}
     }
 
-    /// Scans the workspace, in parallel, ignore files respected.
+    /// Scans the workspace, in parallel, ignore files respected. Test code and vendored code are left out
+    /// unless the filter's place lies in them. Calls are followed through the whole workspace also when only
+    /// a part of it is asked for.
     pub fn scan(&self, workspace: &Workspace, filter: &Filter) -> Scan {
-        let _ = (workspace, filter);
-        Scan::default()
+        let gathered = gather::gather(workspace, filter.beneath.as_ref());
+        let beneath = filter.beneath.as_ref().map_or(".", Place::as_str);
+        let is_wanted = |path: &str| {
+            beneath == "."
+                || path.strip_prefix(beneath).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let findings = report::findings(&gathered.project, &|finding| {
+            is_wanted(&finding.path)
+                && (filter.families.is_empty() || filter.families.contains(&finding.family))
+                && filter.severity.is_none_or(|least| finding.severity >= least)
+        });
+        let files = gathered.project.files.iter().filter(|file| is_wanted(&file.path)).count();
+        let skipped = gathered.skipped.into_iter().filter(|(path, _)| is_wanted(path)).collect();
+        Scan { findings, files, skipped }
     }
 
     /// Scans one text as if it stood at `path` (its ending chooses the language).
     pub fn scan_text(&self, path: &str, text: &str) -> Vec<Finding> {
-        let _ = (path, text);
-        Vec::new()
+        self.scan_texts(&[(path, text)])
+    }
+
+    /// Scans several texts as one project; none of them is left out for where it stands.
+    pub fn scan_texts(&self, files: &[(&str, &str)]) -> Vec<Finding> {
+        let parsed = spread::spread(files.len(), |at| SourceFile::parse(files[at].0, files[at].1.to_owned()));
+        let parsed = parsed.into_iter().flatten().flatten().map(Arc::new).collect();
+        report::findings(&Project::new(parsed), &|_| true)
     }
 }

@@ -13,6 +13,7 @@ pub mod edit;
 pub mod patch;
 pub mod bash;
 pub mod webfetch;
+pub mod scan;
 
 use crate::action::Action;
 use crate::message::Spec;
@@ -55,7 +56,9 @@ pub fn all() -> Vec<Box<dyn Tool>> {
         Box::new(edit::Edit),
         Box::new(patch::Patch),
         Box::new(bash::Bash::new()),
+        Box::new(bash::Bash::new()),
         Box::new(webfetch::WebFetch::new()),
+        Box::new(scan::Scan),
     ]
 }
 

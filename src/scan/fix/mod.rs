@@ -1,15 +1,17 @@
 //! From a hit to the change that closes it, or to the reason why none is safe.
 //!
 //! A fixer is a function of a [`Site`]. It reads the tree, answers with byte edits against the file's text, or
-//! declines with a sentence. It never judges itself: [`propose`] adds the imports, applies the edits, parses
-//! again and scans again, and drops a draft that does not hold.
+//! declines with a sentence. It never judges itself: [`settle`] adds the imports, and the report applies the
+//! edits, parses again and scans again, and drops a draft that does not hold.
 
+mod imports;
 mod javascript;
+mod python;
 
 use super::ir::{At, Block, Expr, Function};
 use super::project::{Project, SourceFile};
 use super::rules::{FixSpec, Rule, Source};
-use crate::finding::{TextEdit, Tier};
+use crate::finding::{Fix, TextEdit, Tier};
 
 /// Everything a fixer may look at.
 pub struct Site<'a> {
@@ -83,7 +85,20 @@ pub type Fixer = for<'a> fn(&Site<'a>) -> Result<Draft, String>;
 
 /// The fixer of a name in a rule file.
 pub fn named(name: &str) -> Option<Fixer> {
-    javascript::named(name)
+    python::named(name).or_else(|| javascript::named(name))
+}
+
+/// A draft with its imports as one list of edits, in order.
+pub fn settle(file: &SourceFile, draft: Draft) -> Result<Fix, String> {
+    let mut edits = draft.edits;
+    if !draft.imports.is_empty() {
+        edits.extend(imports::edits(file, &draft.imports)?);
+    }
+    edits.sort_by_key(|edit| (edit.start, edit.end));
+    if edits.windows(2).any(|pair| pair[1].start < pair[0].end) {
+        return Err("the edits of the fix overlap".to_owned());
+    }
+    Ok(Fix { tier: draft.tier.unwrap_or(Tier::A), summary: draft.summary, by_hand: draft.by_hand, edits })
 }
 
 impl<'a> Site<'a> {

@@ -3,7 +3,7 @@
 use super::value::{Callable, Kinds, Known, Shape, Value};
 use super::{Engine, Frame};
 use crate::scan::ir::{Call, Catch, Expr, ExprKind, StmtKind};
-use crate::scan::rules::Kind;
+use crate::scan::rules::{Kind, Source};
 use std::rc::Rc;
 
 /// What a check proves.
@@ -47,6 +47,14 @@ impl<'a> Engine<'a> {
 
     /// Narrows variables by a condition that held (or did not).
     pub(super) fn narrow(&mut self, frame: &mut Frame<'a>, test: &'a Expr, held: bool) {
+        if asks_environment(test) {
+            // Either branch is written with the kind of environment in mind.
+            for value in frame.vars.values_mut() {
+                if value.taints.iter().any(|taint| taint.source == Source::Exception) {
+                    value.clear(Kinds::of(&[Kind::Disclosure]));
+                }
+            }
+        }
         match &test.kind {
             ExprKind::Unary { op, operand } if op == "not" || op == "!" => self.narrow(frame, operand, !held),
             ExprKind::Binary { op, left, right } if (op == "and" || op == "&&") == held && is_logic(op) => {
@@ -55,6 +63,12 @@ impl<'a> Engine<'a> {
             }
             ExprKind::Binary { op, left, right } => self.narrow_comparison(frame, op, left, right, held),
             ExprKind::Call(call) => self.narrow_call(frame, call, held),
+            // `err.isJoi`, `err.expose`
+            ExprKind::Member { object, name, .. }
+                if held && matches!(name.as_str(), "isJoi" | "expose" | "isOperational" | "isPublic") =>
+            {
+                self.prove(frame, object, Proof::Safe(Kinds::of(&[Kind::Disclosure])));
+            }
             ExprKind::Assign { value, .. } => self.narrow(frame, value, held),
             ExprKind::Other(children) if held => {
                 // `1 <= x <= 9` and the like: nothing that we need.
@@ -72,6 +86,11 @@ impl<'a> Engine<'a> {
         right: &'a Expr,
         held: bool,
     ) {
+        if op == "instanceof" && held {
+            // A class of errors that was asked for has texts that are meant to be read.
+            self.prove(frame, left, Proof::Safe(Kinds::of(&[Kind::Disclosure])));
+            return;
+        }
         let positive = match op {
             "==" | "===" | "in" | "is" => held,
             "!=" | "!==" | "not in" | "is not" => !held,
@@ -133,6 +152,13 @@ impl<'a> Engine<'a> {
                 continue;
             }
             let value = self.quiet_value(frame, other);
+            if value.constant
+                && let ExprKind::Member { object, name, .. } = &one.kind
+                && matches!(name.as_str(), "name" | "type" | "kind")
+            {
+                // `err.name === 'ValidationError'`
+                self.prove(frame, object, Proof::Safe(Kinds::of(&[Kind::Disclosure])));
+            }
             if value.constant && !matches!(value.known, Some(Known::Null)) {
                 self.prove(frame, one, Proof::Safe(Kinds::of(&[Kind::All])));
             }
@@ -471,6 +497,20 @@ impl<'a> Engine<'a> {
                     )
             })
     }
+}
+
+/// Whether a condition asks for the kind of environment: `process.env.NODE_ENV === 'production'`.
+fn asks_environment(test: &Expr) -> bool {
+    let mut asks = false;
+    test.walk(&mut |part| match &part.kind {
+        ExprKind::Member { name, .. } => asks |= name == "NODE_ENV",
+        ExprKind::Call(call) => {
+            let get = matches!(&call.callee.kind, ExprKind::Member { name, .. } if name == "get");
+            asks |= get && call.position(0).and_then(|arg| arg.value.as_text()).as_deref() == Some("env");
+        }
+        _ => {}
+    });
+    asks
 }
 
 fn is_logic(op: &str) -> bool {

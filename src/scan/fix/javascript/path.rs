@@ -33,7 +33,9 @@ pub(crate) fn contain<'t>(js: &Js<'t>, call: Node<'t>, argument: Node<'t>) -> Re
         return Err("the path is used inside a list callback, where the check cannot end the request".into());
     }
     let arguments = js.arguments(call);
-    if let (None, Some(value), "sendFile", 1) = (named_path, &joined.value, js.callee_name(call), arguments.len()) {
+    if let (None, Some(value), "sendFile", 1) =
+        (named_path, &joined.value, js.callee_name(call), arguments.len())
+    {
         return Ok(vec![replace(argument, format!("{value}, {{ root: {} }}", joined.folder))]);
     }
     let mut edits = joined.edits.clone();
@@ -91,7 +93,8 @@ fn line_end(js: &Js<'_>) -> &'static str {
 /// The one value a path's name was declared with, and the declaring name.
 fn defined_path<'t>(js: &Js<'t>, name: Node<'t>) -> Option<(Node<'t>, Node<'t>)> {
     let binding = js.binding(js.text(name), name)?;
-    let once = matches!(binding.how, How::Const | How::Let) && js.writes(js.text(name), binding.scope).is_empty();
+    let once =
+        matches!(binding.how, How::Const | How::Let) && js.writes(js.text(name), binding.scope).is_empty();
     let value = binding.value.map(bare).filter(|_| once)?;
     Some((value, binding.ident))
 }
@@ -109,7 +112,12 @@ fn read_path<'t>(js: &Js<'t>, node: Node<'t>) -> Result<Joined, String> {
     if method == "normalize" {
         if let Some(inner) = js.arguments(node).first() {
             let joined = read_path(js, bare(*inner))?;
-            return Ok(Joined { whole: format!("{module}.resolve({})", js.text(*inner)), unchanged: false, value: None, ..joined });
+            return Ok(Joined {
+                whole: format!("{module}.resolve({})", js.text(*inner)),
+                unchanged: false,
+                value: None,
+                ..joined
+            });
         }
     }
     if matches!(method, "join" | "resolve") && is_path_call(js, node) {
@@ -132,10 +140,17 @@ fn read_path<'t>(js: &Js<'t>, node: Node<'t>) -> Result<Joined, String> {
             format!("{function}({})", words.join(", "))
         };
         let absolute = method == "resolve" || is_absolute(js, parts[0], 4);
-        let whole = if absolute { js.text(node).to_owned() } else { format!("{module}.resolve({})", js.text(node)) };
+        let whole =
+            if absolute { js.text(node).to_owned() } else { format!("{module}.resolve({})", js.text(node)) };
         // `root` takes a path below it; what `resolve` does with an absolute one would be lost.
         let value = parts.get(fixed).filter(|_| parts.len() == fixed + 1 && absolute);
-        return Ok(Joined { folder, whole, unchanged: absolute, value: value.map(|v| js.text(*v).to_owned()), edits });
+        return Ok(Joined {
+            folder,
+            whole,
+            unchanged: absolute,
+            value: value.map(|v| js.text(*v).to_owned()),
+            edits,
+        });
     }
     if js.is_building(node) {
         let folder = leading_folder(js, node).ok_or(no_folder)?;
@@ -150,7 +165,8 @@ fn is_path_call<'t>(js: &Js<'t>, node: Node<'t>) -> bool {
     match js.receiver(node) {
         Some(receiver) => {
             let text = js.text(receiver);
-            known.whole == Some(text) || matches!(text, "path" | "path.posix" | "require('path')" | "require(\"path\")")
+            known.whole == Some(text)
+                || matches!(text, "path" | "path.posix" | "require('path')" | "require(\"path\")")
         }
         None => known.members.iter().any(|(_, local)| *local == js.callee_name(node)),
     }
@@ -177,17 +193,20 @@ fn is_own<'t>(js: &Js<'t>, node: Node<'t>, depth: usize) -> bool {
         "identifier" => js.binding(text, node).is_some_and(|binding| match binding.how {
             How::Import => true,
             How::Const | How::Let => {
-                js.writes(text, binding.scope).is_empty() && binding.value.is_some_and(|value| is_own(js, value, depth))
+                js.writes(text, binding.scope).is_empty()
+                    && binding.value.is_some_and(|value| is_own(js, value, depth))
             }
             How::Taken => binding.value.is_some_and(|value| js.text(value).starts_with("require(")),
             _ => false,
         }),
         "call_expression" => {
-            (is_path_call(js, node) || matches!(js.callee_name(node), "require" | "fileURLToPath" | "dirname"))
+            (is_path_call(js, node)
+                || matches!(js.callee_name(node), "require" | "fileURLToPath" | "dirname"))
                 && js.arguments(node).into_iter().all(|argument| is_own(js, argument, depth))
         }
         "member_expression" => {
-            text.starts_with("import.meta.") || field(node, "object").is_some_and(|object| is_own(js, object, depth))
+            text.starts_with("import.meta.")
+                || field(node, "object").is_some_and(|object| is_own(js, object, depth))
         }
         "binary_expression" => [field(node, "left"), field(node, "right")]
             .into_iter()
@@ -246,7 +265,10 @@ fn is_normal<'t>(js: &Js<'t>, node: Node<'t>, depth: usize) -> bool {
             js.callee_name(node) == "resolve"
                 || js.callee_name(node) == "join"
                     && is_absolute(js, node, 4)
-                    && js.arguments(node).last().is_some_and(|last| js.string(*last).is_some_and(|t| !t.ends_with('/')))
+                    && js
+                        .arguments(node)
+                        .last()
+                        .is_some_and(|last| js.string(*last).is_some_and(|t| !t.ends_with('/')))
         }
         _ => false,
     }

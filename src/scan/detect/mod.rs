@@ -1,0 +1,34 @@
+//! Checks that are no flow from a source to a sink: written in Rust, named in rule files.
+
+mod javascript;
+mod secret;
+
+use super::ir::{Expr, Function};
+use super::project::Project;
+use super::rules::Rule;
+
+/// What a detector found.
+#[derive(Debug, Clone)]
+pub struct Found<'a> {
+    /// What is wrong: what the finding points at.
+    pub expr: &'a Expr,
+    /// The part the fix is about; often the same.
+    pub argument: &'a Expr,
+    /// Enclosing functions, outermost first.
+    pub functions: Vec<&'a Function>,
+    /// A few words for the flow's only step.
+    pub note: String,
+    /// What is called or assigned, for fixers.
+    pub callee: String,
+}
+
+/// A detector: looks at one file of a project.
+pub type Detector = for<'a> fn(&'a Project, usize, &'static Rule) -> Vec<Found<'a>>;
+
+/// The detector of a name in a rule file.
+pub fn named(name: &str) -> Option<Detector> {
+    match name {
+        "secret" => Some(secret::find),
+        _ => javascript::named(name),
+    }
+}
