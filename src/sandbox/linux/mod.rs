@@ -7,6 +7,7 @@ mod firsts;
 mod lock;
 mod mounts;
 mod orders;
+mod site;
 mod survey;
 mod sys;
 
@@ -17,7 +18,8 @@ use super::drive::{Ender, drive};
 use super::{Done, Exit, Job, Level, Sandbox, SandboxError, Watch, environment, logs_below};
 use firsts::Firsts;
 use futures_util::future::BoxFuture;
-use orders::{Height, Orders, Report, Site};
+use orders::{Height, Orders, Report};
+use site::Site;
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
