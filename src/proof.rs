@@ -262,7 +262,8 @@ fn places(findings: &[&Finding]) -> String {
 
 /// The last lines of an output that say something, joined.
 fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| line.contains(char::is_alphanumeric)).collect();
+    let lines: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| line.contains(char::is_alphanumeric)).collect();
     lines[lines.len().saturating_sub(count)..].join(" | ")
 }
 
