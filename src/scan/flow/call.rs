@@ -129,7 +129,9 @@ impl<'a> Engine<'a> {
     fn callee_path(callee: &Value<'a>, call: &Call) -> String {
         match (&callee.path, &call.callee.kind) {
             (Some(path), _) => path.to_string(),
-            (None, ExprKind::Member { name, .. }) => format!("?.{name}"),
+            (None, ExprKind::Member { name, .. }) => {
+                call.callee.dotted().unwrap_or_else(|| format!("?.{name}"))
+            }
             (None, ExprKind::Name(name)) => name.clone(),
             _ => "?".to_owned(),
         }

@@ -190,6 +190,7 @@ fn danger(rule: &Rule, sink: &Sink, value: &Value<'_>) -> Option<Danger> {
     match found {
         Some(taint) => Some(Danger::Taint(taint)),
         None if rule.sources.contains(&Source::Any) && !value.constant => Some(Danger::NotConstant),
+        None if rule.sources.contains(&Source::Always) => Some(Danger::NotConstant),
         None => None,
     }
 }
