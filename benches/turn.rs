@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench turn`: compare `agent` with `bare`; both talk to the same scripted model on loopback.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so loudly")]
+
 #[path = "../tests/house/mod.rs"]
 mod house;
 

@@ -52,22 +52,33 @@ fn every_example_is_found_or_silent_and_fixed_as_it_says() {
             let found = of_rule(rule, path, &example.code);
             check(&mut problems, !found.is_empty(), || format!("{name}: not found\n{}", example.code));
             if let Some(words) = &example.declines {
-                let reasons: Vec<String> = found.iter().filter_map(|finding| finding.why_no_fix.clone()).collect();
+                let reasons: Vec<String> =
+                    found.iter().filter_map(|finding| finding.why_no_fix.clone()).collect();
                 check(&mut problems, reasons.iter().any(|reason| reason.contains(words)), || {
                     format!("{name}: should decline with `{words}`, says {reasons:?}")
                 });
-                check(&mut problems, fix_all(rule, path, &example.code) == example.code, || format!("{name}: is edited"));
+                check(&mut problems, fix_all(rule, path, &example.code) == example.code, || {
+                    format!("{name}: is edited")
+                });
             }
             if let Some(fixed) = &example.fixed {
                 let text = fix_all(rule, path, &example.code);
-                let reasons: Vec<String> = found.iter().filter_map(|finding| finding.why_no_fix.clone()).collect();
+                let reasons: Vec<String> =
+                    found.iter().filter_map(|finding| finding.why_no_fix.clone()).collect();
                 check(&mut problems, text == *fixed, || {
-                    format!("{name}: fix differs {reasons:?}\n{}", agent::diff::unified(path, Some(fixed), Some(&text)))
+                    format!(
+                        "{name}: fix differs {reasons:?}\n{}",
+                        agent::diff::unified(path, Some(fixed), Some(&text))
+                    )
                 });
                 let left = of_rule(rule, path, fixed);
-                check(&mut problems, left.is_empty(), || format!("{name}: still found after the fix: {left:?}"));
+                check(&mut problems, left.is_empty(), || {
+                    format!("{name}: still found after the fix: {left:?}")
+                });
                 let parsed = SourceFile::parse(path, fixed.clone()).expect("parses");
-                check(&mut problems, parsed.module.errors == 0, || format!("{name}: the fixed text does not parse"));
+                check(&mut problems, parsed.module.errors == 0, || {
+                    format!("{name}: the fixed text does not parse")
+                });
             }
         }
         for (at, example) in rule.examples.safe.iter().enumerate() {
@@ -77,7 +88,12 @@ fn every_example_is_found_or_silent_and_fixed_as_it_says() {
             };
             let found = of_rule(rule, path, code);
             check(&mut problems, found.is_empty(), || {
-                format!("{} safe {}: found {:?}\n{code}", rule.id, at + 1, found.iter().map(|f| (f.span.line, &f.flow)).collect::<Vec<_>>())
+                format!(
+                    "{} safe {}: found {:?}\n{code}",
+                    rule.id,
+                    at + 1,
+                    found.iter().map(|f| (f.span.line, &f.flow)).collect::<Vec<_>>()
+                )
             });
         }
     }

@@ -58,7 +58,7 @@ impl House {
     }
 
     async fn run(&self, command: &str) -> Done {
-        self.run_for(command, Duration::from_secs(60)).await
+        self.run_for(command, Duration::from_mins(1)).await
     }
 
     async fn run_for(&self, command: &str, timeout: Duration) -> Done {
@@ -123,8 +123,20 @@ fn is_alive(mark: &str) -> bool {
     })
 }
 
+async fn is_alive_soon(mark: &str) -> bool {
+    // Not the shell's own text: the program it started.
+    let mark = format!("sleep\0{mark}");
+    for _ in 0..500 {
+        if is_alive(&mark) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
 async fn is_gone_soon(mark: &str) -> bool {
-    for _ in 0..100 {
+    for _ in 0..500 {
         if !is_alive(mark) {
             return true;
         }
@@ -194,7 +206,7 @@ async fn closes_standard_input() {
     for house in everywhere() {
         let began = Instant::now();
         assert_eq!(house.works("cat; read line; echo done").await, "done\n");
-        assert!(began.elapsed() < Duration::from_secs(5));
+        assert!(began.elapsed() < Duration::from_secs(60));
     }
 }
 
@@ -206,7 +218,7 @@ async fn ends_the_whole_tree_at_the_limit() {
         let began = Instant::now();
         let done = house.run_for(&command, Duration::from_millis(400)).await;
         assert_eq!(done.exit, Exit::TimedOut);
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
         assert!(is_gone_soon(&mark).await, "a process of the tree goes on");
     }
 }
@@ -218,11 +230,10 @@ async fn ends_the_whole_tree_when_cancelled() {
         let watch = quiet();
         let cancel = watch.cancel.clone();
         let command = format!("sleep {mark} & sleep {mark}");
-        let job = Job { command, workdir: house.root.clone(), timeout: Duration::from_secs(60) };
+        let job = Job { command, workdir: house.root.clone(), timeout: Duration::from_mins(1) };
         let sandbox = house.sandbox.clone();
         let task = tokio::spawn(async move { sandbox.run(job, watch).await });
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        assert!(is_alive(&mark));
+        assert!(is_alive_soon(&mark).await, "the command has not started");
         cancel.cancel();
         assert_eq!(task.await.unwrap().unwrap().exit, Exit::Cancelled);
         assert!(is_gone_soon(&mark).await, "a process of the tree goes on");
@@ -236,12 +247,11 @@ async fn ends_the_whole_tree_when_the_call_is_dropped() {
         let job = Job {
             command: format!("sleep {mark} & sleep {mark}"),
             workdir: house.root.clone(),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
         };
         let sandbox = house.sandbox.clone();
         let task = tokio::spawn(async move { sandbox.run(job, quiet()).await });
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        assert!(is_alive(&mark));
+        assert!(is_alive_soon(&mark).await, "the command has not started");
         task.abort();
         assert!(is_gone_soon(&mark).await, "a process of the tree goes on");
     }
@@ -255,7 +265,7 @@ async fn ends_daemons_that_left_the_session() {
         let done =
             house.run(&format!("setsid nohup sleep {mark} & setsid sh -c 'sleep {mark} & ' ; echo ok")).await;
         assert_eq!(done.exit, Exit::Code(0));
-        assert!(began.elapsed() < Duration::from_secs(3));
+        assert!(began.elapsed() < Duration::from_secs(60));
         assert!(is_gone_soon(&mark).await, "a daemon goes on");
     }
 }
@@ -264,9 +274,9 @@ async fn ends_daemons_that_left_the_session() {
 async fn stops_reading_when_the_leader_has_ended_even_if_a_daemon_holds_the_pipe() {
     for house in everywhere() {
         let began = Instant::now();
-        let done = house.run("setsid sleep 5.31 & echo here").await;
+        let done = house.run("setsid sleep 30.31 & echo here").await;
         assert_eq!(done.output, "here\n");
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
     }
 }
 
@@ -274,7 +284,7 @@ async fn stops_reading_when_the_leader_has_ended_even_if_a_daemon_holds_the_pipe
 async fn bounds_endless_output() {
     for house in everywhere() {
         assert_eq!(house.works("yes | head -n 2").await, "y\ny\n");
-        let done = house.run_for("echo start; yes 0123456789abcdef", Duration::from_millis(700)).await;
+        let done = house.run_for("echo start; yes 0123456789abcdef", Duration::from_secs(2)).await;
         assert_eq!(done.exit, Exit::TimedOut);
         assert!(done.total > 100_000, "{}", done.total);
         assert!(done.output.len() < 60 * 1024, "{}", done.output.len());
@@ -391,6 +401,30 @@ async fn keeps_hooks_config_and_settings_as_they_are() {
     assert_eq!(std::fs::read_to_string(house.root.join(".git/config")).unwrap(), config);
     assert!(!house.root.join(".git/hooks/pre-commit").exists());
     assert!(house.root.join(".agent/settings.toml").exists());
+}
+
+#[tokio::test]
+async fn puts_settings_aside_that_a_command_creates() {
+    for house in walled() {
+        if !has("git") {
+            return;
+        }
+        house.file("a.txt", "a\n");
+        init_repository(&house.root);
+        let config = std::fs::read_to_string(house.root.join(".git/config")).unwrap();
+        let done = house
+            .run(
+                "mkdir .claude; echo x > .claude/settings.json; echo /x > .git/commondir; echo x > .git/config.worktree; \
+                 echo x > .git/hooks/pre-push; echo '[core] fsmonitor = x' >> .git/config; echo fine > fine",
+            )
+            .await;
+        for path in [".claude", ".git/commondir", ".git/config.worktree", ".git/hooks/pre-push"] {
+            assert!(!house.root.join(path).exists(), "{path}: {done:?}");
+        }
+        assert_eq!(std::fs::read_to_string(house.root.join(".git/config")).unwrap(), config);
+        assert!(house.root.join("fine").exists());
+        assert!(done.denials.iter().any(|denial| denial.contains(".claude")), "{:?}", done.denials);
+    }
 }
 
 #[tokio::test]
@@ -603,8 +637,9 @@ async fn runs_nothing_when_no_walls_can_be_had() {
 #[tokio::test]
 async fn refuses_a_workspace_that_contains_what_must_stay_hidden() {
     let program = Path::new(env!("CARGO_BIN_EXE_agent"));
+    let state = tempfile::tempdir().unwrap();
     for root in ["/", "/var"] {
-        let sandbox = open(Path::new(root), Path::new("/tmp/none"), program, Wish::Auto);
+        let sandbox = open(Path::new(root), state.path(), program, Wish::Auto);
         assert_eq!(sandbox.level().name, "none", "{root}");
         assert!(sandbox.level().missing[0].contains("hidden"), "{:?}", sandbox.level());
     }

@@ -52,7 +52,7 @@ pub(super) fn list(work: &WorkArgs) -> u8 {
     });
     match listed {
         Ok(sessions) if work.output_format == Format::Text => {
-            let lines: String = sessions
+            let lines: Vec<String> = sessions
                 .iter()
                 .map(|s| {
                     format!(
@@ -64,7 +64,11 @@ pub(super) fn list(work: &WorkArgs) -> u8 {
                     )
                 })
                 .collect();
-            say(if lines.is_empty() { "no sessions in this workspace\n" } else { &lines });
+            say(&if lines.is_empty() {
+                "no sessions in this workspace\n".to_owned()
+            } else {
+                lines.concat()
+            });
             0
         }
         Ok(sessions) => {

@@ -15,7 +15,8 @@ pub fn document(findings: &[Finding]) -> Value {
         }
     }
     let index_of = |rule: &str| rules.iter().position(|known| known.rule == rule).unwrap_or(0);
-    let results: Vec<Value> = findings.iter().map(|finding| result(finding, index_of(&finding.rule))).collect();
+    let results: Vec<Value> =
+        findings.iter().map(|finding| result(finding, index_of(&finding.rule))).collect();
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -123,7 +124,9 @@ fn encode(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => out.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
+                out.push(char::from(byte))
+            }
             other => {
                 out.push('%');
                 out.push_str(&format!("{other:02X}"));
@@ -184,7 +187,10 @@ mod tests {
         assert_eq!(result["level"], "error");
         let place = &result["locations"][0]["physicalLocation"];
         assert_eq!(place["artifactLocation"]["uri"], "a%20b/app.py");
-        assert_eq!(result["codeFlows"][0]["threadFlows"][0]["locations"][0]["location"]["message"]["text"], "enters");
+        assert_eq!(
+            result["codeFlows"][0]["threadFlows"][0]["locations"][0]["location"]["message"]["text"],
+            "enters"
+        );
         let replacement = &result["fixes"][0]["artifactChanges"][0]["replacements"][0];
         assert_eq!(replacement["deletedRegion"]["byteLength"], 4);
     }

@@ -295,8 +295,9 @@ impl Policy {
         }
         let listed = |pattern: &String| {
             let from = String::new();
-            let (pattern, except) = (pattern.clone(), Vec::new());
-            Rule { action: Kind::Fetch, pattern, except, effect: Effect::Allow, from }.covers_host(&host)
+            let effect = Effect::Allow;
+            Rule { action: Kind::Fetch, pattern: pattern.clone(), except: Vec::new(), effect, from }
+                .covers_host(&host)
         };
         let allowed = self.rule(Kind::Fetch, Effect::Allow, |rule| rule.covers_host(&host)).is_some();
         if allowed || self.hosts.iter().any(listed) {

@@ -237,6 +237,7 @@ impl Stream {
 mod tests {
     use super::*;
     use std::cell::RefCell;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn feed(pieces: &[&[u8]]) -> (Captured, String, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
@@ -277,7 +278,6 @@ mod tests {
             assert_eq!(done.total, all.len() as u64);
             let log = done.log.unwrap();
             assert_eq!(std::fs::read(&log).unwrap(), all, "chunks of {size}");
-            use std::os::unix::fs::PermissionsExt as _;
             assert_eq!(std::fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
             assert!(done.text.len() < HEAD + TAIL + 300);
             assert!(!done.text.contains(char::REPLACEMENT_CHARACTER));
@@ -288,7 +288,7 @@ mod tests {
                 .and_then(|(number, _)| number.parse().ok())
                 .unwrap();
             let note = done.text.lines().find(|line| line.starts_with('[')).unwrap();
-            let kept = done.text.len() - note.len() - 2 - if note.is_empty() { 1 } else { 0 };
+            let kept = done.text.len() - note.len() - 2;
             assert_eq!(cut + kept as u64, done.total);
         }
     }

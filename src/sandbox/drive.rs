@@ -100,12 +100,11 @@ pub(super) async fn drive<F: Future>(
         sides.talk = None;
         status = sides.within(HELPER, child.wait()).await.transpose()?;
     }
-    let status = match status {
-        Some(status) => status,
-        None => {
-            group.signal(Signal::KILL);
-            child.wait().await?
-        }
+    let status = if let Some(status) = status {
+        status
+    } else {
+        group.signal(Signal::KILL);
+        child.wait().await?
     };
     let took = began.elapsed();
     // Everything said so far is wanted; who still holds the pipe after that is not waited for.

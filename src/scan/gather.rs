@@ -13,8 +13,20 @@ const MAX_MEAN_LINE: usize = 1000;
 
 /// Folders that hold other people's code or what a build made.
 const VENDORED: &[&str] = &[
-    "node_modules", "site-packages", "vendor", "third_party", "venv", ".venv", "env", "dist", "build", "__pycache__",
-    ".tox", ".nox", "bower_components", "migrations",
+    "node_modules",
+    "site-packages",
+    "vendor",
+    "third_party",
+    "venv",
+    ".venv",
+    "env",
+    "dist",
+    "build",
+    "__pycache__",
+    ".tox",
+    ".nox",
+    "bower_components",
+    "migrations",
 ];
 
 /// Folders that hold tests.
@@ -41,6 +53,7 @@ pub(super) fn gather(workspace: &Workspace, beneath: Option<&Place>) -> Gathered
             Vec::new()
         }
     };
+    let beneath = beneath.filter(|place| place.as_str() != ".");
     let asked = beneath.map_or(".", Place::as_str);
     let mut places: Vec<Place> =
         root.iter().filter(|place| is_source(place.as_str(), asked)).cloned().collect();
@@ -155,7 +168,8 @@ fn package_json(text: &str) -> Vec<String> {
 /// The package's name at the beginning of a requirement.
 fn requirement(line: &str) -> Option<String> {
     let line = line.trim();
-    let end = line.find(|letter: char| !(letter.is_alphanumeric() || "-_.".contains(letter))).unwrap_or(line.len());
+    let end =
+        line.find(|letter: char| !(letter.is_alphanumeric() || "-_.".contains(letter))).unwrap_or(line.len());
     let name = line[..end].to_lowercase();
     let starts = name.starts_with(|letter: char| letter.is_alphabetic());
     starts.then_some(name)

@@ -84,14 +84,18 @@ fn hits_of(project: &Project, file: usize) -> Vec<Hit<'_>> {
 /// cause.
 fn merge(mut hits: Vec<Hit<'_>>) -> Vec<Hit<'_>> {
     hits.sort_by(|left, right| {
-        let key = |hit: &Hit<'_>| (hit.file, hit.expr.at.start, std::cmp::Reverse(hit.expr.at.end), hit.rule.id.clone());
+        let key = |hit: &Hit<'_>| {
+            (hit.file, hit.expr.at.start, std::cmp::Reverse(hit.expr.at.end), hit.rule.id.clone())
+        };
         key(left).cmp(&key(right)).then(left.source.cmp(&right.source)).then(left.entry.cmp(&right.entry))
     });
     let mut out: Vec<Hit<'_>> = Vec::new();
     for hit in hits {
-        let same = out.iter_mut().rev().take_while(|known| known.file == hit.file).find(|known| {
-            known.rule.family == hit.rule.family && known.expr.at.holds(hit.expr.at)
-        });
+        let same = out
+            .iter_mut()
+            .rev()
+            .take_while(|known| known.file == hit.file)
+            .find(|known| known.rule.family == hit.rule.family && known.expr.at.holds(hit.expr.at));
         match same {
             Some(known) => {
                 if known.route.is_none() {
@@ -141,7 +145,10 @@ fn describe(project: &Project, hit: &Hit<'_>, seen: &mut BTreeMap<String, usize>
 fn tidy(steps: Vec<Step>) -> Vec<Step> {
     let mut out: Vec<Step> = Vec::new();
     for step in steps {
-        if out.last().is_none_or(|last| last.line != step.line || last.note != step.note || last.path != step.path) {
+        if out
+            .last()
+            .is_none_or(|last| last.line != step.line || last.note != step.note || last.path != step.path)
+        {
             out.push(step);
         }
     }
@@ -207,7 +214,8 @@ fn is_suppressed(file: &SourceFile, finding: &Finding) -> bool {
         let reason = reason.trim().trim_end_matches("*/").trim();
         let line = file.line(comment.at.start);
         let near = line + 1 >= finding.span.line && line <= finding.span.end_line;
-        near && rule.trim() == finding.rule && reason.chars().filter(|letter| letter.is_alphabetic()).count() >= 3
+        near && rule.trim() == finding.rule
+            && reason.chars().filter(|letter| letter.is_alphabetic()).count() >= 3
     })
 }
 
@@ -237,9 +245,8 @@ fn propose(
     let rule: &Rule = hit.rule;
     let refusal = hit.sink.and_then(|sink| sink.why_no_fix.clone()).or_else(|| rule.why_no_fix.clone());
     let own = hit.sink.and_then(|sink| sink.fix.as_ref());
-    let spec: Option<&FixSpec> = own.or(rule.fix.as_ref().filter(|_| {
-        hit.sink.is_none_or(|sink| sink.why_no_fix.is_none())
-    }));
+    let spec: Option<&FixSpec> =
+        own.or(rule.fix.as_ref().filter(|_| hit.sink.is_none_or(|sink| sink.why_no_fix.is_none())));
     let Some(spec) = spec else {
         return Err(refusal.unwrap_or_else(|| "no safe automatic change is known for this form".to_owned()));
     };

@@ -8,6 +8,7 @@ use crate::sandbox::{Done, Exit, Job, Log, SandboxError, Watch};
 use crate::text::redact;
 use crate::workspace::{Kind, Place};
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -68,7 +69,7 @@ impl Tool for Bash {
             let id = format!("bg-{}", self.count.fetch_add(1, Ordering::Relaxed) + 1);
             let ends = self.ends.child_token();
             return Ok(Plan::new(action, move |progress| {
-                Box::pin(async move { start(world, job, id, ends, progress) })
+                Box::pin(async move { start(world, job, &id, ends, &progress) })
             }));
         }
         Ok(Plan::new(action, move |progress| {
@@ -110,11 +111,11 @@ fn report(done: &Done, limit: Duration, level: &str) -> ToolOutput {
         text.push('\n');
     }
     for denial in &done.denials {
-        text.push_str(&format!("[refused: {denial}]\n"));
+        let _ = writeln!(text, "[refused: {denial}]");
     }
     let ended = ended(done.exit, limit);
     let took = seconds(done.took);
-    text.push_str(&format!("[{ended} · {took} · sandbox: {level}]"));
+    let _ = write!(text, "[{ended} · {took} · sandbox: {level}]");
     let exit = if let Exit::Code(code) = done.exit { Some(code) } else { None };
     ToolOutput { text, summary: format!("{ended} in {took}"), exit, log: done.log.clone() }
 }
@@ -136,9 +137,9 @@ fn seconds(time: Duration) -> String {
 fn start(
     world: Arc<World>,
     job: Job,
-    id: String,
+    id: &str,
     ends: CancellationToken,
-    progress: Progress,
+    progress: &Progress,
 ) -> Result<ToolOutput, ToolError> {
     let no_log = |error: std::io::Error| {
         ToolError::Failed(format!(
@@ -155,6 +156,7 @@ fn start(
     };
     let append = Arc::new(append);
     let limit = job.timeout;
+    let cancel = progress.cancel.clone();
     let output = Arc::clone(&append);
     let watch = Watch { output: Arc::new(move |text| output(text)), cancel: ends.clone() };
     tokio::spawn(async move {
@@ -162,7 +164,7 @@ fn start(
         let mut run = std::pin::pin!(run);
         let ended = tokio::select! {
             ended = &mut run => ended,
-            () = progress.cancel.cancelled() => {
+            () = cancel.cancelled() => {
                 ends.cancel();
                 run.await
             }

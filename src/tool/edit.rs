@@ -169,16 +169,14 @@ fn settle(body: &str, wishes: &[Wish], path: &str) -> Result<(Vec<Swap>, Vec<Run
         if hidden::has_stand_in(old) && !body.contains(old) {
             // The model was shown a stand-in where the file holds a secret; it means the place, not the words.
             if let Some(range) = hidden::locate(body, old) {
-                let new = hidden::restore(old, &body[range.clone()], new).ok_or_else(|| {
-                    ToolError::Failed(format!(
-                        "{which}`newString` holds a `[redacted:…]` that `oldString` does not; it stands for a secret you \
-                         cannot see, so only the place it was shown at can keep it"
-                    ))
-                })?;
+                let new = hidden::restore(old, &body[range.clone()], new).ok_or_else(|| made_up(&which))?;
                 rungs.push(Rung::Exact);
                 swaps.push(Swap { wish: at, range, new });
                 continue;
             }
+        }
+        if hidden::has_stand_in(new) && !hidden::has_stand_in(old) && redact(body) != body {
+            return Err(made_up(&which));
         }
         let found = if wish.all { locate_all(body, old) } else { locate(body, old).map(|only| vec![only]) };
         let made = wishes[..at].iter().any(|earlier| earlier.new.contains(old));
@@ -195,6 +193,14 @@ fn settle(body: &str, wishes: &[Wish], path: &str) -> Result<(Vec<Swap>, Vec<Run
         }
     }
     Ok((swaps, rungs))
+}
+
+/// Refuses to write a stand-in into a file as it is.
+fn made_up(which: &str) -> ToolError {
+    ToolError::Failed(format!(
+        "{which}`newString` holds a `[redacted:…]` that `oldString` does not; it stands for a secret you cannot see, \
+         so only the place it was shown at can keep it"
+    ))
 }
 
 /// Says why there is no match, and what to do about it. Of files that hold secrets, line numbers only.
@@ -501,5 +507,10 @@ mod tests {
         assert_eq!(stage.text("f"), before.replacen("TOKEN", "KEY", 1));
         let error = Stage::new("f", &before).edit(one(&shown, "x = \"[redacted:other]\"")).await.unwrap_err();
         assert!(error.contains("newString"), "{error}");
+        let error =
+            Stage::new("f", &before).edit(one("import os", "x = \"[redacted:other]\"")).await.unwrap_err();
+        assert!(error.contains("newString"), "{error}");
+        // In a file that hides nothing the words are just words.
+        Stage::new("f", "import os\n").edit(one("import os", "x = \"[redacted:other]\"")).await.unwrap();
     }
 }

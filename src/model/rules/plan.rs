@@ -296,7 +296,7 @@ mod tests {
     }
 
     fn listing(count: usize) -> String {
-        let blocks: String = (0..count)
+        let blocks: Vec<String> = (0..count)
             .map(|n| {
                 format!(
                     "4f1c09ab22e{n} py-sql sql-injection high CWE-89 app{n}.py:2 in login\n  message: built from input\n  fix: binds\n```diff\n{}```\n\n",
@@ -304,7 +304,7 @@ mod tests {
                 )
             })
             .collect();
-        format!("{count} findings in {count} files\n\n{blocks}")
+        format!("{count} findings in {count} files\n\n{}", blocks.concat())
     }
 
     /// Plays a conversation: the issue, then what each call gave. Gives what is said at the end.

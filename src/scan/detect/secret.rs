@@ -64,6 +64,7 @@ impl<'a> Search<'a> {
                     }
                 }
                 self.key_arguments(&callee, call);
+                self.session_secret(&callee, call);
             }
             ExprKind::Map(entries) => {
                 for entry in entries {
@@ -83,10 +84,46 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// `session({ secret: 'keyboard cat' })`, `cookieParser('keyboard cat')`: a phrase is a secret here too.
+    fn session_secret(&mut self, callee: &str, call: &'a crate::scan::ir::Call) {
+        let last = callee.rsplit('.').next().unwrap_or(callee).to_lowercase();
+        let Some(first) = call.position(0).filter(|_| last.ends_with("session") || last == "cookieparser")
+        else {
+            return;
+        };
+        let mut phrases: Vec<&'a Expr> = Vec::new();
+        match &first.value.kind {
+            ExprKind::Text(_) if last == "cookieparser" => phrases.push(&first.value),
+            ExprKind::Map(entries) => {
+                for entry in entries {
+                    let key = entry.key.as_ref().and_then(Expr::as_text).unwrap_or_default();
+                    match &entry.value.kind {
+                        ExprKind::Text(_) if key == "secret" => phrases.push(&entry.value),
+                        ExprKind::List { items, .. } if matches!(key.as_str(), "keys" | "secret") => {
+                            phrases.extend(items)
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+        for phrase in phrases {
+            if constant(phrase).is_some_and(|text| text.len() >= 4 && !is_placeholder(&text)) {
+                self.push(phrase, "secret");
+            }
+        }
+    }
+
     /// `jwt.encode(payload, "secret")`, `hmac.new(b"key", …)`, `app.set('secret', '…')`.
     fn key_arguments(&mut self, callee: &str, call: &'a crate::scan::ir::Call) {
         let position = match callee {
-            "jwt.encode" | "jwt.decode" | "jwt.sign" | "jwt.verify" | "jsonwebtoken.sign" | "jsonwebtoken.verify" => 1,
+            "jwt.encode"
+            | "jwt.decode"
+            | "jwt.sign"
+            | "jwt.verify"
+            | "jsonwebtoken.sign"
+            | "jsonwebtoken.verify" => 1,
             "hmac.new" | "hmac.digest" => 0,
             "crypto.createHmac" | "createHmac" => 1,
             _ => return,
@@ -201,14 +238,33 @@ pub(super) fn is_secret_name(name: &str) -> bool {
     let Some(last) = words.last().map(String::as_str) else { return false };
     let before = words.len().checked_sub(2).map_or("", |at| words[at].as_str());
     match last {
-        "password" | "passwd" | "pwd" | "passphrase" | "secret" | "secretkey" | "apikey" | "accesskey" | "privatekey"
-        | "authtoken" | "pepper" => true,
+        "password" | "passwd" | "pwd" | "passphrase" | "secret" | "secretkey" | "apikey" | "accesskey"
+        | "privatekey" | "authtoken" | "pepper" => true,
         "pass" => words.len() > 1,
-        "token" => !matches!(before, "csrf" | "next" | "page" | "cancel" | "cancellation" | "stop" | "eos" | "pad" | "unk"),
+        "token" => !matches!(
+            before,
+            "csrf" | "next" | "page" | "cancel" | "cancellation" | "stop" | "eos" | "pad" | "unk"
+        ),
         "key" => matches!(
             before,
-            "secret" | "api" | "private" | "signing" | "encryption" | "jwt" | "access" | "master" | "auth" | "hmac"
-                | "session" | "cookie" | "aes" | "fernet" | "license" | "webhook"
+            "secret"
+                | "api"
+                | "private"
+                | "signing"
+                | "encryption"
+                | "jwt"
+                | "access"
+                | "master"
+                | "auth"
+                | "hmac"
+                | "session"
+                | "cookie"
+                | "aes"
+                | "crypto"
+                | "cipher"
+                | "fernet"
+                | "license"
+                | "webhook"
         ),
         "credential" | "credentials" => true,
         _ => false,
@@ -223,7 +279,12 @@ fn is_secret_text(name: &str, text: &str) -> bool {
     let length = text.chars().count();
     let letters_ok = text.chars().all(|letter| letter.is_ascii_graphic());
     // Prose, labels with blanks, urls, paths and templates are no secrets.
-    if length < 4 || length > 512 || !letters_ok || text.contains("://") || text.starts_with(['/', '.', '$', '<', '{']) {
+    if length < 4
+        || length > 512
+        || !letters_ok
+        || text.contains("://")
+        || text.starts_with(['/', '.', '$', '<', '{'])
+    {
         return false;
     }
     if is_placeholder(text) || is_about(text) {
@@ -242,23 +303,77 @@ fn is_secret_text(name: &str, text: &str) -> bool {
 /// `X-Api-Key`, `access_token`, `Bearer`: words about secrets.
 fn is_about(text: &str) -> bool {
     let words = words(text);
-    let plain = text.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_' || letter == '-' || letter == '.')
+    let plain = text
+        .chars()
+        .all(|letter| letter.is_ascii_lowercase() || letter == '_' || letter == '-' || letter == '.')
         || text.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_' || letter == '-')
         || text.starts_with("X-");
-    let about = ["token", "key", "password", "secret", "auth", "authorization", "bearer", "header", "field", "cookie",
-        "session", "csrf", "input", "credentials", "api", "access", "refresh", "id", "jwt", "hash", "user", "reset", "form"];
+    let about = [
+        "token",
+        "key",
+        "password",
+        "secret",
+        "auth",
+        "authorization",
+        "bearer",
+        "header",
+        "field",
+        "cookie",
+        "session",
+        "csrf",
+        "input",
+        "credentials",
+        "api",
+        "access",
+        "refresh",
+        "id",
+        "jwt",
+        "hash",
+        "user",
+        "reset",
+        "form",
+    ];
     plain && words.len() > 1 && words.iter().all(|word| about.contains(&word.as_str()))
         || words.len() == 1 && about.contains(&text.to_lowercase().as_str())
-        || matches!(text, "string" | "str" | "text" | "none" | "null" | "None" | "true" | "false" | "required" | "hidden")
+        || matches!(
+            text,
+            "string" | "str" | "text" | "none" | "null" | "None" | "true" | "false" | "required" | "hidden"
+        )
 }
 
 /// What people write where a value is to be filled in.
 fn is_placeholder(text: &str) -> bool {
     let low = text.to_lowercase();
-    let marks = ["your", "example", "placeholder", "changeme", "change-me", "change_me", "replace", "insert", "xxxx", "todo",
-        "dummy", "<", "${", "{{", "%(", "****", "...", "redacted", "n/a", "fixme", "put-", "enter-", "not-set", "unset"];
+    let marks = [
+        "your",
+        "example",
+        "placeholder",
+        "changeme",
+        "change-me",
+        "change_me",
+        "replace",
+        "insert",
+        "xxxx",
+        "todo",
+        "dummy",
+        "<",
+        "${",
+        "{{",
+        "%(",
+        "****",
+        "...",
+        "redacted",
+        "n/a",
+        "fixme",
+        "put-",
+        "enter-",
+        "not-set",
+        "unset",
+    ];
     marks.iter().any(|mark| low.contains(mark))
-        || low.chars().all(|letter| letter == 'x' || letter == '*' || letter == '-' || letter == '_' || letter == '0')
+        || low
+            .chars()
+            .all(|letter| letter == 'x' || letter == '*' || letter == '-' || letter == '_' || letter == '0')
         || (low.chars().next().is_some_and(|first| low.chars().all(|letter| letter == first)))
 }
 
@@ -294,10 +409,27 @@ mod tests {
         fn check(name: &str, expected: bool) {
             assert_eq!(is_secret_name(name), expected, "{name}");
         }
-        for name in ["SECRET_KEY", "db_password", "apiKey", "JWT_SECRET", "NOTES_SIGNING_KEY", "auth_token", "DB_PASS"] {
+        for name in [
+            "SECRET_KEY",
+            "db_password",
+            "apiKey",
+            "JWT_SECRET",
+            "NOTES_SIGNING_KEY",
+            "auth_token",
+            "DB_PASS",
+        ] {
             check(name, true);
         }
-        for name in ["password_field", "token_url", "secret_name", "key", "primary_key", "csrf_token", "keyboard", "bypass"] {
+        for name in [
+            "password_field",
+            "token_url",
+            "secret_name",
+            "key",
+            "primary_key",
+            "csrf_token",
+            "keyboard",
+            "bypass",
+        ] {
             check(name, false);
         }
     }

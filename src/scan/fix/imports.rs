@@ -49,7 +49,9 @@ fn is_there(file: &SourceFile, wanted: &NewImport) -> bool {
     top_imports(file).iter().any(|(_, imports)| {
         imports.iter().any(|import| match &wanted.member {
             Some(member) => {
-                import.module == wanted.module && import.member.as_deref() == Some(member) && import.local == *member
+                import.module == wanted.module
+                    && import.member.as_deref() == Some(member)
+                    && import.local == *member
             }
             None => {
                 import.member.is_none()
@@ -118,11 +120,13 @@ fn placed(file: &SourceFile, lines: &[String]) -> TextEdit {
     if !wants_from && let Some((at, _)) = same.iter().find(|(at, _)| at.of(&file.text) > lines[0].as_str()) {
         return TextEdit { start: at.start, end: at.start, text: format!("{body}{newline}") };
     }
-    let last_plain = same.last().copied().or_else(|| imports.iter().rfind(|(_, imports)| !is_future(imports)));
+    let last_plain =
+        same.last().copied().or_else(|| imports.iter().rfind(|(_, imports)| !is_future(imports)));
     if let Some((at, _)) = last_plain {
         // `import a` goes before the first `from` import when there is no plain one.
         if !wants_from && same.is_empty() {
-            let first = imports.iter().find(|(_, imports)| !is_future(imports)).map_or(at.start, |(at, _)| at.start);
+            let first =
+                imports.iter().find(|(_, imports)| !is_future(imports)).map_or(at.start, |(at, _)| at.start);
             return TextEdit { start: first, end: first, text: format!("{body}{newline}") };
         }
         let end = line_end(&file.text, at.end);
@@ -132,9 +136,10 @@ fn placed(file: &SourceFile, lines: &[String]) -> TextEdit {
         let end = line_end(&file.text, at.end);
         return TextEdit { start: end, end, text: format!("{newline}{body}") };
     }
-    let docstring = file.module.body.stmts.first().filter(|stmt| {
-        matches!(&stmt.kind, StmtKind::Expr(expr) if matches!(expr.kind, ExprKind::Text(_)))
-    });
+    let docstring =
+        file.module.body.stmts.first().filter(
+            |stmt| matches!(&stmt.kind, StmtKind::Expr(expr) if matches!(expr.kind, ExprKind::Text(_))),
+        );
     if let Some(stmt) = docstring {
         let end = line_end(&file.text, stmt.at.end);
         return TextEdit { start: end, end, text: format!("{newline}{newline}{body}") };

@@ -20,13 +20,13 @@ mod secret_tests;
 mod sql;
 mod sql_grow;
 mod sql_pass;
-mod sql_place;
+pub(super) mod sql_place;
 mod sql_render;
 mod sql_text;
 #[cfg(test)]
 mod sql_tests;
 mod syntax;
-mod words;
+pub(super) mod words;
 
 use super::{Draft, Fixer, Site};
 use crate::finding::Tier;
@@ -63,7 +63,12 @@ fn parse(site: &Site<'_>) -> Result<Tree, String> {
 
 /// The file as the fixers read it.
 fn read<'t>(site: &'t Site<'_>, tree: &'t Tree) -> Js<'t> {
-    Js { src: &site.file.text, root: tree.root_node(), notes: Some(site.notes), typescript: site.file.language() != Language::JavaScript }
+    Js {
+        src: &site.file.text,
+        root: tree.root_node(),
+        notes: Some(site.notes),
+        typescript: site.file.language() != Language::JavaScript,
+    }
 }
 
 fn fix_sql(site: &Site<'_>) -> Result<Draft, String> {
@@ -81,7 +86,11 @@ fn fix_command(site: &Site<'_>) -> Result<Draft, String> {
     let js = read(site, &tree);
     let call = js.call_at(site.expr.at.start..site.expr.at.end).ok_or("the call is not found in the tree")?;
     let edits = command::unshell(&js, call, &site.callee)?;
-    Ok(Draft { edits, summary: "Run the program with an argument list instead of a shell.".into(), ..Draft::default() })
+    Ok(Draft {
+        edits,
+        summary: "Run the program with an argument list instead of a shell.".into(),
+        ..Draft::default()
+    })
 }
 
 fn fix_path(site: &Site<'_>) -> Result<Draft, String> {
@@ -99,7 +108,11 @@ fn fix_path(site: &Site<'_>) -> Result<Draft, String> {
 }
 
 /// The argument of the call that the site points at.
-fn argument_of<'t>(js: &Js<'t>, site: &Site<'_>, call: tree_sitter::Node<'t>) -> Result<tree_sitter::Node<'t>, String> {
+fn argument_of<'t>(
+    js: &Js<'t>,
+    site: &Site<'_>,
+    call: tree_sitter::Node<'t>,
+) -> Result<tree_sitter::Node<'t>, String> {
     js.arguments(call)
         .into_iter()
         .find(|a| a.start_byte() <= site.argument.at.start && site.argument.at.end <= a.end_byte())
@@ -141,15 +154,22 @@ fn fix_disclosure(site: &Site<'_>) -> Result<Draft, String> {
 fn fix_secret(site: &Site<'_>) -> Result<Draft, String> {
     let tree = parse(site)?;
     let js = read(site, &tree);
-    let node = js.node_at(site.argument.at.start..site.argument.at.end).ok_or("the secret is not found in the tree")?;
+    let node = js
+        .node_at(site.argument.at.start..site.argument.at.end)
+        .ok_or("the secret is not found in the tree")?;
     let node = if node.kind() == "string_fragment" { node.parent().unwrap_or(node) } else { node };
     let (edits, variable) = secret::from_environment(&js, node)?;
-    let example = site.project.env_examples.first().map_or_else(String::new, |file| format!(" and name it in {file}"));
+    let example =
+        site.project.env_examples.first().map_or_else(String::new, |file| format!(" and name it in {file}"));
     Ok(Draft {
         edits,
         tier: Some(Tier::B),
-        summary: format!("Read the secret from the environment variable {variable}; without it the program does not start."),
-        by_hand: format!("Rotate the secret: the old one stays in the history. Set {variable} wherever this runs{example}."),
+        summary: format!(
+            "Read the secret from the environment variable {variable}; without it the program does not start."
+        ),
+        by_hand: format!(
+            "Rotate the secret: the old one stays in the history. Set {variable} wherever this runs{example}."
+        ),
         ..Draft::default()
     })
 }
@@ -170,7 +190,9 @@ fn fix_password(site: &Site<'_>) -> Result<Draft, String> {
         edits,
         tier: Some(Tier::B),
         summary: "Hash passwords with a slow, salted function and compare in constant time.".into(),
-        by_hand: "Stored hashes no longer match: let people set a new password, or rehash at their next login.".into(),
+        by_hand:
+            "Stored hashes no longer match: let people set a new password, or rehash at their next login."
+                .into(),
         ..Draft::default()
     })
 }

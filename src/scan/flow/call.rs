@@ -121,7 +121,21 @@ impl<'a> Engine<'a> {
             }
         }
         let holder = receiver.as_ref().map(|(_, value, _)| value);
-        self.run_callbacks(frame, &path, holder, &given);
+        let made = self.run_callbacks(frame, &path, holder, &given);
+        if let (Some((_, holder, "map")), [first]) = (&receiver, given.as_slice()) {
+            // `list.map(x => …)` holds what the function gives; `list.map(Number)` numbers.
+            let converted =
+                first.value.path.as_deref().filter(|_| first.value.callable.is_none()).and_then(|by| {
+                    let sanitizer = self.lexicon.sanitizers.matches(by).into_iter().next()?;
+                    let mut element = Self::element(holder);
+                    element.clear(Kinds::of(&sanitizer.kinds));
+                    Some(element)
+                });
+            if let Some(element) = made.or(converted) {
+                let rest = Some(Box::new(Value { path: None, ..element }));
+                return Value::shaped(Shape::List { items: Vec::new(), rest });
+            }
+        }
         Self::unknown(&path, &callee, holder, &given)
     }
 
@@ -461,14 +475,15 @@ impl<'a> Engine<'a> {
         names
     }
 
-    /// Functions given to an unknown function: they run with what it may hand them.
+    /// Functions given to an unknown function: they run with what it may hand them. Gives what the last returned.
     fn run_callbacks(
         &mut self,
         frame: &mut Frame<'a>,
         path: &str,
         holder: Option<&Value<'a>>,
         given: &[Given<'a>],
-    ) {
+    ) -> Option<Value<'a>> {
+        let mut made = None;
         let method = path.rsplit('.').next().unwrap_or(path);
         let others: Vec<&Value<'a>> = given.iter().map(|arg| &arg.value).collect();
         for arg in given {
@@ -478,10 +493,8 @@ impl<'a> Engine<'a> {
             }
             let mut handed = Vec::new();
             for (at, param) in function.function.params.iter().enumerate() {
-                let value = if matches!(param.name.as_str(), "err" | "error" | "e" | "ex" | "exception")
-                    && at == 0
-                    && !WALKING.contains(&method)
-                {
+                let named = matches!(param.name.as_str(), "err" | "error" | "e" | "ex" | "exception");
+                let value = if (named || method == "catch") && at == 0 && !WALKING.contains(&method) {
                     let note = format!("error `{}` is received", param.name);
                     Value::tainted(Taint::new(Source::Exception, function.file, param.at, note))
                 } else if WALKING.contains(&method) && at == 0 {
@@ -514,9 +527,10 @@ impl<'a> Engine<'a> {
                 function.captured = Some(Rc::new(vars));
             }
             let left = self.left_by_call;
-            self.invoke(frame, arg.expr, &function, None, &handed);
+            made = self.invoke(frame, arg.expr, &function, None, &handed);
             self.left_by_call = left;
         }
+        made
     }
 }
 

@@ -3,7 +3,7 @@
 use super::value::{Callable, Kinds, Known, Shape, Value};
 use super::{Engine, Frame};
 use crate::scan::ir::{Call, Catch, Expr, ExprKind, StmtKind};
-use crate::scan::rules::Kind;
+use crate::scan::rules::{Kind, Source};
 use std::rc::Rc;
 
 /// What a check proves.
@@ -27,6 +27,8 @@ const LEAVING: &[&str] = &[
     "quit",
     "os._exit",
     "process.exit",
+    "ctx.throw",
+    "context.throw",
     "werkzeug.exceptions.abort",
     "bottle.abort",
 ];
@@ -47,6 +49,14 @@ impl<'a> Engine<'a> {
 
     /// Narrows variables by a condition that held (or did not).
     pub(super) fn narrow(&mut self, frame: &mut Frame<'a>, test: &'a Expr, held: bool) {
+        if asks_environment(test) {
+            // Either branch is written with the kind of environment in mind.
+            for value in frame.vars.values_mut() {
+                if value.taints.iter().any(|taint| taint.source == Source::Exception) {
+                    value.clear(Kinds::of(&[Kind::Disclosure]));
+                }
+            }
+        }
         match &test.kind {
             ExprKind::Unary { op, operand } if op == "not" || op == "!" => self.narrow(frame, operand, !held),
             ExprKind::Binary { op, left, right } if (op == "and" || op == "&&") == held && is_logic(op) => {
@@ -55,6 +65,12 @@ impl<'a> Engine<'a> {
             }
             ExprKind::Binary { op, left, right } => self.narrow_comparison(frame, op, left, right, held),
             ExprKind::Call(call) => self.narrow_call(frame, call, held),
+            // `err.isJoi`, `err.expose`
+            ExprKind::Member { object, name, .. }
+                if held && matches!(name.as_str(), "isJoi" | "expose" | "isOperational" | "isPublic") =>
+            {
+                self.prove(frame, object, Proof::Safe(Kinds::of(&[Kind::Disclosure])));
+            }
             ExprKind::Assign { value, .. } => self.narrow(frame, value, held),
             ExprKind::Other(children) if held => {
                 // `1 <= x <= 9` and the like: nothing that we need.
@@ -72,6 +88,11 @@ impl<'a> Engine<'a> {
         right: &'a Expr,
         held: bool,
     ) {
+        if op == "instanceof" && held {
+            // A class of errors that was asked for has texts that are meant to be read.
+            self.prove(frame, left, Proof::Safe(Kinds::of(&[Kind::Disclosure])));
+            return;
+        }
         let positive = match op {
             "==" | "===" | "in" | "is" => held,
             "!=" | "!==" | "not in" | "is not" => !held,
@@ -133,6 +154,13 @@ impl<'a> Engine<'a> {
                 continue;
             }
             let value = self.quiet_value(frame, other);
+            if value.constant
+                && let ExprKind::Member { object, name, .. } = &one.kind
+                && matches!(name.as_str(), "name" | "type" | "kind")
+            {
+                // `err.name === 'ValidationError'`
+                self.prove(frame, object, Proof::Safe(Kinds::of(&[Kind::Disclosure])));
+            }
             if value.constant && !matches!(value.known, Some(Known::Null)) {
                 self.prove(frame, one, Proof::Safe(Kinds::of(&[Kind::All])));
             }
@@ -152,6 +180,10 @@ impl<'a> Engine<'a> {
             ("startswith" | "startsWith", Some(head)) => {
                 let head = self.quiet_value(frame, head);
                 match (head.known_text(), held) {
+                    // `path.relative(base, full).startsWith('..')`
+                    (Some(".." | "../"), false) if self.is_relative(frame, object) => {
+                        self.prove(frame, object, Proof::NoDots);
+                    }
                     (Some("/" | "\\"), false) => self.prove(frame, object, Proof::NoRoot),
                     (_, true) => self.prove(frame, object, Proof::Inside),
                     _ => {}
@@ -386,15 +418,24 @@ impl<'a> Engine<'a> {
                 value.clear(Kinds::of(&[Kind::Path]));
             }
         }
+        let inside = matches!(proof, Proof::Inside)
+            || value.route.no_dots
+                && value.route.no_root
+                && value.path.as_deref().is_some_and(|path| path.ends_with("path.relative()"));
         frame.vars.insert(name.into(), value);
         // A check on the resolved path also speaks for the path it was made from.
-        if matches!(proof, Proof::Inside) && depth < 2 {
+        if inside && depth < 2 {
             for made_from in from {
                 let Some(mut value) = frame.vars.get(&made_from).cloned() else { continue };
                 value.clear(Kinds::of(&[Kind::Path]));
                 frame.vars.insert(made_from, value);
             }
         }
+    }
+
+    /// Whether a value is the way from one path to another, in which `..` can only stand at the start.
+    fn is_relative(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> bool {
+        self.quiet_value(frame, expr).path.is_some_and(|path| path.ends_with("path.relative()"))
     }
 
     /// The value of an expression without reporting anything.
@@ -413,7 +454,8 @@ impl<'a> Engine<'a> {
         if value.is_tainted() || value.known_text().is_some() {
             return false;
         }
-        if value.constant {
+        let listing = |path: &str| path.ends_with("readdirSync()") || path.ends_with("readdir()");
+        if value.constant || value.path.as_deref().is_some_and(listing) {
             return true;
         }
         if let Some(Shape::Map { entries, rest: None }) = value.shape.as_deref() {
@@ -471,6 +513,20 @@ impl<'a> Engine<'a> {
                     )
             })
     }
+}
+
+/// Whether a condition asks for the kind of environment: `process.env.NODE_ENV === 'production'`.
+fn asks_environment(test: &Expr) -> bool {
+    let mut asks = false;
+    test.walk(&mut |part| match &part.kind {
+        ExprKind::Member { name, .. } => asks |= name == "NODE_ENV",
+        ExprKind::Call(call) => {
+            let get = matches!(&call.callee.kind, ExprKind::Member { name, .. } if name == "get");
+            asks |= get && call.position(0).and_then(|arg| arg.value.as_text()).as_deref() == Some("env");
+        }
+        _ => {}
+    });
+    asks
 }
 
 fn is_logic(op: &str) -> bool {

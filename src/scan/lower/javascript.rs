@@ -4,11 +4,9 @@ mod declare;
 mod expr;
 mod import;
 
-use crate::scan::ir::{
-    At, Block, Case, Catch, Expr, ExprKind, Import, Language, Module, Stmt, StmtKind,
-};
-use std::cell::{Cell, RefCell};
 use super::tree::{at, child as field, errors_and_comments, parse, text_of};
+use crate::scan::ir::{At, Block, Case, Catch, Expr, ExprKind, Import, Language, Module, Stmt, StmtKind};
+use std::cell::{Cell, RefCell};
 use tree_sitter::Node;
 
 /// Deeper nesting than this is not entered: no program people write has it.
@@ -141,8 +139,13 @@ impl<'s> Lowering<'s> {
                     self.statement(child, out);
                 }
             }
-            "empty_statement" | "interface_declaration" | "type_alias_declaration" | "hash_bang_line"
-            | "debugger_statement" | "function_signature" | "import_alias" => {}
+            "empty_statement"
+            | "interface_declaration"
+            | "type_alias_declaration"
+            | "hash_bang_line"
+            | "debugger_statement"
+            | "function_signature"
+            | "import_alias" => {}
             _ => push(StmtKind::Other(named(node).into_iter().map(|child| self.expr(child)).collect())),
         }
     }
@@ -153,7 +156,9 @@ impl<'s> Lowering<'s> {
                 let mut targets = Vec::new();
                 let mut value = node;
                 while value.kind() == "assignment_expression" {
-                    let (Some(left), Some(right)) = (field(value, "left"), field(value, "right")) else { break };
+                    let (Some(left), Some(right)) = (field(value, "left"), field(value, "right")) else {
+                        break;
+                    };
                     targets.push(self.target(left));
                     value = right;
                 }
@@ -194,7 +199,9 @@ impl<'s> Lowering<'s> {
             }
         } else if let Some(value) = field(node, "value") {
             out.push(Stmt { at: at(node), kind: self.expression_statement(value) });
-        } else if let Some(inner) = named(node).into_iter().find(|c| c.kind() != "export_clause" && c.kind() != "string") {
+        } else if let Some(inner) =
+            named(node).into_iter().find(|c| c.kind() != "export_clause" && c.kind() != "string")
+        {
             // `export = value` of TypeScript.
             out.push(Stmt { at: at(node), kind: StmtKind::Other(vec![self.expr(inner)]) });
         }

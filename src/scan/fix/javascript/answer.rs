@@ -68,7 +68,8 @@ impl<'t> Js<'t> {
                         let object = self.arguments(node).first().copied().filter(|o| o.kind() == "object");
                         for pair in object.map(named).unwrap_or_default() {
                             let name = field(pair, "key").map_or("", |key| self.text(key));
-                            if key.is_none() && matches!(name, "error" | "message" | "msg" | "err" | "errors") {
+                            if key.is_none() && matches!(name, "error" | "message" | "msg" | "err" | "errors")
+                            {
                                 key = Some(name);
                             }
                         }
@@ -103,14 +104,19 @@ impl<'t> Js<'t> {
                 let method = if key.is_some() { "json" } else { "send" };
                 (vec![format!("return {res}.status({status}).{method}({}){semi}", body(key))], Vec::new())
             }
-            Way::Fastify(reply) => {
-                (vec![format!("return {reply}.code({status}).send({}){semi}", body(Some(key.unwrap_or("error"))))], Vec::new())
-            }
-            Way::Koa(ctx) => {
-                (vec![format!("{ctx}.throw({status}, {q}{words}{q}){semi}")], Vec::new())
-            }
+            Way::Fastify(reply) => (
+                vec![format!(
+                    "return {reply}.code({status}).send({}){semi}",
+                    body(Some(key.unwrap_or("error")))
+                )],
+                Vec::new(),
+            ),
+            Way::Koa(ctx) => (vec![format!("{ctx}.throw({status}, {q}{words}{q}){semi}")], Vec::new()),
             Way::Http(res) => (
-                vec![format!("{res}.statusCode = {status}{semi}"), format!("return {res}.end({q}{words}{q}){semi}")],
+                vec![
+                    format!("{res}.statusCode = {status}{semi}"),
+                    format!("return {res}.end({q}{words}{q}){semi}"),
+                ],
                 Vec::new(),
             ),
             Way::Nest => {
@@ -133,6 +139,13 @@ impl<'t> Js<'t> {
             match parent.kind() {
                 "program" | "statement_block" | "switch_case" | "switch_default" => {
                     let indent = self.indent(at);
+                    let line =
+                        self.src.get(..at.start_byte()).and_then(|b| b.rfind('\n')).map_or(0, |b| b + 1);
+                    if line + indent.len() != at.start_byte() {
+                        // A block on one line stays on one line.
+                        let text = lines.iter().map(|line| format!("{} ", line.trim())).collect::<String>();
+                        return Some(vec![super::imports::insert(at.start_byte(), text)]);
+                    }
                     let text = lines.iter().map(|line| format!("{line}{end}{indent}")).collect::<String>();
                     return Some(vec![super::imports::insert(at.start_byte(), text)]);
                 }
@@ -175,7 +188,16 @@ impl<'t> Js<'t> {
         call.is_some_and(|call| {
             matches!(
                 self.callee_name(call),
-                "map" | "filter" | "some" | "every" | "find" | "findIndex" | "reduce" | "sort" | "flatMap" | "forEach"
+                "map"
+                    | "filter"
+                    | "some"
+                    | "every"
+                    | "find"
+                    | "findIndex"
+                    | "reduce"
+                    | "sort"
+                    | "flatMap"
+                    | "forEach"
                     | "replace"
             )
         })

@@ -28,14 +28,30 @@ pub(crate) fn unshell<'t>(js: &Js<'t>, call: Node<'t>, callee: &str) -> Result<V
                 let words = words_of(js, text_of(js, script, call)?.0)?;
                 let (program, rest) = argument_list(js, &words);
                 vec![replace(first, program), replace(list, rest)]
+            } else if let Some(list) = arguments.get(1).filter(|second| {
+                bare(**second).kind() == "array"
+                    && named(bare(**second)).is_empty()
+                    && js.string(first).is_none()
+            }) {
+                let (text, home) = text_of(js, first, call)?;
+                let words = words_of(js, text)?;
+                let (program, rest) = argument_list(js, &words);
+                let mut edits = vec![replace(first, program), replace(*list, rest)];
+                edits.extend(home.map(|home| remove_line(js, home)).unwrap_or_default());
+                edits.extend(drop_shell(js, &arguments[2..])?);
+                edits
             } else if arguments.get(1).is_some_and(|second| bare(*second).kind() == "array") {
                 let list = bare(arguments[1]);
                 for word in named(list) {
-                    if js.string(word).is_some_and(|text| text.contains(|c: char| " |&;<>*?$`\"'".contains(c))) {
+                    if js
+                        .string(word)
+                        .is_some_and(|text| text.contains(|c: char| " |&;<>*?$`\"'".contains(c)))
+                    {
                         return Err("an argument is written for the shell".into());
                     }
                 }
-                let program = js.string(first).is_some_and(|text| !text.contains(' ')) || js.is_constant(first);
+                let program =
+                    js.string(first).is_some_and(|text| !text.contains(' ')) || js.is_constant(first);
                 if !program {
                     return Err("the program itself comes from outside; choose it from a fixed list".into());
                 }
@@ -84,7 +100,9 @@ fn text_of<'t>(js: &Js<'t>, node: Node<'t>, call: Node<'t>) -> Result<(Node<'t>,
     }
     let unclear = "the command is not built where it can be seen";
     if node.kind() != "identifier" {
-        return Err(if js.is_constant(node) { unclear } else { "the whole command comes from outside" }.into());
+        return Err(
+            if js.is_constant(node) { unclear } else { "the whole command comes from outside" }.into()
+        );
     }
     let name = js.text(node);
     let binding = js.binding(name, node).ok_or(unclear)?;
@@ -99,9 +117,12 @@ fn text_of<'t>(js: &Js<'t>, node: Node<'t>, call: Node<'t>) -> Result<(Node<'t>,
         return Err("the whole command comes from outside".into());
     }
     let uses = js.uses(name, binding.scope, binding.ident);
-    let alone = uses.iter().all(|usage| usage.start_byte() >= call.start_byte() && usage.end_byte() <= call.end_byte());
-    let declaration = statement_of(binding.ident)
-        .filter(|statement| named(*statement).iter().filter(|c| c.kind() == "variable_declarator").count() == 1);
+    let alone = uses
+        .iter()
+        .all(|usage| usage.start_byte() >= call.start_byte() && usage.end_byte() <= call.end_byte());
+    let declaration = statement_of(binding.ident).filter(|statement| {
+        named(*statement).iter().filter(|c| c.kind() == "variable_declarator").count() == 1
+    });
     Ok((value, declaration.filter(|_| alone && uses.len() == 1)))
 }
 
@@ -141,12 +162,17 @@ fn drop_shell<'t>(js: &Js<'t>, rest: &[Node<'t>]) -> Result<Vec<TextEdit>, Strin
                         // `, { shell: true }` goes with its comma.
                         let before = js.src.get(..options.start_byte()).unwrap_or("");
                         let comma = before.trim_end().len();
-                        let from = if before.trim_end().ends_with(',') { comma - 1 } else { options.start_byte() };
+                        let from =
+                            if before.trim_end().ends_with(',') { comma - 1 } else { options.start_byte() };
                         TextEdit { start: from, end: options.end_byte(), text: String::new() }
                     } else if let Some(next) = entries.get(at + 1) {
                         TextEdit { start: pair.start_byte(), end: next.start_byte(), text: String::new() }
                     } else {
-                        TextEdit { start: entries[at - 1].end_byte(), end: pair.end_byte(), text: String::new() }
+                        TextEdit {
+                            start: entries[at - 1].end_byte(),
+                            end: pair.end_byte(),
+                            text: String::new(),
+                        }
                     });
                 }
             }
@@ -213,6 +239,7 @@ fn in_import(node: Node<'_>) -> bool {
     while let Some(here) = at {
         match here.kind() {
             "import_statement" => return true,
+            "variable_declarator" => return field(here, "name") == Some(node),
             "object_pattern" => return true,
             "arguments" | "statement_block" => return false,
             _ => at = here.parent(),
@@ -230,7 +257,10 @@ fn rename_promisified<'t>(
 ) -> Result<Option<Vec<TextEdit>>, String> {
     let local = js.text(function);
     let Some(binding) = js.binding(local, function) else { return Ok(None) };
-    let wrapper = binding.value.map(bare).filter(|v| v.kind() == "call_expression" && js.callee_name(*v) == "promisify");
+    let wrapper = binding
+        .value
+        .map(bare)
+        .filter(|v| v.kind() == "call_expression" && js.callee_name(*v) == "promisify");
     let Some(wrapper) = wrapper else { return Ok(None) };
     let inner = js.arguments(wrapper).first().copied().map(bare).ok_or("nothing is promisified")?;
     let uses = js.uses(local, js.root, binding.ident).into_iter().filter(|usage| *usage != function).count();
@@ -239,7 +269,8 @@ fn rename_promisified<'t>(
         let object = field(inner, "object").map_or("", |object| js.text(object));
         (format!("{object}.{target}"), Vec::new())
     } else {
-        let inner_uses = js.uses(js.text(inner), js.root, inner).iter().filter(|node| !in_import(**node)).count();
+        let inner_uses =
+            js.uses(js.text(inner), js.root, inner).iter().filter(|node| !in_import(**node)).count();
         let swapped = if uses == 0 && inner_uses == 0 {
             js.swap_member("child_process", method, target)
         } else {
@@ -264,7 +295,8 @@ fn rename_promisified<'t>(
         edits.push(replace(inner, inner_text));
         edits.push(replace(binding.ident, wish.clone()));
     } else {
-        let line = format!("\n{}{} {wish} = {wrap}({inner_text}){}", js.indent(statement), js.declare(), js.semi());
+        let line =
+            format!("\n{}{} {wish} = {wrap}({inner_text}){}", js.indent(statement), js.declare(), js.semi());
         edits.push(insert(statement.end_byte(), line));
     }
     edits.push(replace(function, wish));

@@ -32,7 +32,9 @@ pub(crate) fn parse_data<'t>(js: &Js<'t>, call: Node<'t>, callee: &str) -> Resul
                 .map(|p| if p.kind() == "parenthesized_expression" { p.parent().unwrap_or(p) } else { p })
                 .filter(|p| p.kind() == "call_expression" && js.arguments(*p).is_empty())
                 .ok_or("the function made from the text is kept for later")?;
-            let [argument] = js.arguments(call)[..] else { return Err("the function made from the text has parameters".into()) };
+            let [argument] = js.arguments(call)[..] else {
+                return Err("the function made from the text has parameters".into());
+            };
             let value = evaluated(js, argument, call)?;
             Ok(vec![replace(outer, format!("JSON.parse({value})"))])
         }
@@ -48,8 +50,14 @@ pub(crate) fn parse_data<'t>(js: &Js<'t>, call: Node<'t>, callee: &str) -> Resul
             let comma = js.src.get(..options.start_byte()).unwrap_or("").trim_end().len().saturating_sub(1);
             Ok(vec![match (entries.len(), entries.get(at + 1)) {
                 (1, _) => TextEdit { start: comma, end: options.end_byte(), text: String::new() },
-                (_, Some(next)) => TextEdit { start: entries[at].start_byte(), end: next.start_byte(), text: String::new() },
-                (_, None) => TextEdit { start: entries[at - 1].end_byte(), end: entries[at].end_byte(), text: String::new() },
+                (_, Some(next)) => {
+                    TextEdit { start: entries[at].start_byte(), end: next.start_byte(), text: String::new() }
+                }
+                (_, None) => TextEdit {
+                    start: entries[at - 1].end_byte(),
+                    end: entries[at].end_byte(),
+                    text: String::new(),
+                },
             }])
         }
         _ => Err("the text is run as code; take a data format and its parser instead".into()),
@@ -58,7 +66,8 @@ pub(crate) fn parse_data<'t>(js: &Js<'t>, call: Node<'t>, callee: &str) -> Resul
 
 /// The value inside `'(' + x + ')'`, or `x` itself where its name says that it is data.
 fn evaluated<'t>(js: &Js<'t>, argument: Node<'t>, call: Node<'t>) -> Result<String, String> {
-    let code = "the text is run as code; take a data format and its parser, or a fixed table of operations, instead";
+    let code =
+        "the text is run as code; take a data format and its parser, or a fixed table of operations, instead";
     let operands = js.operands(bare(argument)).ok_or(code)?;
     let pieces: Vec<Piece<'t>> = operands.into_iter().flat_map(|operand| operand.pieces).collect();
     let mut lead = String::new();
@@ -99,8 +108,21 @@ fn says_data<'t>(js: &Js<'t>, hole: Node<'t>, call: Node<'t>) -> bool {
     }
     let target = field(around, "name").or_else(|| field(around, "left")).map_or("", |name| js.text(name));
     let words = format!("{target} {}", js.text(hole)).to_ascii_lowercase();
-    let code = ["expr", "formula", "calc", "code", "script", "cmd", "command", "math", "equation", "fn", "func"];
-    let data = ["json", "data", "payload", "serial", "prefs", "preference", "settings", "config", "profile", "cart", "state"];
+    let code =
+        ["expr", "formula", "calc", "code", "script", "cmd", "command", "math", "equation", "fn", "func"];
+    let data = [
+        "json",
+        "data",
+        "payload",
+        "serial",
+        "prefs",
+        "preference",
+        "settings",
+        "config",
+        "profile",
+        "cart",
+        "state",
+    ];
     !code.iter().any(|word| words.contains(word)) && data.iter().any(|word| words.contains(word))
 }
 

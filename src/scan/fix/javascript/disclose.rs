@@ -10,7 +10,11 @@ use tree_sitter::Node;
 ///
 /// # Errors
 /// When the error is sent on purpose, or in a form that is not understood.
-pub(crate) fn withhold<'t>(js: &Js<'t>, call: Node<'t>, arguments: &[Node<'t>]) -> Result<Vec<TextEdit>, String> {
+pub(crate) fn withhold<'t>(
+    js: &Js<'t>,
+    call: Node<'t>,
+    arguments: &[Node<'t>],
+) -> Result<Vec<TextEdit>, String> {
     let error = error_name(js, call).ok_or("it is not clear which value is the error")?;
     if let Some(reason) = on_purpose(js, call, error) {
         return Err(reason);
@@ -41,7 +45,8 @@ fn error_name<'t>(js: &Js<'t>, place: Node<'t>) -> Option<&'t str> {
     while let Some(parent) = at.parent() {
         if parent.kind() == "catch_clause" {
             let name = field(parent, "parameter").filter(|p| p.kind() == "identifier");
-            return Some(name.map(|name| js.text(name)).or(found).unwrap_or("")).filter(|name| !name.is_empty());
+            return Some(name.map(|name| js.text(name)).or(found).unwrap_or(""))
+                .filter(|name| !name.is_empty());
         }
         if is_function(parent) {
             let names = js.parameters(parent);
@@ -50,7 +55,9 @@ fn error_name<'t>(js: &Js<'t>, place: Node<'t>) -> Option<&'t str> {
                 .parent()
                 .filter(|p| p.kind() == "arguments")
                 .and_then(|p| p.parent())
-                .is_some_and(|call| matches!(js.callee_name(call), "catch" | "then" | "on" | "setErrorHandler" | "onError"));
+                .is_some_and(|call| {
+                    matches!(js.callee_name(call), "catch" | "then" | "on" | "setErrorHandler" | "onError")
+                });
             let like = matches!(first, "err" | "error" | "e" | "ex" | "exception" | "reason");
             if like || (caught && !first.is_empty()) || (names.len() == 4 && !first.is_empty()) {
                 if mentions(js, place, first) {
@@ -68,7 +75,8 @@ fn error_name<'t>(js: &Js<'t>, place: Node<'t>) -> Option<&'t str> {
 fn mentions<'t>(js: &Js<'t>, node: Node<'t>, error: &str) -> bool {
     let mut hit = false;
     walk(node, &mut |part| {
-        hit |= matches!(part.kind(), "identifier" | "shorthand_property_identifier") && js.text(part) == error;
+        hit |=
+            matches!(part.kind(), "identifier" | "shorthand_property_identifier") && js.text(part) == error;
         hit |= part.kind() == "identifier" && made_from(js, part, error);
     });
     hit
@@ -77,7 +85,9 @@ fn mentions<'t>(js: &Js<'t>, node: Node<'t>, error: &str) -> bool {
 /// Whether a name was declared with something read from the error: `const message = err.message`.
 fn made_from<'t>(js: &Js<'t>, name: Node<'t>, error: &str) -> bool {
     let value = js.binding(js.text(name), name).and_then(|binding| binding.value);
-    value.is_some_and(|value| !is_function(bare(value)) && value.byte_range().len() < 400 && mentions_plainly(js, value, error))
+    value.is_some_and(|value| {
+        !is_function(bare(value)) && value.byte_range().len() < 400 && mentions_plainly(js, value, error)
+    })
 }
 
 /// Why the error's text is meant for the client: its class was asked for, or it says so itself.
@@ -96,7 +106,9 @@ fn on_purpose<'t>(js: &Js<'t>, call: Node<'t>, error: &str) -> Option<String> {
                     .iter()
                     .any(|member| text.contains(&format!("{error}.{member}")));
             if asked {
-                return Some("the kind of error was asked for first, so its text may be meant for the client".into());
+                return Some(
+                    "the kind of error was asked for first, so its text may be meant for the client".into(),
+                );
             }
             if text.contains("NODE_ENV") || text.contains("'env'") {
                 return Some("it is sent in development only".into());
@@ -114,7 +126,9 @@ fn on_purpose<'t>(js: &Js<'t>, call: Node<'t>, error: &str) -> Option<String> {
 fn status_of<'t>(js: &Js<'t>, call: Node<'t>) -> u16 {
     let mut at = js.receiver(call);
     while let Some(node) = at {
-        if node.kind() == "call_expression" && matches!(js.callee_name(node), "status" | "code" | "sendStatus") {
+        if node.kind() == "call_expression"
+            && matches!(js.callee_name(node), "status" | "code" | "sendStatus")
+        {
             let first = js.arguments(node).first().copied();
             return first.and_then(|number| js.text(number).parse().ok()).unwrap_or(500);
         }
@@ -158,7 +172,19 @@ fn rewrite<'t>(
                     continue;
                 }
                 let key = field(*entry, "key").map_or("", |key| js.text(key)).trim_matches(['\'', '"']);
-                let detail = matches!(key, "stack" | "stackTrace" | "trace" | "details" | "detail" | "name" | "code" | "sql" | "sqlMessage" | "errno");
+                let detail = matches!(
+                    key,
+                    "stack"
+                        | "stackTrace"
+                        | "trace"
+                        | "details"
+                        | "detail"
+                        | "name"
+                        | "code"
+                        | "sql"
+                        | "sqlMessage"
+                        | "errno"
+                );
                 match entry.kind() {
                     "pair" if !(detail && entries.len() > 1) => {
                         let value = field(*entry, "value").ok_or("an entry has no value")?;
@@ -190,8 +216,11 @@ fn rewrite<'t>(
             }
             Ok(())
         }
-        "binary_expression" if field(inner, "operator").is_some_and(|op| matches!(js.text(op), "||" | "??")) => {
-            let right = field(inner, "right").filter(|right| js.is_constant(*right) && js.string(*right).is_some());
+        "binary_expression"
+            if field(inner, "operator").is_some_and(|op| matches!(js.text(op), "||" | "??")) =>
+        {
+            let right =
+                field(inner, "right").filter(|right| js.is_constant(*right) && js.string(*right).is_some());
             let code = right.map_or(text, |right| js.text(right).to_owned());
             edits.push(replace(node, code));
             Ok(())
@@ -207,8 +236,16 @@ fn rewrite<'t>(
             edits.push(replace(node, leading_words(js, inner).map_or(text, |lead| format!("{q}{lead}{q}"))));
             Ok(())
         }
-        "identifier" | "member_expression" | "subscript_expression" | "call_expression" | "ternary_expression" => {
-            let code = if whole { format!("{{ {}: {text} }}", js.error_key(inner).unwrap_or("error")) } else { text };
+        "identifier"
+        | "member_expression"
+        | "subscript_expression"
+        | "call_expression"
+        | "ternary_expression" => {
+            let code = if whole {
+                format!("{{ {}: {text} }}", js.error_key(inner).unwrap_or("error"))
+            } else {
+                text
+            };
             edits.push(replace(node, code));
             Ok(())
         }
@@ -253,8 +290,10 @@ fn is_logged<'t>(js: &Js<'t>, call: Node<'t>, error: &str) -> bool {
         let method = js.callee_name(node);
         let receiver = js.receiver(node).map_or("", |receiver| js.text(receiver));
         let last = receiver.rsplit('.').next().unwrap_or("").to_ascii_lowercase();
-        let logs = matches!(method, "error" | "warn" | "log" | "info" | "debug" | "fatal" | "captureException")
-            && (last.contains("log") || matches!(last.as_str(), "console" | "winston" | "sentry" | "debug"));
+        let logs =
+            matches!(method, "error" | "warn" | "log" | "info" | "debug" | "fatal" | "captureException")
+                && (last.contains("log")
+                    || matches!(last.as_str(), "console" | "winston" | "sentry" | "debug"));
         logged |= logs && js.arguments(node).iter().any(|argument| mentions_plainly(js, *argument, error));
     });
     logged
@@ -273,7 +312,9 @@ fn logger<'t>(js: &Js<'t>, place: Node<'t>) -> String {
             return format!("{name}.error");
         }
     }
-    if js.src.contains("this.logger.") && functions_around(place).iter().any(|f| f.kind() == "method_definition") {
+    if js.src.contains("this.logger.")
+        && functions_around(place).iter().any(|f| f.kind() == "method_definition")
+    {
         return "this.logger.error".into();
     }
     for name in ["req.log", "request.log", "fastify.log"] {

@@ -87,7 +87,11 @@ fn data_is_parsed_and_not_run() {
         Ok("const o = JSON.parse(req.body.data);")
     );
     assert_eq!(
-        parsed("const s = require('node-serialize');\nconst o = s.unserialize(req.cookies.p);", "node-serialize.unserialize").as_deref(),
+        parsed(
+            "const s = require('node-serialize');\nconst o = s.unserialize(req.cookies.p);",
+            "node-serialize.unserialize"
+        )
+        .as_deref(),
         Ok("const o = JSON.parse(req.cookies.p);")
     );
     assert_eq!(

@@ -53,12 +53,14 @@ pub(crate) fn hash_at<'t>(js: &Js<'t>, node: Node<'t>) -> Option<Hash<'t>> {
         "toString" => {
             let inner = js.receiver(node).filter(|r| r.kind() == "call_expression")?;
             let library = js.receiver(inner).map_or("", |r| js.text(r));
-            let fast = matches!(js.callee_name(inner), "MD5" | "SHA1" | "SHA256" | "SHA512") && library.contains("rypto");
+            let fast = matches!(js.callee_name(inner), "MD5" | "SHA1" | "SHA256" | "SHA512")
+                && library.contains("rypto");
             let password = js.arguments(inner).first().copied().filter(|_| fast)?;
             Some(Hash { node, password })
         }
         "md5" | "sha1" | "sha256" | "sha512" => {
-            let module = [method, "js-sha256", "js-sha512", "js-md5", "js-sha1", "blueimp-md5", "crypto-hash"];
+            let module =
+                [method, "js-sha256", "js-sha512", "js-md5", "js-sha1", "blueimp-md5", "crypto-hash"];
             let known = module.iter().any(|module| {
                 let import = js.import(module);
                 import.whole == Some(method) || import.members.iter().any(|(_, local)| *local == method)
@@ -80,14 +82,15 @@ pub(crate) fn is_of_password<'t>(js: &Js<'t>, hash: Hash<'t>) -> bool {
     while let Some(parent) = at.parent() {
         match parent.kind() {
             "variable_declarator" | "assignment_expression" | "pair" => {
-                let name = field(parent, "name").or_else(|| field(parent, "left")).or_else(|| field(parent, "key"));
+                let name =
+                    field(parent, "name").or_else(|| field(parent, "left")).or_else(|| field(parent, "key"));
                 if name.is_some_and(|name| speaks_of_passwords(js.text(name))) {
                     return true;
                 }
             }
             _ if is_function(parent) => {
                 let name = function_name(js, parent);
-                return name.is_some_and(speaks_of_passwords);
+                return name.is_some_and(|name| speaks_of_passwords(name) || is_given_passwords(js, name));
             }
             _ => {}
         }
@@ -100,6 +103,17 @@ fn speaks_of_passwords(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     ["password", "passwd", "passphrase", "pwd"].iter().any(|word| text.contains(word))
         || text.split(|c: char| !c.is_alphanumeric()).any(|word| word == "pass")
+}
+
+/// Whether a function of the file is called with a password.
+fn is_given_passwords(js: &Js<'_>, name: &str) -> bool {
+    let mut given = false;
+    walk(js.root, &mut |node| {
+        given |= node.kind() == "call_expression"
+            && field(node, "function").is_some_and(|f| js.text(f) == name)
+            && js.arguments(node).first().is_some_and(|first| speaks_of_passwords(js.text(*first)));
+    });
+    given
 }
 
 fn function_name<'t>(js: &Js<'t>, function: Node<'t>) -> Option<&'t str> {
@@ -139,7 +153,8 @@ pub(crate) fn slow_down<'t>(
     }
     if !(plan.stores && plan.compares) {
         return Err(if plan.stores {
-            "the place where the stored hash is compared is not in this file; change both sides together".into()
+            "the place where the stored hash is compared is not in this file; change both sides together"
+                .into()
         } else {
             "the place where the hash is stored is not in this file; change both sides together".into()
         });
@@ -167,7 +182,10 @@ impl<'j, 't> Plan<'j, 't> {
             Tool::Scrypt => js.reach_module("crypto"),
         };
         let pick = |names: [&str; 3]| {
-            names.into_iter().find(|name| !js.has_name(name)).map_or_else(|| js.fresh(names[0]), str::to_owned)
+            names
+                .into_iter()
+                .find(|name| !js.has_name(name))
+                .map_or_else(|| js.fresh(names[0]), str::to_owned)
         };
         Self {
             js,
@@ -222,7 +240,8 @@ impl<'j, 't> Plan<'j, 't> {
                 return Err("the hash's name is written more than once".into());
             }
             let uses = js.uses(js.text(name), binding.scope, name);
-            let judged: Vec<Use<'t>> = uses.iter().map(|usage| judge(js, *usage)).collect::<Result<_, _>>()?;
+            let judged: Vec<Use<'t>> =
+                uses.iter().map(|usage| judge(js, *usage)).collect::<Result<_, _>>()?;
             let compared = judged.iter().filter(|u| matches!(u, Use::Compared(..))).count();
             if compared > 0 && compared < judged.len() {
                 return Err("the same hash is both stored and compared".into());
@@ -275,11 +294,15 @@ impl<'j, 't> Plan<'j, 't> {
             return Err("the hash is made by a method, whose callers are not all in sight".into());
         }
         let parameter = js.parameters(function);
-        let [parameter] = parameter[..] else { return Err("the hashing function takes more than the password".into()) };
+        let [parameter] = parameter[..] else {
+            return Err("the hashing function takes more than the password".into());
+        };
         if js.text(hash.password) != parameter {
             return Err("the hashing function changes the password first".into());
         }
-        let binding = js.binding(name, function).ok_or("the hashing function's name is not found")?;
+        let binding = js
+            .binding(name, function)
+            .ok_or("the hashing function is used outside this file; change both sides together")?;
         for usage in js.uses(name, js.root, binding.ident) {
             let call = usage
                 .parent()
@@ -294,7 +317,11 @@ impl<'j, 't> Plan<'j, 't> {
                 }
                 return Err("the hashing function is handed on".into());
             };
-            let password = js.arguments(call).first().copied().ok_or("the hashing function is called without a password")?;
+            let password = js
+                .arguments(call)
+                .first()
+                .copied()
+                .ok_or("the hashing function is called without a password")?;
             let code = js.text(password).to_owned();
             let before = self.edits.len();
             let (stores, needs) = (self.stores, self.needs_hash);
@@ -307,10 +334,13 @@ impl<'j, 't> Plan<'j, 't> {
             }
             self.stores |= stores;
         }
-        let binding_exported = binding.ident.parent().and_then(|p| p.parent()).is_some_and(|p| p.kind() == "export_statement");
+        let binding_exported =
+            binding.ident.parent().and_then(|p| p.parent()).is_some_and(|p| p.kind() == "export_statement");
         if binding_exported {
             if used_elsewhere(name) {
-                return Err("the hashing function is compared with in other files; change both sides together".into());
+                return Err(
+                    "the hashing function is compared with in other files; change both sides together".into(),
+                );
             }
             self.stores = true;
         }
@@ -355,7 +385,12 @@ impl<'j, 't> Plan<'j, 't> {
             let typed = |kind: &str| if js.typescript { format!(": {kind}") } else { String::new() };
             let mut text = String::new();
             if self.needs_hash {
-                text.push_str(&format!("function {}(password{}){} {{\n", self.hash, typed("string"), typed("string")));
+                text.push_str(&format!(
+                    "function {}(password{}){} {{\n",
+                    self.hash,
+                    typed("string"),
+                    typed("string")
+                ));
                 for line in self.hash_body("password") {
                     text.push_str(&format!("{unit}{line}\n"));
                 }
@@ -363,9 +398,13 @@ impl<'j, 't> Plan<'j, 't> {
             }
             if self.compares {
                 let lines = [
-                    format!("const [salt, key] = String(stored).split({q}:{q}).map((part) => Buffer.from(part, {q}hex{q})){semi}"),
+                    format!(
+                        "const [salt, key] = String(stored).split({q}:{q}).map((part) => Buffer.from(part, {q}hex{q})){semi}"
+                    ),
                     format!("return key !== undefined && key.length === 64 &&"),
-                    format!("{unit}{module}.timingSafeEqual(key, {module}.scryptSync(password, salt, 64)){semi}"),
+                    format!(
+                        "{unit}{module}.timingSafeEqual(key, {module}.scryptSync(password, salt, 64)){semi}"
+                    ),
                 ];
                 text.push_str(&format!(
                     "function {}(password{}, stored{}){} {{\n",
@@ -422,8 +461,9 @@ fn returned_by(hash: Node<'_>) -> Option<Node<'_>> {
 /// The node with the parentheses and awaits around it.
 fn outermost(node: Node<'_>) -> Node<'_> {
     let mut at = node;
-    while let Some(parent) =
-        at.parent().filter(|p| matches!(p.kind(), "parenthesized_expression" | "await_expression" | "as_expression"))
+    while let Some(parent) = at
+        .parent()
+        .filter(|p| matches!(p.kind(), "parenthesized_expression" | "await_expression" | "as_expression"))
     {
         at = parent;
     }
@@ -446,12 +486,18 @@ fn judge<'t>(js: &Js<'t>, node: Node<'t>) -> Result<Use<'t>, String> {
         return Ok(Use::Compared(parent, other, equal));
     }
     if is_looked_up(js, outer) {
-        return Err("the hash is looked up by the database; fetch the user by name and compare in code".into());
+        return Err(
+            "the hash is looked up by the database; fetch the user by name and compare in code".into()
+        );
     }
     match parent.kind() {
-        "arguments" | "array" | "pair" | "object" | "return_statement" | "assignment_expression" | "shorthand_property_identifier" => {
-            Ok(Use::Stored)
-        }
+        "arguments"
+        | "array"
+        | "pair"
+        | "object"
+        | "return_statement"
+        | "assignment_expression"
+        | "shorthand_property_identifier" => Ok(Use::Stored),
         _ => Err("the hash is used in a way that is not understood".into()),
     }
 }
@@ -471,7 +517,15 @@ fn is_looked_up<'t>(js: &Js<'t>, node: Node<'t>) -> bool {
         if part.kind() == "call_expression" {
             asked |= matches!(
                 js.callee_name(part),
-                "findOne" | "find" | "findFirst" | "findUnique" | "findOneBy" | "findAll" | "where" | "countDocuments" | "exists"
+                "findOne"
+                    | "find"
+                    | "findFirst"
+                    | "findUnique"
+                    | "findOneBy"
+                    | "findAll"
+                    | "where"
+                    | "countDocuments"
+                    | "exists"
             );
         }
         if matches!(part.kind(), "string" | "template_string") {
@@ -479,10 +533,18 @@ fn is_looked_up<'t>(js: &Js<'t>, node: Node<'t>) -> bool {
             asked |= text.starts_with("SELECT");
         }
         if part.kind() == "identifier" {
-            let value = js.binding(js.text(part), part).filter(|b| matches!(b.how, How::Const | How::Let)).and_then(|b| b.value);
+            let value = js
+                .binding(js.text(part), part)
+                .filter(|b| matches!(b.how, How::Const | How::Let))
+                .and_then(|b| b.value);
             asked |= value.is_some_and(|value| {
                 js.is_building(value)
-                    && js.text(value).trim_start_matches(['\'', '"', '`']).trim_start().to_ascii_uppercase().starts_with("SELECT")
+                    && js
+                        .text(value)
+                        .trim_start_matches(['\'', '"', '`'])
+                        .trim_start()
+                        .to_ascii_uppercase()
+                        .starts_with("SELECT")
             });
         }
     });
@@ -495,7 +557,8 @@ fn is_exported(node: Node<'_>) -> bool {
         match here.kind() {
             "export_statement" | "export_specifier" => return true,
             "assignment_expression" => {
-                return field(here, "right").is_some_and(|right| right.byte_range().contains(&node.start_byte()));
+                return field(here, "right")
+                    .is_some_and(|right| right.byte_range().contains(&node.start_byte()));
             }
             "call_expression" | "statement_block" => return false,
             _ => at = here.parent(),

@@ -33,16 +33,18 @@ pub(crate) fn contain<'t>(js: &Js<'t>, call: Node<'t>, argument: Node<'t>) -> Re
         return Err("the path is used inside a list callback, where the check cannot end the request".into());
     }
     let arguments = js.arguments(call);
-    if let (None, Some(value), "sendFile", 1) = (named_path, &joined.value, js.callee_name(call), arguments.len()) {
+    if let (None, Some(value), "sendFile", 1) =
+        (named_path, &joined.value, js.callee_name(call), arguments.len())
+    {
         return Ok(vec![replace(argument, format!("{value}, {{ root: {} }}", joined.folder))]);
     }
     let mut edits = joined.edits.clone();
     let base = folder_text(js, &joined.folder, expression, &mut edits);
-    let module = path_module(js).0;
+    let sep = path_member(js, "sep", &mut edits);
     let semi = js.semi();
     let listing = matches!(js.callee_name(call), "readdir" | "readdirSync" | "opendir");
     let condition = |file: &str| {
-        let inside = format!("!{file}.startsWith({base} + {module}.sep)");
+        let inside = format!("!{file}.startsWith({base} + {sep})");
         if listing { format!("{file} !== {base} && {inside}") } else { inside }
     };
     let check = |file: &str| -> (Vec<String>, Vec<TextEdit>) {
@@ -91,25 +93,43 @@ fn line_end(js: &Js<'_>) -> &'static str {
 /// The one value a path's name was declared with, and the declaring name.
 fn defined_path<'t>(js: &Js<'t>, name: Node<'t>) -> Option<(Node<'t>, Node<'t>)> {
     let binding = js.binding(js.text(name), name)?;
-    let once = matches!(binding.how, How::Const | How::Let) && js.writes(js.text(name), binding.scope).is_empty();
+    let once =
+        matches!(binding.how, How::Const | How::Let) && js.writes(js.text(name), binding.scope).is_empty();
     let value = binding.value.map(bare).filter(|_| once)?;
     Some((value, binding.ident))
 }
 
-/// Local name of `path`, and the edits that import it.
-fn path_module(js: &Js<'_>) -> (String, Vec<TextEdit>) {
-    let reached = js.reach_module("path");
-    (reached.name, reached.edits)
+/// How a member of `path` is written here; the import is extended or added where needed.
+fn path_member(js: &Js<'_>, member: &str, edits: &mut Vec<TextEdit>) -> String {
+    let known = js.import("path");
+    let listed = known.whole.is_none() && !known.members.is_empty();
+    let has = known.members.iter().any(|(name, _)| *name == member);
+    let (name, more) = if has || (listed && !js.has_name(member)) {
+        let reached = js.reach_member("path", member);
+        (reached.name, reached.edits)
+    } else {
+        let reached = js.reach_module("path");
+        (format!("{}.{member}", reached.name), reached.edits)
+    };
+    for edit in more {
+        if !edits.contains(&edit) {
+            edits.push(edit);
+        }
+    }
+    name
 }
 
 fn read_path<'t>(js: &Js<'t>, node: Node<'t>) -> Result<Joined, String> {
     let no_folder = "no folder is known that the path must stay in; name one and join to it";
-    let (module, edits) = path_module(js);
+    let mut edits = Vec::new();
     let method = if node.kind() == "call_expression" { js.callee_name(node) } else { "" };
     if method == "normalize" {
         if let Some(inner) = js.arguments(node).first() {
             let joined = read_path(js, bare(*inner))?;
-            return Ok(Joined { whole: format!("{module}.resolve({})", js.text(*inner)), unchanged: false, value: None, ..joined });
+            edits = joined.edits.clone();
+            let resolve = path_member(js, "resolve", &mut edits);
+            let whole = format!("{resolve}({})", js.text(*inner));
+            return Ok(Joined { whole, unchanged: false, value: None, edits, ..joined });
         }
     }
     if matches!(method, "join" | "resolve") && is_path_call(js, node) {
@@ -132,14 +152,24 @@ fn read_path<'t>(js: &Js<'t>, node: Node<'t>) -> Result<Joined, String> {
             format!("{function}({})", words.join(", "))
         };
         let absolute = method == "resolve" || is_absolute(js, parts[0], 4);
-        let whole = if absolute { js.text(node).to_owned() } else { format!("{module}.resolve({})", js.text(node)) };
+        let whole = if absolute {
+            js.text(node).to_owned()
+        } else {
+            format!("{}({})", path_member(js, "resolve", &mut edits), js.text(node))
+        };
         // `root` takes a path below it; what `resolve` does with an absolute one would be lost.
         let value = parts.get(fixed).filter(|_| parts.len() == fixed + 1 && absolute);
-        return Ok(Joined { folder, whole, unchanged: absolute, value: value.map(|v| js.text(*v).to_owned()), edits });
+        return Ok(Joined {
+            folder,
+            whole,
+            unchanged: absolute,
+            value: value.map(|v| js.text(*v).to_owned()),
+            edits,
+        });
     }
     if js.is_building(node) {
         let folder = leading_folder(js, node).ok_or(no_folder)?;
-        let whole = format!("{module}.resolve({})", js.text(node));
+        let whole = format!("{}({})", path_member(js, "resolve", &mut edits), js.text(node));
         return Ok(Joined { folder, whole, unchanged: false, value: None, edits });
     }
     Err(no_folder.into())
@@ -150,7 +180,8 @@ fn is_path_call<'t>(js: &Js<'t>, node: Node<'t>) -> bool {
     match js.receiver(node) {
         Some(receiver) => {
             let text = js.text(receiver);
-            known.whole == Some(text) || matches!(text, "path" | "path.posix" | "require('path')" | "require(\"path\")")
+            known.whole == Some(text)
+                || matches!(text, "path" | "path.posix" | "require('path')" | "require(\"path\")")
         }
         None => known.members.iter().any(|(_, local)| *local == js.callee_name(node)),
     }
@@ -177,17 +208,20 @@ fn is_own<'t>(js: &Js<'t>, node: Node<'t>, depth: usize) -> bool {
         "identifier" => js.binding(text, node).is_some_and(|binding| match binding.how {
             How::Import => true,
             How::Const | How::Let => {
-                js.writes(text, binding.scope).is_empty() && binding.value.is_some_and(|value| is_own(js, value, depth))
+                js.writes(text, binding.scope).is_empty()
+                    && binding.value.is_some_and(|value| is_own(js, value, depth))
             }
             How::Taken => binding.value.is_some_and(|value| js.text(value).starts_with("require(")),
             _ => false,
         }),
         "call_expression" => {
-            (is_path_call(js, node) || matches!(js.callee_name(node), "require" | "fileURLToPath" | "dirname"))
+            (is_path_call(js, node)
+                || matches!(js.callee_name(node), "require" | "fileURLToPath" | "dirname"))
                 && js.arguments(node).into_iter().all(|argument| is_own(js, argument, depth))
         }
         "member_expression" => {
-            text.starts_with("import.meta.") || field(node, "object").is_some_and(|object| is_own(js, object, depth))
+            text.starts_with("import.meta.")
+                || field(node, "object").is_some_and(|object| is_own(js, object, depth))
         }
         "binary_expression" => [field(node, "left"), field(node, "right")]
             .into_iter()
@@ -246,7 +280,10 @@ fn is_normal<'t>(js: &Js<'t>, node: Node<'t>, depth: usize) -> bool {
             js.callee_name(node) == "resolve"
                 || js.callee_name(node) == "join"
                     && is_absolute(js, node, 4)
-                    && js.arguments(node).last().is_some_and(|last| js.string(*last).is_some_and(|t| !t.ends_with('/')))
+                    && js
+                        .arguments(node)
+                        .last()
+                        .is_some_and(|last| js.string(*last).is_some_and(|t| !t.ends_with('/')))
         }
         _ => false,
     }
@@ -254,21 +291,28 @@ fn is_normal<'t>(js: &Js<'t>, node: Node<'t>, depth: usize) -> bool {
 
 /// The folder as it is compared: resolved unless it is known to be normal.
 fn folder_text<'t>(js: &Js<'t>, folder: &str, expression: Node<'t>, edits: &mut Vec<TextEdit>) -> String {
-    let (module, more) = path_module(js);
-    if edits.is_empty() {
-        edits.extend(more);
-    }
-    let mut normal = folder == "__dirname" || folder.starts_with(&format!("{module}.resolve("));
+    let mut normal = folder == "__dirname";
     super::syntax::walk(expression, &mut |node| {
         normal |= js.text(node) == folder && is_normal(js, node, 4);
     });
-    if let Some(inner) = folder.strip_prefix(&format!("{module}.join(")) {
-        // `path.resolve(a, b)` says the same and is normal.
-        if !normal {
-            return format!("{module}.resolve({inner}");
+    if normal {
+        return folder.to_owned();
+    }
+    let resolve = path_member(js, "resolve", edits);
+    // `path.resolve(a, b)` says the same as `path.join(a, b)` and is normal.
+    let known = js.import("path");
+    let join = known.whole.map(|whole| format!("{whole}.join(")).into_iter();
+    let local = known.members.iter().find(|(name, _)| *name == "join").map(|(_, local)| format!("{local}("));
+    for lead in join.chain(local) {
+        if let Some(inner) = folder.strip_prefix(&lead) {
+            return format!("{resolve}({inner}");
         }
     }
-    if normal { folder.to_owned() } else { format!("{module}.resolve({folder})") }
+    if folder.starts_with(&format!("{resolve}(")) {
+        folder.to_owned()
+    } else {
+        format!("{resolve}({folder})")
+    }
 }
 
 /// The folder a concatenation or template begins with: `DIR` of `${DIR}/${x}`, `'./data'` of `'./data/' + x`.
@@ -276,6 +320,7 @@ fn leading_folder<'t>(js: &Js<'t>, node: Node<'t>) -> Option<String> {
     let pieces: Vec<Piece<'t>> = js.operands(node)?.into_iter().flat_map(|operand| operand.pieces).collect();
     let mut text = String::new();
     let mut holes: Vec<Node<'t>> = Vec::new();
+    let mut slash = false;
     for piece in &pieces {
         match piece {
             Piece::Text(more) => text.push_str(more),
@@ -286,8 +331,16 @@ fn leading_folder<'t>(js: &Js<'t>, node: Node<'t>) -> Option<String> {
                 holes.push(*hole);
                 text.push('\u{1}');
             }
-            Piece::Hole(_) => break,
+            Piece::Hole(hole) => {
+                // `'./public' + url.pathname`: the value brings the slash.
+                let words = js.text(*hole).to_ascii_lowercase();
+                slash = words.ends_with("pathname") || words.ends_with("url") || words.ends_with("path");
+                break;
+            }
         }
+    }
+    if slash && !text.ends_with('/') {
+        text.push('/');
     }
     let cut = text.rfind('/')?;
     let folder = &text[..cut];

@@ -12,7 +12,8 @@ fn contained(code: &str) -> Result<String, String> {
     let js = Js { src: code, root: tree.root_node(), notes: None, typescript: false };
     let mut call = None;
     walk(js.root, &mut |node| {
-        let methods = ["sendFile", "download", "readFile", "readFileSync", "createReadStream", "readdir", "unlink"];
+        let methods =
+            ["sendFile", "download", "readFile", "readFileSync", "createReadStream", "readdir", "unlink"];
         if node.kind() == "call_expression" && methods.contains(&js.callee_name(node)) && call.is_none() {
             call = Some(node);
         }
@@ -71,5 +72,8 @@ fn an_inline_path_gets_a_name_and_a_check() {
 fn declines_without_a_folder() {
     declines("const fs = require('fs');\nfs.readFile(req.query.f, cb);", "folder");
     declines("const fs = require('fs');\nfs.readFile('/' + req.query.f, cb);", "folder");
-    declines("const fs = require('fs');\nconst path = require('path');\nfs.readFile(path.join(req.query.d, 'x'), cb);", "folder");
+    declines(
+        "const fs = require('fs');\nconst path = require('path');\nfs.readFile(path.join(req.query.d, 'x'), cb);",
+        "folder",
+    );
 }

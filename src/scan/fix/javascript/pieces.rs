@@ -79,7 +79,10 @@ impl<'t> Js<'t> {
         match node.kind() {
             "string" | "template_string" => true,
             "binary_expression" if field(node, "operator").is_some_and(|op| self.text(op) == "+") => {
-                [field(node, "left"), field(node, "right")].into_iter().flatten().any(|side| self.is_building(side))
+                [field(node, "left"), field(node, "right")]
+                    .into_iter()
+                    .flatten()
+                    .any(|side| self.is_building(side))
             }
             _ => false,
         }
@@ -157,7 +160,8 @@ impl<'t> Js<'t> {
         let mut clean = true;
         walk(scope, &mut |node| {
             if node.kind() == "assignment_expression" {
-                let root = field(node, "left").filter(|l| l.kind() != "identifier").map_or("", |l| self.text(l));
+                let root =
+                    field(node, "left").filter(|l| l.kind() != "identifier").map_or("", |l| self.text(l));
                 if root.starts_with(name) && root[name.len()..].starts_with(['.', '[']) {
                     clean = false;
                 }
@@ -199,8 +203,7 @@ impl<'t> Js<'t> {
 fn has_odd_escape(raw: &str) -> bool {
     let mut chars = raw.chars();
     while let Some(c) = chars.next() {
-        if c == '\\'
-            && !matches!(chars.next(), Some('n' | 't' | 'r' | '\n' | '\\' | '\'' | '"' | '`' | '$'))
+        if c == '\\' && !matches!(chars.next(), Some('n' | 't' | 'r' | '\n' | '\\' | '\'' | '"' | '`' | '$'))
         {
             return true;
         }

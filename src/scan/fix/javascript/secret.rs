@@ -9,7 +9,10 @@ use tree_sitter::Node;
 ///
 /// # Errors
 /// When the secret stands where no value can be put.
-pub(crate) fn from_environment<'t>(js: &Js<'t>, literal: Node<'t>) -> Result<(Vec<TextEdit>, String), String> {
+pub(crate) fn from_environment<'t>(
+    js: &Js<'t>,
+    literal: Node<'t>,
+) -> Result<(Vec<TextEdit>, String), String> {
     let secret = js.string(literal).ok_or("the secret is not a plain text")?;
     // `process.env.X || 'secret'`: the fallback goes.
     let fallback = literal.parent().filter(|p| {
@@ -21,13 +24,17 @@ pub(crate) fn from_environment<'t>(js: &Js<'t>, literal: Node<'t>) -> Result<(Ve
     let variable = fallback
         .and_then(|f| field(f, "left"))
         .and_then(|left| js.text(left).strip_prefix("process.env."))
-        .map_or_else(|| variable_name(js, literal), str::to_owned);
+        .map_or_else(|| unused_variable(js, variable_name(js, literal)), str::to_owned);
+    if fallback.is_none() && is_record(literal) {
+        return Err("the secret stands in a list of records; take sample data out of the code".into());
+    }
     let declarator = value
         .parent()
         .filter(|p| p.kind() == "variable_declarator")
         .filter(|p| field(*p, "name").is_some_and(|name| name.kind() == "identifier"));
-    let top = declarator
-        .and_then(|d| statement_of(d).filter(|s| s.parent().is_some_and(|p| p.kind() == "program")).map(|s| (d, s)));
+    let top = declarator.and_then(|d| {
+        statement_of(d).filter(|s| s.parent().is_some_and(|p| p.kind() == "program")).map(|s| (d, s))
+    });
     let mut edits = Vec::new();
     let local = match top {
         Some((declarator, statement)) => {
@@ -51,6 +58,8 @@ pub(crate) fn from_environment<'t>(js: &Js<'t>, literal: Node<'t>) -> Result<(Ve
             let at = behind_imports(js);
             if at == 0 {
                 text = format!("{}\n\n", text.trim_start());
+            } else if next_line(js.src.get(at..).unwrap_or("")).is_some_and(|line| !line.trim().is_empty()) {
+                text.push('\n');
             }
             edits.push(insert(at, lines(js, text)));
             edits.push(replace(value, name.clone()));
@@ -61,12 +70,40 @@ pub(crate) fn from_environment<'t>(js: &Js<'t>, literal: Node<'t>) -> Result<(Ve
     walk(js.root, &mut |node| {
         let same = node.kind() == "string" && node != literal && js.string(node).as_deref() == Some(&secret);
         let in_import = node.parent().is_some_and(|p| p.kind().starts_with("import"));
-        if same && !in_import && !(value.start_byte() <= node.start_byte() && node.end_byte() <= value.end_byte()) {
+        if same
+            && !in_import
+            && !(value.start_byte() <= node.start_byte() && node.end_byte() <= value.end_byte())
+        {
             edits.push(replace(node, local.clone()));
         }
     });
     edits.sort_by_key(|edit| (edit.start, edit.end));
     Ok((edits, variable))
+}
+
+/// The line behind the first line break.
+fn next_line(rest: &str) -> Option<&str> {
+    rest.lines().nth(1)
+}
+
+/// Another secret of the file may have the name already.
+fn unused_variable(js: &Js<'_>, wish: String) -> String {
+    let taken = |name: &str| {
+        js.src.match_indices(name).any(|(at, _)| {
+            let after = js.src[at + name.len()..].chars().next();
+            js.src[..at].ends_with("process.env.") && !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
+        }) || js.src.contains(&format!("requireEnv('{name}')"))
+    };
+    if !taken(&wish) {
+        return wish;
+    }
+    (2..).map(|n| format!("{wish}_{n}")).find(|name| !taken(name)).unwrap_or(wish)
+}
+
+/// Whether a literal is a field of an object in a list.
+fn is_record(literal: Node<'_>) -> bool {
+    let object = literal.parent().filter(|p| p.kind() == "pair").and_then(|p| p.parent());
+    object.and_then(|o| o.parent()).is_some_and(|list| list.kind() == "array")
 }
 
 fn read(js: &Js<'_>, variable: &str) -> String {
@@ -115,23 +152,28 @@ fn behind_imports(js: &Js<'_>) -> usize {
 /// A name for the variable, from the name the secret has or the call it is given to.
 fn variable_name(js: &Js<'_>, literal: Node<'_>) -> String {
     let mut key = String::new();
+    // A literal that is an argument itself is named by the call, not by what the call's result is bound to.
+    let mut settled = false;
     let mut around = Vec::new();
     let mut at = literal;
     while let Some(parent) = at.parent() {
         match parent.kind() {
-            "variable_declarator" if key.is_empty() => key = text_of(js, field(parent, "name")),
-            "assignment_expression" if key.is_empty() => {
+            "variable_declarator" if key.is_empty() && !settled => key = text_of(js, field(parent, "name")),
+            "assignment_expression" if key.is_empty() && !settled => {
                 key = text_of(js, field(parent, "left"));
                 if let Some((_, last)) = key.rsplit_once('.') {
                     key = last.to_owned();
                 }
             }
-            "pair" | "public_field_definition" | "field_definition" if key.is_empty() => {
-                let name = field(parent, "key").or_else(|| field(parent, "name")).or_else(|| field(parent, "property"));
+            "pair" | "public_field_definition" | "field_definition" if key.is_empty() && !settled => {
+                let name = field(parent, "key")
+                    .or_else(|| field(parent, "name"))
+                    .or_else(|| field(parent, "property"));
                 key = text_of(js, name).trim_matches(['\'', '"']).to_owned();
             }
             "pair" => around.push(text_of(js, field(parent, "key"))),
             "variable_declarator" => around.push(text_of(js, field(parent, "name"))),
+            "arguments" if at.id() == literal.id() => settled = true,
             "call_expression" | "new_expression" => {
                 let callee = field(parent, "function").or_else(|| field(parent, "constructor"));
                 around.push(text_of(js, callee));
@@ -145,7 +187,17 @@ fn variable_name(js: &Js<'_>, literal: Node<'_>) -> String {
     let name = snake(&key);
     let generic = matches!(
         name.as_str(),
-        "" | "SECRET" | "KEY" | "PASSWORD" | "PASS" | "PWD" | "TOKEN" | "SECRETS" | "KEYS" | "SECRET_KEY" | "SECRET_OR_KEY" | "PASSPHRASE"
+        "" | "SECRET"
+            | "KEY"
+            | "PASSWORD"
+            | "PASS"
+            | "PWD"
+            | "TOKEN"
+            | "SECRETS"
+            | "KEYS"
+            | "SECRET_KEY"
+            | "SECRET_OR_KEY"
+            | "PASSPHRASE"
     );
     if !generic {
         return name;
@@ -154,8 +206,18 @@ fn variable_name(js: &Js<'_>, literal: Node<'_>) -> String {
     let file = js.src.to_ascii_lowercase();
     let owner = if kind == "PASSWORD" {
         let mail = around.contains("mail") || around.contains("transport") || around.contains("smtp");
-        if mail { "SMTP" } else if around.contains("redis") { "REDIS" } else { "DB" }
-    } else if around.contains("jwt") || around.contains("sign") || around.contains("verify") || around.contains("strategy") {
+        if mail {
+            "SMTP"
+        } else if around.contains("redis") {
+            "REDIS"
+        } else {
+            "DB"
+        }
+    } else if around.contains("jwt")
+        || around.contains("sign")
+        || around.contains("verify")
+        || around.contains("strategy")
+    {
         "JWT"
     } else if around.contains("session") {
         "SESSION"
@@ -172,7 +234,11 @@ fn variable_name(js: &Js<'_>, literal: Node<'_>) -> String {
     } else if name.is_empty() {
         "APP"
     } else {
-        return if name == "SECRET" || name == "KEY" || name == "TOKEN" { format!("APP_{name}") } else { name };
+        return if name == "SECRET" || name == "KEY" || name == "TOKEN" {
+            format!("APP_{name}")
+        } else {
+            name
+        };
     };
     format!("{owner}_{kind}")
 }

@@ -95,7 +95,16 @@ fn one_side_alone_is_not_changed() {
         let reason = slowed(code, &[]).expect_err(code);
         assert!(reason.contains(word), "{reason}");
     };
-    check("const crypto = require('crypto');\nfunction r(password) {\n  save(crypto.createHash('md5').update(password).digest('hex'), 1);\n}", "compared");
-    check("const crypto = require('crypto');\nfunction l(password, u) {\n  if (u.h === crypto.createHash('md5').update(password).digest('hex')) return 1;\n}", "stored");
-    check("const crypto = require('crypto');\nfunction l(n, password) {\n  const h = crypto.createHash('md5').update(password).digest('hex');\n  return db.get('SELECT * FROM u WHERE n = ? AND h = ?', [n, h]);\n}", "database");
+    check(
+        "const crypto = require('crypto');\nfunction r(password) {\n  save(crypto.createHash('md5').update(password).digest('hex'), 1);\n}",
+        "compared",
+    );
+    check(
+        "const crypto = require('crypto');\nfunction l(password, u) {\n  if (u.h === crypto.createHash('md5').update(password).digest('hex')) return 1;\n}",
+        "stored",
+    );
+    check(
+        "const crypto = require('crypto');\nfunction l(n, password) {\n  const h = crypto.createHash('md5').update(password).digest('hex');\n  return db.get('SELECT * FROM u WHERE n = ? AND h = ?', [n, h]);\n}",
+        "database",
+    );
 }

@@ -50,7 +50,8 @@ pub(crate) fn driver_of<'t>(js: &Js<'t>, site: &Site<'_>, call: Node<'t>) -> Res
     let word = site.spec.with.get("driver").map_or("", String::as_str);
     let dollar = || {
         let schema = ["pg", "postgres"].iter().any(|name| site.has_package(name));
-        let other = ["mysql", "mysql2", "sqlite3", "better-sqlite3"].iter().any(|name| site.has_package(name));
+        let other =
+            ["mysql", "mysql2", "sqlite3", "better-sqlite3"].iter().any(|name| site.has_package(name));
         schema || !other
     };
     Ok(match (word, method) {
@@ -121,8 +122,15 @@ fn guess_driver(site: &Site<'_>, method: &str) -> Result<Driver, String> {
         match found.as_slice() {
             [] => {}
             [one] => return Ok(*one),
-            [Driver::Mysql, Driver::Sequelize] | [Driver::Pg, Driver::Sequelize] => return Ok(Driver::Sequelize),
-            _ => return Err("several database drivers are in reach, so the form of its parameters is not known".into()),
+            [Driver::Mysql, Driver::Sequelize] | [Driver::Pg, Driver::Sequelize] => {
+                return Ok(Driver::Sequelize);
+            }
+            _ => {
+                return Err(
+                    "several database drivers are in reach, so the form of its parameters is not known"
+                        .into(),
+                );
+            }
         }
     }
     match method {
@@ -136,7 +144,12 @@ fn guess_driver(site: &Site<'_>, method: &str) -> Result<Driver, String> {
 ///
 /// # Errors
 /// Why no safe change is known.
-pub(crate) fn bind<'t>(js: &Js<'t>, call: Node<'t>, sql: Node<'t>, driver: Driver) -> Result<Vec<TextEdit>, String> {
+pub(crate) fn bind<'t>(
+    js: &Js<'t>,
+    call: Node<'t>,
+    sql: Node<'t>,
+    driver: Driver,
+) -> Result<Vec<TextEdit>, String> {
     let argument = bare(sql);
     if argument.kind() == "object" {
         return bind_in_object(js, argument, driver);
@@ -167,7 +180,8 @@ fn finish<'t>(
     let numbered = matches!(mark, Mark::Dollar(_));
     let values = Values::of(reading, numbered, &|param| write_value(js, param, driver));
     let arguments = js.arguments(call);
-    let at = arguments.iter().position(|a| a.id() == sql.id()).ok_or("the text is not an argument of the call")?;
+    let at =
+        arguments.iter().position(|a| a.id() == sql.id()).ok_or("the text is not an argument of the call")?;
     let second = arguments.get(at + 1).copied().map(bare);
     let mut names = Vec::new();
     let mut mark = mark;
@@ -187,7 +201,10 @@ fn finish<'t>(
             if !unused || second.is_some() {
                 return Err("`exec` runs a whole script, which takes no values".into());
             }
-            vec![rename_method(js, call, "prepare")?, insert(call.end_byte(), format!(".run({})", values.codes.join(", ")))]
+            vec![
+                rename_method(js, call, "prepare")?,
+                insert(call.end_byte(), format!(".run({})", values.codes.join(", "))),
+            ]
         }
         Driver::Statement => pass_statement(js, call, reading, &values)?,
         Driver::Sequelize => match second.filter(|s| s.kind() == "object") {
@@ -212,7 +229,8 @@ fn finish<'t>(
             }
         },
         Driver::Builder => {
-            let taken: Vec<String> = second.map(named).unwrap_or_default().iter().map(|p| key_of(js, *p)).collect();
+            let taken: Vec<String> =
+                second.map(named).unwrap_or_default().iter().map(|p| key_of(js, *p)).collect();
             names = parameter_names(&reading.params, js, &taken);
             mark = Mark::Named;
             let written = write_named(&names, &values.codes);
@@ -264,7 +282,11 @@ pub(crate) fn check_reading<'t>(
         return Err("the text holds several statements; split them first".into());
     }
     for param in &reading.params {
-        if param.list && !matches!(driver, Driver::Statement | Driver::Sqlite | Driver::Mysql | Driver::Sequelize | Driver::Knex)
+        if param.list
+            && !matches!(
+                driver,
+                Driver::Statement | Driver::Sqlite | Driver::Mysql | Driver::Sequelize | Driver::Knex
+            )
         {
             return Err("a list in IN (…) needs one placeholder for each of its values".into());
         }
@@ -325,7 +347,8 @@ fn text_of_name<'t>(js: &Js<'t>, name: Node<'t>, call: Node<'t>) -> Result<Optio
     let value = binding.value.map(bare).filter(|value| js.is_building(*value));
     let value = value.ok_or("the SQL text is not built where it can be seen")?;
     let others = js.uses(text, binding.scope, binding.ident);
-    let logged = |node: &Node<'t>| node.start_byte() < call.start_byte() || node.start_byte() > call.end_byte();
+    let logged =
+        |node: &Node<'t>| node.start_byte() < call.start_byte() || node.start_byte() > call.end_byte();
     if others.iter().filter(|node| logged(node)).any(|node| is_query_argument(js, *node)) {
         return Err("the SQL text is run in more than one place".into());
     }
@@ -333,10 +356,9 @@ fn text_of_name<'t>(js: &Js<'t>, name: Node<'t>, call: Node<'t>) -> Result<Optio
 }
 
 fn is_query_argument<'t>(js: &Js<'t>, node: Node<'t>) -> bool {
-    node.parent()
-        .filter(|p| p.kind() == "arguments")
-        .and_then(|p| p.parent())
-        .is_some_and(|call| !matches!(js.callee_name(call), "log" | "debug" | "info" | "warn" | "error" | "trace"))
+    node.parent().filter(|p| p.kind() == "arguments").and_then(|p| p.parent()).is_some_and(|call| {
+        !matches!(js.callee_name(call), "log" | "debug" | "info" | "warn" | "error" | "trace")
+    })
 }
 
 /// `query({ text: sql, values: [..] })` of pg, `query({ sql, values })` of mysql, `execute({ sql, args })` of libsql.
@@ -353,7 +375,8 @@ fn bind_in_object<'t>(js: &Js<'t>, object: Node<'t>, driver: Driver) -> Result<V
         bare(value)
     } else {
         let name = if pair.kind() == "pair" { bare(value) } else { pair };
-        let binding = js.binding(js.text(name), name).filter(|b| js.writes(js.text(name), b.scope).is_empty());
+        let binding =
+            js.binding(js.text(name), name).filter(|b| js.writes(js.text(name), b.scope).is_empty());
         binding
             .and_then(|b| b.value)
             .filter(|v| js.is_building(*v))
@@ -364,7 +387,8 @@ fn bind_in_object<'t>(js: &Js<'t>, object: Node<'t>, driver: Driver) -> Result<V
     reading.read(text)?;
     check_reading(js, object, driver, &reading)?;
     let mark = mark_of(driver, &reading);
-    let values = Values::of(&reading, matches!(mark, Mark::Dollar(_)), &|param| write_value(js, param, driver));
+    let values =
+        Values::of(&reading, matches!(mark, Mark::Dollar(_)), &|param| write_value(js, param, driver));
     let mut edits = pass_entry(js, object, values_key, &values, None)?;
     edits.extend(render(js, &reading, mark, &[], "")?);
     edits.sort_by_key(|edit| (edit.start, edit.end));
@@ -395,6 +419,7 @@ fn render_one(js: &Js<'_>, reading: &Reading<'_, '_>, mark: Mark, sql: Node<'_>)
 
 fn rename_method(js: &Js<'_>, call: Node<'_>, name: &str) -> Result<TextEdit, String> {
     let _ = js;
-    let property = field(call, "function").and_then(|f| field(f, "property")).ok_or("the call has no method name")?;
+    let property =
+        field(call, "function").and_then(|f| field(f, "property")).ok_or("the call has no method name")?;
     Ok(replace(property, name))
 }

@@ -37,7 +37,8 @@ pub(crate) fn bind_growing<'t>(
     }
     let growths = growths(js, text, binding.value, binding.scope, home, call)?;
     let arguments = js.arguments(call);
-    let at = arguments.iter().position(|a| bare(*a) == name).ok_or("the text is not an argument of the call")?;
+    let at =
+        arguments.iter().position(|a| bare(*a) == name).ok_or("the text is not an argument of the call")?;
     let given = arguments.get(at + 1).copied().filter(|node| !is_callback(js, *node));
     let list = match (driver, given) {
         (Driver::Statement, _) | (_, None) => None,
@@ -90,7 +91,13 @@ pub(crate) fn bind_growing<'t>(
             let end = if js.src.contains("\r\n") { "\r\n" } else { "\n" };
             edits.push(insert(
                 home.end_byte(),
-                format!("{end}{}{} {list_name} = [{}]{}", js.indent(home), js.declare(), first.join(", "), js.semi()),
+                format!(
+                    "{end}{}{} {list_name} = [{}]{}",
+                    js.indent(home),
+                    js.declare(),
+                    first.join(", "),
+                    js.semi()
+                ),
             ));
             if driver == Driver::Statement {
                 edits.push(pass_to_statement(js, call, &list_name)?);
@@ -118,12 +125,16 @@ fn growths<'t>(
     for write in js.writes(text, scope) {
         let statement = write.parent().filter(|p| p.kind() == "expression_statement");
         let statement = statement.ok_or("the SQL text is built inside another expression")?;
-        if functions_around(write).first() != functions_around(call).first() || write.start_byte() > call.start_byte() {
+        if functions_around(write).first() != functions_around(call).first()
+            || write.start_byte() > call.start_byte()
+        {
             return Err("the SQL text is built across functions".into());
         }
         let right = field(write, "right").ok_or("the SQL text is built in an unknown way")?;
         let extends = match write.kind() {
-            "augmented_assignment_expression" => field(write, "operator").is_some_and(|op| js.text(op) == "+="),
+            "augmented_assignment_expression" => {
+                field(write, "operator").is_some_and(|op| js.text(op) == "+=")
+            }
             _ => false,
         };
         if !extends && write.kind() != "assignment_expression" {
@@ -151,7 +162,13 @@ fn existing_list<'t>(js: &Js<'t>, node: Node<'t>, home: Node<'t>) -> Result<Node
 }
 
 /// `list.push(a)` beside a statement: behind it, or before it when its placeholder counts the list.
-fn push_beside(js: &Js<'_>, statement: Node<'_>, list: &str, codes: &[String], before: bool) -> Vec<TextEdit> {
+fn push_beside(
+    js: &Js<'_>,
+    statement: Node<'_>,
+    list: &str,
+    codes: &[String],
+    before: bool,
+) -> Vec<TextEdit> {
     let end = if js.src.contains("\r\n") { "\r\n" } else { "\n" };
     let push = format!("{list}.push({}){}", codes.join(", "), js.semi());
     let lone = statement.parent().is_some_and(|p| {

@@ -20,7 +20,11 @@ pub(crate) struct Values {
 
 impl Values {
     /// The values of a reading.
-    pub(crate) fn of(reading: &Reading<'_, '_>, numbered: bool, write: &dyn Fn(&Param<'_>) -> String) -> Self {
+    pub(crate) fn of(
+        reading: &Reading<'_, '_>,
+        numbered: bool,
+        write: &dyn Fn(&Param<'_>) -> String,
+    ) -> Self {
         let marks = if numbered { reading.greatest_dollar() } else { reading.question_marks() };
         Self {
             codes: reading.params.iter().map(write).collect(),
@@ -36,8 +40,12 @@ impl Values {
 
     /// Edits that put the values between the `old` ones at their places.
     fn between(&self, old: &[Node<'_>], empty_at: usize) -> Result<Vec<TextEdit>, String> {
-        if old.iter().any(|node| node.kind() == "spread_element") && self.before.iter().any(|b| *b < self.marks) {
-            return Err("the values already bound are spread, so the order of the new ones is not known".into());
+        if old.iter().any(|node| node.kind() == "spread_element")
+            && self.before.iter().any(|b| *b < self.marks)
+        {
+            return Err(
+                "the values already bound are spread, so the order of the new ones is not known".into()
+            );
         }
         if old.len() != self.marks && !old.iter().any(|node| node.kind() == "spread_element") {
             return Err("the values already bound do not match the placeholders of the text".into());
@@ -91,7 +99,8 @@ pub(crate) fn pass_array<'t>(
     single_values: bool,
 ) -> Result<Vec<TextEdit>, String> {
     let arguments = js.arguments(call);
-    let at = arguments.iter().position(|a| a.id() == sql.id()).ok_or("the text is not an argument of the call")?;
+    let at =
+        arguments.iter().position(|a| a.id() == sql.id()).ok_or("the text is not an argument of the call")?;
     let rest = &arguments[at + 1..];
     let fresh = || vec![insert(sql.end_byte(), format!(", [{}]", values.joined()))];
     let Some(second) = rest.first().copied() else { return Ok(fresh()) };
@@ -107,7 +116,10 @@ pub(crate) fn pass_array<'t>(
     }
     if single_values && values.marks > 0 {
         let old: Vec<Node<'_>> = rest.iter().copied().take_while(|node| !is_callback(js, *node)).collect();
-        if old.len() == values.marks && bound.kind() != "object" && (values.marks > 1 || bound.kind() != "identifier") {
+        if old.len() == values.marks
+            && bound.kind() != "object"
+            && (values.marks > 1 || bound.kind() != "identifier")
+        {
             return values.between(&old, second.start_byte());
         }
     }
@@ -134,7 +146,8 @@ pub(crate) fn pass_entry<'t>(
     let wanted = if named_marks.is_some() { "object" } else { "array" };
     if let Some(pair) = entry(js, object, key) {
         let old = field(pair, "value").map(bare).filter(|value| value.kind() == wanted);
-        let old = old.ok_or_else(|| format!("`{key}` is made elsewhere, so the new values cannot be added"))?;
+        let old =
+            old.ok_or_else(|| format!("`{key}` is made elsewhere, so the new values cannot be added"))?;
         return match named_marks {
             None => values.between(&named(old), old.start_byte() + 1),
             Some(names) => {
@@ -181,7 +194,9 @@ pub(crate) fn pass_statement<'t>(
 ) -> Result<Vec<TextEdit>, String> {
     let mut at = prepare;
     let mut parent = at.parent();
-    while let Some(node) = parent.filter(|p| matches!(p.kind(), "await_expression" | "parenthesized_expression")) {
+    while let Some(node) =
+        parent.filter(|p| matches!(p.kind(), "await_expression" | "parenthesized_expression"))
+    {
         at = node;
         parent = node.parent();
     }
@@ -229,7 +244,8 @@ pub(crate) fn pass_statement<'t>(
             continue;
         }
         if old.iter().any(|node| is_callback(js, *node)) {
-            let kept: Vec<Node<'_>> = old.iter().copied().take_while(|node| !is_callback(js, *node)).collect();
+            let kept: Vec<Node<'_>> =
+                old.iter().copied().take_while(|node| !is_callback(js, *node)).collect();
             let mut added = values.between(&kept, list.start_byte() + 1)?;
             if let (true, Some(last)) = (kept.is_empty(), added.last_mut()) {
                 last.text.push_str(", ");
@@ -244,7 +260,10 @@ pub(crate) fn pass_statement<'t>(
 
 /// The call that runs the statement, behind `pluck()` and its like.
 fn run_of<'t>(js: &Js<'t>, member: Node<'t>) -> Result<Node<'t>, String> {
-    let call = member.parent().filter(|p| p.kind() == "call_expression").ok_or("the statement's method is handed on")?;
+    let call = member
+        .parent()
+        .filter(|p| p.kind() == "call_expression")
+        .ok_or("the statement's method is handed on")?;
     match js.text(field(member, "property").unwrap_or(member)) {
         "get" | "all" | "run" | "iterate" | "bind" | "each" | "values" | "getAsObject" => Ok(call),
         "pluck" | "raw" | "expand" | "safeIntegers" | "columns" => call

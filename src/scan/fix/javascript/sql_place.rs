@@ -35,9 +35,12 @@ pub(crate) fn judge_place(before: &str) -> Result<Place, &'static str> {
         return Err(NAME);
     }
     let words = words_of(trimmed);
-    let word = |back: usize| words.len().checked_sub(back).and_then(|at| words.get(at)).map_or("", String::as_str);
+    let word =
+        |back: usize| words.len().checked_sub(back).and_then(|at| words.get(at)).map_or("", String::as_str);
     match word(1) {
-        "LIKE" | "ILIKE" | "GLOB" | "REGEXP" | "RLIKE" | "MATCH" | "BETWEEN" | "THEN" | "ELSE" | "ESCAPE" => value,
+        "LIKE" | "ILIKE" | "GLOB" | "REGEXP" | "RLIKE" | "MATCH" | "BETWEEN" | "THEN" | "ELSE" | "ESCAPE" => {
+            value
+        }
         "LIMIT" | "OFFSET" => Ok(Place::Value { numeric: true }),
         "AND" => {
             let from = words.len().saturating_sub(7);
@@ -81,19 +84,25 @@ fn judge_paren(trimmed: &str, first: bool) -> Result<Place, &'static str> {
     let head = trimmed[..trimmed.len() - 1].trim_end();
     if head.ends_with(',') || head.ends_with(')') {
         let words = words_of(head);
-        return if words.iter().any(|w| w == "VALUES") { Ok(Place::Value { numeric: false }) } else { Err(FRAGMENT) };
+        return if words.iter().any(|w| w == "VALUES") {
+            Ok(Place::Value { numeric: false })
+        } else {
+            Err(FRAGMENT)
+        };
     }
     if head.ends_with(['=', '<', '>', '+', '-', '*', '/', '|', '(']) {
         return Err(FRAGMENT);
     }
     let words = words_of(head);
-    let word = |back: usize| words.len().checked_sub(back).and_then(|at| words.get(at)).map_or("", String::as_str);
+    let word =
+        |back: usize| words.len().checked_sub(back).and_then(|at| words.get(at)).map_or("", String::as_str);
     match word(1) {
         "VALUES" => Ok(Place::Value { numeric: false }),
         "IN" if first => Ok(Place::List),
         "IN" => Ok(Place::Value { numeric: false }),
-        "" | "AND" | "OR" | "NOT" | "WHERE" | "SELECT" | "FROM" | "JOIN" | "ON" | "USING" | "AS" | "OVER" | "BY"
-        | "EXISTS" | "SET" | "HAVING" | "KEY" | "TABLE" | "WITH" | "LIKE" | "THEN" | "ELSE" | "WHEN" => Err(FRAGMENT),
+        "" | "AND" | "OR" | "NOT" | "WHERE" | "SELECT" | "FROM" | "JOIN" | "ON" | "USING" | "AS" | "OVER"
+        | "BY" | "EXISTS" | "SET" | "HAVING" | "KEY" | "TABLE" | "WITH" | "LIKE" | "THEN" | "ELSE"
+        | "WHEN" => Err(FRAGMENT),
         _ if matches!(word(2), "INTO" | "TABLE" | "REFERENCES" | "INDEX" | "ON" | "WITH") => Err(NAME),
         _ => Ok(Place::Value { numeric: false }),
     }

@@ -76,7 +76,10 @@ pub(crate) fn render(
             let preferred = operands[*first..=*last]
                 .iter()
                 .find(|o| o.node.kind() == "string")
-                .and_then(|o| js.text(o.node).chars().next())
+                .map(|o| js.text(o.node))
+                // `"… '" + x + "'"` was set in the other quotes only for the quotes inside.
+                .filter(|text| text.starts_with(js.quote()) || !text.contains(js.quote()))
+                .and_then(|text| text.chars().next())
                 .unwrap_or_else(|| js.quote());
             let code = write_group(items, template, preferred);
             if code.is_empty() && groups.len() > 1 {
@@ -211,6 +214,11 @@ pub(crate) fn parameter_names(params: &[Param<'_>], js: &Js<'_>, taken: &[String
 
 /// Whether a template operand has a value in it that is not bound.
 pub(crate) fn keeps_values(reading: &Reading<'_, '_>) -> bool {
-    reading.buildings.iter().flat_map(|b| &b.operands).flat_map(|o| &o.pieces).any(|p| matches!(p, Piece::Hole(_)))
+    reading
+        .buildings
+        .iter()
+        .flat_map(|b| &b.operands)
+        .flat_map(|o| &o.pieces)
+        .any(|p| matches!(p, Piece::Hole(_)))
         && reading.out.iter().any(|out| matches!(out.new, New::Keep(_)))
 }

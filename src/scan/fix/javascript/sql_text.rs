@@ -1,8 +1,8 @@
 //! SQL text with values in it, read piece by piece: which holes can be bound, and what the text becomes.
 
 use super::pieces::{Operand, Piece};
-use super::syntax::{How, Js, bare, field};
 use super::sql_place::{Place, judge_place, opens_value};
+use super::syntax::{How, Js, bare, field};
 use tree_sitter::Node;
 
 /// What stands in the new text.
@@ -102,7 +102,8 @@ impl<'j, 't> Reading<'j, 't> {
     /// # Errors
     /// Why a hole cannot be bound.
     pub(crate) fn read(&mut self, node: Node<'t>) -> Result<usize, String> {
-        let operands = self.js.operands(node).ok_or("the text uses escapes that cannot be kept as they are")?;
+        let operands =
+            self.js.operands(node).ok_or("the text uses escapes that cannot be kept as they are")?;
         if self.buildings.len() > 24 {
             return Err("the text is built in too many places".into());
         }
@@ -267,7 +268,10 @@ impl<'j, 't> Reading<'j, 't> {
         if list && !self.sql.trim_end().to_ascii_uppercase().ends_with("IN (") {
             return Err("a joined list can only be bound inside IN (…)".into());
         }
-        self.bind(Param { code, holes, building: open.building, numeric: false, before: self.marks, list }, open.operand);
+        self.bind(
+            Param { code, holes, building: open.building, numeric: false, before: self.marks, list },
+            open.operand,
+        );
         Ok(())
     }
 
@@ -285,10 +289,9 @@ impl<'j, 't> Reading<'j, 't> {
             return None;
         }
         self.js.receiver(hole).filter(|_| {
-            self.js
-                .arguments(hole)
-                .first()
-                .is_none_or(|by| self.js.string(*by).is_some_and(|by| by.trim_matches(['\'', ' ', '"']) == ","))
+            self.js.arguments(hole).first().is_none_or(|by| {
+                self.js.string(*by).is_some_and(|by| by.trim_matches(['\'', ' ', '"']) == ",")
+            })
         })
     }
 
@@ -339,7 +342,9 @@ impl<'j, 't> Reading<'j, 't> {
             return Ok(());
         }
         let fragment = self.fragment(hole);
-        if let Some(node) = fragment.filter(|node| self.holds_quotes(*node) || judge_place(&self.sql).is_err()) {
+        if let Some(node) =
+            fragment.filter(|node| self.holds_quotes(*node) || judge_place(&self.sql).is_err())
+        {
             self.keep(hole, building, operand);
             self.read(node)?;
             return Ok(());
@@ -367,7 +372,14 @@ impl<'j, 't> Reading<'j, 't> {
                 };
                 let code = self.js.text(items).to_owned();
                 self.bind(
-                    Param { code, holes: vec![hole], building, numeric: false, before: self.marks, list: true },
+                    Param {
+                        code,
+                        holes: vec![hole],
+                        building,
+                        numeric: false,
+                        before: self.marks,
+                        list: true,
+                    },
                     operand,
                 );
             }

@@ -151,7 +151,8 @@ impl<'t> Js<'t> {
 
     /// The blanks before the first character of the node's line.
     pub(crate) fn indent(&self, node: Node<'_>) -> &'t str {
-        let start = self.src.get(..node.start_byte()).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        let start =
+            self.src.get(..node.start_byte()).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
         let line = self.src.get(start..).unwrap_or("");
         let end = line.find(|c: char| c != ' ' && c != '\t').unwrap_or(0);
         line.get(..end).unwrap_or("")
@@ -282,15 +283,15 @@ impl<'t> Js<'t> {
             "program" | "statement_block" | "switch_case" | "switch_default" => {
                 named(scope).into_iter().find_map(|statement| self.declared_by(name, statement, scope))
             }
-            "catch_clause" => {
-                field(scope, "parameter").and_then(|p| self.in_pattern(name, p)).map(|(ident, _)| param(ident))
-            }
+            "catch_clause" => field(scope, "parameter")
+                .and_then(|p| self.in_pattern(name, p))
+                .map(|(ident, _)| param(ident)),
             "for_in_statement" => {
                 field(scope, "left").and_then(|p| self.in_pattern(name, p)).map(|(ident, _)| param(ident))
             }
-            "for_statement" => {
-                field(scope, "initializer").and_then(|s| self.declared_by(name, s, scope)).map(|b| param(b.ident))
-            }
+            "for_statement" => field(scope, "initializer")
+                .and_then(|s| self.declared_by(name, s, scope))
+                .map(|b| param(b.ident)),
             _ if is_function(scope) => {
                 let one = field(scope, "parameter");
                 let many = field(scope, "parameters").map(named).unwrap_or_default();
@@ -307,15 +308,17 @@ impl<'t> Js<'t> {
         match statement.kind() {
             "lexical_declaration" | "variable_declaration" => {
                 let constant = self.text(statement).starts_with("const");
-                named(statement).into_iter().filter(|d| d.kind() == "variable_declarator").find_map(|declarator| {
-                    let (ident, plain) = self.in_pattern(name, field(declarator, "name")?)?;
-                    let how = match (plain, constant) {
-                        (false, _) => How::Taken,
-                        (true, true) => How::Const,
-                        (true, false) => How::Let,
-                    };
-                    Some(Binding { how, ident, value: field(declarator, "value"), scope })
-                })
+                named(statement).into_iter().filter(|d| d.kind() == "variable_declarator").find_map(
+                    |declarator| {
+                        let (ident, plain) = self.in_pattern(name, field(declarator, "name")?)?;
+                        let how = match (plain, constant) {
+                            (false, _) => How::Taken,
+                            (true, true) => How::Const,
+                            (true, false) => How::Let,
+                        };
+                        Some(Binding { how, ident, value: field(declarator, "value"), scope })
+                    },
+                )
             }
             "function_declaration" | "class_declaration" | "generator_function_declaration" => {
                 let ident = field(statement, "name").filter(|ident| self.text(*ident) == name)?;
@@ -349,11 +352,16 @@ impl<'t> Js<'t> {
                 (self.text(pattern) == name).then_some((pattern, pattern.kind() == "identifier"))
             }
             "required_parameter" | "optional_parameter" => self.in_pattern(name, field(pattern, "pattern")?),
-            "assignment_pattern" | "object_assignment_pattern" => self.in_pattern(name, field(pattern, "left")?),
-            "pair_pattern" => self.in_pattern(name, field(pattern, "value")?).map(|(ident, _)| (ident, false)),
-            "object_pattern" | "array_pattern" | "rest_pattern" => {
-                named(pattern).into_iter().find_map(|part| self.in_pattern(name, part)).map(|(ident, _)| (ident, false))
+            "assignment_pattern" | "object_assignment_pattern" => {
+                self.in_pattern(name, field(pattern, "left")?)
             }
+            "pair_pattern" => {
+                self.in_pattern(name, field(pattern, "value")?).map(|(ident, _)| (ident, false))
+            }
+            "object_pattern" | "array_pattern" | "rest_pattern" => named(pattern)
+                .into_iter()
+                .find_map(|part| self.in_pattern(name, part))
+                .map(|(ident, _)| (ident, false)),
             _ => None,
         }
     }
@@ -372,7 +380,8 @@ impl<'t> Js<'t> {
                 walk(left, &mut |part| {
                     hit |= matches!(part.kind(), "identifier" | "shorthand_property_identifier_pattern")
                         && self.text(part) == name
-                        && (part == left || !matches!(left.kind(), "member_expression" | "subscript_expression"));
+                        && (part == left
+                            || !matches!(left.kind(), "member_expression" | "subscript_expression"));
                 });
                 hit
             }) {
@@ -413,7 +422,10 @@ impl<'t> Js<'t> {
         if !self.has_name(wish) {
             return wish.to_owned();
         }
-        (2..).map(|n| format!("{wish}{n}")).find(|name| !self.has_name(name)).unwrap_or_else(|| wish.to_owned())
+        (2..)
+            .map(|n| format!("{wish}{n}"))
+            .find(|name| !self.has_name(name))
+            .unwrap_or_else(|| wish.to_owned())
     }
 }
 

@@ -13,16 +13,51 @@ pub(crate) struct Word<'t> {
 }
 
 /// Programs whose options end at `--`, so that a value cannot become one.
-const ENDS_OPTIONS: &[&str] = &[
-    "ls", "cat", "wc", "grep", "rm", "cp", "mv", "head", "tail", "du", "df", "file", "stat", "touch", "mkdir", "rmdir",
-    "sha1sum", "sha256sum", "sha512sum", "md5sum", "cksum", "gzip", "gunzip", "chmod", "chown", "ping", "sort", "uniq",
-    "basename", "dirname", "readlink", "realpath", "tac", "nl", "od", "cut", "ln", "kill",
+pub(crate) const ENDS_OPTIONS: &[&str] = &[
+    "ls",
+    "cat",
+    "wc",
+    "grep",
+    "rm",
+    "cp",
+    "mv",
+    "head",
+    "tail",
+    "du",
+    "df",
+    "file",
+    "stat",
+    "touch",
+    "mkdir",
+    "rmdir",
+    "sha1sum",
+    "sha256sum",
+    "sha512sum",
+    "md5sum",
+    "cksum",
+    "gzip",
+    "gunzip",
+    "chmod",
+    "chown",
+    "ping",
+    "sort",
+    "uniq",
+    "basename",
+    "dirname",
+    "readlink",
+    "realpath",
+    "tac",
+    "nl",
+    "od",
+    "cut",
+    "ln",
+    "kill",
 ];
 
 /// Words only a shell knows.
-const BUILT_IN: &[&str] = &[
-    "cd", "source", ".", "export", "alias", "set", "unset", "ulimit", "type", "exec", "eval", "if", "for", "while",
-    "until", "case", "function", "time", "wait", "umask", "trap", "dir", "start", "copy", "del",
+pub(crate) const BUILT_IN: &[&str] = &[
+    "cd", "source", ".", "export", "alias", "set", "unset", "ulimit", "type", "exec", "eval", "if", "for",
+    "while", "until", "case", "function", "time", "wait", "umask", "trap", "dir", "start", "copy", "del",
 ];
 
 /// The words of a command.
@@ -54,8 +89,8 @@ pub(crate) fn words_of<'t>(js: &Js<'t>, command: Node<'t>) -> Result<Vec<Word<'t
                         word.open = true;
                     }
                     ' ' | '\t' => word.close(&mut words),
-                    '|' | '&' | ';' | '<' | '>' | '(' | ')' | '$' | '`' | '*' | '?' | '[' | ']' | '~' | '#' | '!'
-                    | '{' | '}' | '\\' | '\n' | '\r' => return Err(shell_feature(c)),
+                    '|' | '&' | ';' | '<' | '>' | '(' | ')' | '$' | '`' | '*' | '?' | '[' | ']' | '~'
+                    | '#' | '!' | '{' | '}' | '\\' | '\n' | '\r' => return Err(shell_feature(c)),
                     _ => word.push(c),
                 },
             }
@@ -77,7 +112,9 @@ pub(crate) fn words_of<'t>(js: &Js<'t>, command: Node<'t>) -> Result<Vec<Word<'t
     }
     for constant in words.iter().flat_map(|word| &word.parts) {
         if let Piece::Hole(hole) = constant {
-            if js.fixed_text(*hole).is_some_and(|text| text.contains(|c: char| c.is_whitespace() || "|&;<>*?$`\"'".contains(c)))
+            if js
+                .fixed_text(*hole)
+                .is_some_and(|text| text.contains(|c: char| c.is_whitespace() || "|&;<>*?$`\"'".contains(c)))
             {
                 return Err("a constant part of the command holds several words".into());
             }
@@ -94,7 +131,9 @@ fn shell_feature(c: char) -> String {
         '*' | '?' | '[' | ']' | '~' | '{' | '}' => "a file name pattern",
         _ => "shell syntax",
     };
-    format!("the command uses {what}, which only a shell can do; do that part in code, then pass an argument list")
+    format!(
+        "the command uses {what}, which only a shell can do; do that part in code, then pass an argument list"
+    )
 }
 
 impl<'t> Word<'t> {
@@ -152,6 +191,32 @@ impl<'t> Word<'t> {
     }
 }
 
+/// Whether an option of one of these programs takes no value.
+fn is_flag(program: &str, option: &str) -> bool {
+    if let Some(long) = option.strip_prefix("--") {
+        return long.contains('=');
+    }
+    let takes = match program {
+        "head" | "tail" => "nc",
+        "grep" => "efmABC",
+        "ping" => "ciWwstIlQpTMm",
+        "du" => "dBtX",
+        "stat" => "cft",
+        "sort" => "ktoST",
+        "cut" => "dfbc",
+        "kill" => "sn",
+        "touch" => "dtr",
+        "mkdir" => "mZ",
+        "gzip" | "gunzip" => "S",
+        "od" => "AjNStw",
+        "cp" | "mv" | "ln" => "tS",
+        "ls" => "IwT",
+        "file" => "fFmPe",
+        _ => "",
+    };
+    option.len() > 1 && !option.ends_with(|c: char| takes.contains(c))
+}
+
 /// `list` of a hole `list.join(' ')`.
 fn spread<'t>(js: &Js<'t>, hole: Node<'t>) -> Option<Node<'t>> {
     let hole = bare(hole);
@@ -169,17 +234,19 @@ pub(crate) fn argument_list<'t>(js: &Js<'t>, words: &[Word<'t>]) -> (String, Str
     let rest = words.get(1..).unwrap_or(&[]);
     let name = program.trim_matches(quote);
     let name = name.rsplit('/').next().unwrap_or(name);
-    let outside = |word: &Word<'t>| {
-        matches!(word.parts.first(), Some(Piece::Hole(hole)) if !js.is_constant(*hole))
-    };
+    let outside =
+        |word: &Word<'t>| matches!(word.parts.first(), Some(Piece::Hole(hole)) if !js.is_constant(*hole));
     let first = rest.iter().position(outside);
     let guard = first.filter(|at| {
-        let option = |word: &Word<'t>| matches!(word.parts.first(), Some(Piece::Text(text)) if text.starts_with('-'));
+        let option =
+            |word: &Word<'t>| matches!(word.parts.first(), Some(Piece::Text(text)) if text.starts_with('-'));
         ENDS_OPTIONS.contains(&name)
             && !rest.iter().any(|word| matches!(word.parts.as_slice(), [Piece::Text(text)] if text == "--"))
             && !rest[*at..].iter().any(option)
             // `head -n ${count}`: the value belongs to the option before it.
-            && !at.checked_sub(1).and_then(|before| rest.get(before)).is_some_and(option)
+            && !at.checked_sub(1).and_then(|before| rest.get(before)).is_some_and(|word| {
+                option(word) && !matches!(word.parts.as_slice(), [Piece::Text(text)] if is_flag(name, text))
+            })
     });
     let mut codes: Vec<String> = Vec::new();
     for (at, word) in rest.iter().enumerate() {
@@ -208,7 +275,9 @@ impl<'t> Js<'t> {
         if node.kind() != "identifier" || !self.is_constant(node) {
             return None;
         }
-        self.binding(self.text(node), node).and_then(|binding| binding.value).and_then(|value| self.string(value))
+        self.binding(self.text(node), node)
+            .and_then(|binding| binding.value)
+            .and_then(|value| self.string(value))
     }
 
     /// Whether an expression is surely a string.
@@ -220,8 +289,20 @@ impl<'t> Js<'t> {
             "call_expression" => {
                 matches!(
                     self.callee_name(node),
-                    "String" | "toString" | "trim" | "toLowerCase" | "toUpperCase" | "slice" | "substring" | "replace"
-                        | "replaceAll" | "join" | "basename" | "resolve" | "normalize" | "encodeURIComponent"
+                    "String"
+                        | "toString"
+                        | "trim"
+                        | "toLowerCase"
+                        | "toUpperCase"
+                        | "slice"
+                        | "substring"
+                        | "replace"
+                        | "replaceAll"
+                        | "join"
+                        | "basename"
+                        | "resolve"
+                        | "normalize"
+                        | "encodeURIComponent"
                 )
             }
             "member_expression" => field(node, "object").is_some_and(|object| {
@@ -239,7 +320,9 @@ impl<'t> Js<'t> {
                     || self.is_constant(node) && self.fixed_text(node).is_some()
                     || binding.value.is_some_and(|value| match binding.how {
                         super::syntax::How::Const => self.is_text(value),
-                        super::syntax::How::Taken => matches!(self.text(value), "req.params" | "request.params"),
+                        super::syntax::How::Taken => {
+                            matches!(self.text(value), "req.params" | "request.params")
+                        }
                         _ => false,
                     })
                     || self.is_checked_text(node)

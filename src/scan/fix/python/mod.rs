@@ -1,9 +1,17 @@
 //! Fixes in Python.
 
+mod driver;
+mod sql;
+mod sql_grow;
+mod sql_text;
+mod template;
+
 use super::Fixer;
 
 /// The fixer of a name in a Python rule file.
 pub(super) fn named(name: &str) -> Option<Fixer> {
-    let _ = name;
-    None
+    match name {
+        "python-sql" => Some(sql::fix),
+        _ => None,
+    }
 }

@@ -37,14 +37,23 @@ impl Lowering<'_> {
 
     /// The decorators that are children of a node.
     pub(super) fn decorators(&self, node: Node<'_>) -> Vec<Expr> {
-        named(node).into_iter().filter(|child| child.kind() == "decorator").filter_map(|d| self.decorator(d)).collect()
+        named(node)
+            .into_iter()
+            .filter(|child| child.kind() == "decorator")
+            .filter_map(|d| self.decorator(d))
+            .collect()
     }
 
     fn decorator(&self, node: Node<'_>) -> Option<Expr> {
         named(node).first().map(|inner| self.expr(*inner))
     }
 
-    pub(super) fn function(&self, node: Node<'_>, mut decorators: Vec<Expr>, is_method: bool) -> Arc<Function> {
+    pub(super) fn function(
+        &self,
+        node: Node<'_>,
+        mut decorators: Vec<Expr>,
+        is_method: bool,
+    ) -> Arc<Function> {
         decorators.extend(self.decorators(node));
         let mut params = Vec::new();
         if let Some(one) = field(node, "parameter") {
@@ -77,7 +86,10 @@ impl Lowering<'_> {
             decorators,
             body: block,
             is_expression,
-            is_async: head.split('(').next().is_some_and(|head| head.split_whitespace().any(|w| w == "async"))
+            is_async: head
+                .split('(')
+                .next()
+                .is_some_and(|head| head.split_whitespace().any(|w| w == "async"))
                 || head.starts_with("async"),
             is_method,
         })
@@ -148,7 +160,9 @@ impl Lowering<'_> {
                 }
                 "field_definition" | "public_field_definition" => {
                     waiting.clear();
-                    let Some(name) = field(member, "property").or_else(|| field(member, "name")) else { continue };
+                    let Some(name) = field(member, "property").or_else(|| field(member, "name")) else {
+                        continue;
+                    };
                     let end = member.end_byte();
                     let value = field(member, "value").map_or_else(
                         || Expr::new(crate::scan::ir::At::new(end, end), ExprKind::Null),

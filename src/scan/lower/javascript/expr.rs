@@ -18,12 +18,13 @@ impl Lowering<'_> {
                     expr.outer = place;
                     expr
                 }
-                "as_expression" | "satisfies_expression" | "non_null_expression" | "instantiation_expression" => {
-                    match named(node).first() {
-                        Some(inner) => self.expr(*inner),
-                        None => Expr::new(place, ExprKind::Other(Vec::new())),
-                    }
-                }
+                "as_expression"
+                | "satisfies_expression"
+                | "non_null_expression"
+                | "instantiation_expression" => match named(node).first() {
+                    Some(inner) => self.expr(*inner),
+                    None => Expr::new(place, ExprKind::Other(Vec::new())),
+                },
                 "type_assertion" => match named(node).last() {
                     Some(inner) => self.expr(*inner),
                     None => Expr::new(place, ExprKind::Other(Vec::new())),
@@ -39,10 +40,13 @@ impl Lowering<'_> {
 
     fn kind(&self, node: Node<'_>) -> ExprKind {
         match node.kind() {
-            "identifier" | "this" | "super" | "shorthand_property_identifier"
-            | "shorthand_property_identifier_pattern" | "property_identifier" | "private_property_identifier" => {
-                ExprKind::Name(self.str(node).to_owned())
-            }
+            "identifier"
+            | "this"
+            | "super"
+            | "shorthand_property_identifier"
+            | "shorthand_property_identifier_pattern"
+            | "property_identifier"
+            | "private_property_identifier" => ExprKind::Name(self.str(node).to_owned()),
             "undefined" | "null" => ExprKind::Null,
             "true" | "false" => ExprKind::Bool(node.kind() == "true"),
             "number" => ExprKind::Number(self.str(node).to_owned()),
@@ -77,11 +81,14 @@ impl Lowering<'_> {
             },
             "update_expression" => ExprKind::Assign {
                 target: self.boxed(node, "argument"),
-                value: Box::new(Expr::new(at(node), ExprKind::Binary {
-                    op: if self.str(node).contains("--") { "-" } else { "+" }.to_owned(),
-                    left: self.boxed(node, "argument"),
-                    right: Box::new(Expr::new(at(node), ExprKind::Number("1".into()))),
-                })),
+                value: Box::new(Expr::new(
+                    at(node),
+                    ExprKind::Binary {
+                        op: if self.str(node).contains("--") { "-" } else { "+" }.to_owned(),
+                        left: self.boxed(node, "argument"),
+                        right: Box::new(Expr::new(at(node), ExprKind::Number("1".into()))),
+                    },
+                )),
             },
             "array" | "array_pattern" => ExprKind::List {
                 kind: ListKind::List,
@@ -107,22 +114,30 @@ impl Lowering<'_> {
                 None => self.other(node),
             },
             "assignment_expression" => ExprKind::Assign {
-                target: Box::new(field(node, "left").map_or_else(
-                    || self.field_expr(node, "left"),
-                    |left| self.target(left),
-                )),
+                target: Box::new(
+                    field(node, "left")
+                        .map_or_else(|| self.field_expr(node, "left"), |left| self.target(left)),
+                ),
                 value: self.boxed(node, "right"),
             },
             "augmented_assignment_expression" => ExprKind::Assign {
                 target: self.boxed(node, "left"),
-                value: Box::new(Expr::new(at(node), ExprKind::Binary {
-                    op: field(node, "operator").map_or("", |op| self.str(op)).trim_end_matches('=').to_owned(),
-                    left: self.boxed(node, "left"),
-                    right: self.boxed(node, "right"),
-                })),
+                value: Box::new(Expr::new(
+                    at(node),
+                    ExprKind::Binary {
+                        op: field(node, "operator")
+                            .map_or("", |op| self.str(op))
+                            .trim_end_matches('=')
+                            .to_owned(),
+                        left: self.boxed(node, "left"),
+                        right: self.boxed(node, "right"),
+                    },
+                )),
             },
             "class" => ExprKind::Class(self.class(node, Vec::new())),
-            "regex" => ExprKind::Regex(field(node, "pattern").map_or("", |pattern| self.str(pattern)).to_owned()),
+            "regex" => {
+                ExprKind::Regex(field(node, "pattern").map_or("", |pattern| self.str(pattern)).to_owned())
+            }
             "import" | "meta_property" => ExprKind::Other(Vec::new()),
             _ => self.other(node),
         }
@@ -165,10 +180,10 @@ impl Lowering<'_> {
         match node.kind() {
             "assignment_pattern" | "object_assignment_pattern" => {
                 let kind = ExprKind::Assign {
-                    target: Box::new(field(node, "left").map_or_else(
-                        || self.field_expr(node, "left"),
-                        |left| self.target(left),
-                    )),
+                    target: Box::new(
+                        field(node, "left")
+                            .map_or_else(|| self.field_expr(node, "left"), |left| self.target(left)),
+                    ),
                     value: self.boxed(node, "right"),
                 };
                 Expr::new(at(node), kind)
@@ -233,8 +248,10 @@ impl Lowering<'_> {
         let mut from = node.start_byte() + 1;
         let last = node.end_byte().saturating_sub(1);
         let mut cursor = node.walk();
-        let holes: Vec<Node<'_>> =
-            node.named_children(&mut cursor).filter(|child| child.kind() == "template_substitution").collect();
+        let holes: Vec<Node<'_>> = node
+            .named_children(&mut cursor)
+            .filter(|child| child.kind() == "template_substitution")
+            .collect();
         for hole in holes {
             self.literal(from, hole.start_byte(), &mut parts);
             from = hole.end_byte();

@@ -91,7 +91,12 @@ impl Lowering<'_> {
 
     /// `const a = require('m')`, `const { a, b: c } = require('m')`, `const a = require('m').b`,
     /// `const a = promisify(b)` of an imported `b`.
-    pub(super) fn require_declarator(&self, place: At, name: Node<'_>, value: Node<'_>) -> Option<Vec<Import>> {
+    pub(super) fn require_declarator(
+        &self,
+        place: At,
+        name: Node<'_>,
+        value: Node<'_>,
+    ) -> Option<Vec<Import>> {
         let mut value = value;
         while matches!(value.kind(), "await_expression" | "parenthesized_expression" | "as_expression") {
             value = *named(value).first()?;
@@ -147,7 +152,8 @@ impl Lowering<'_> {
             } else {
                 return None;
             };
-            let path = Some(path.map_or_else(|| member.to_owned(), |path: String| format!("{path}.{member}")));
+            let path =
+                Some(path.map_or_else(|| member.to_owned(), |path: String| format!("{path}.{member}")));
             return Some((module, path.filter(|path| path != "default")));
         }
         self.promisified(value)
@@ -177,7 +183,8 @@ impl Lowering<'_> {
                 }
                 let imports = self.imports.borrow();
                 let import = imports.iter().rev().find(|import| import.local == self.str(object))?;
-                let path = import.member.as_ref().map_or_else(|| member.clone(), |path| format!("{path}.{member}"));
+                let path =
+                    import.member.as_ref().map_or_else(|| member.clone(), |path| format!("{path}.{member}"));
                 Some((import.module.clone(), Some(path)))
             }
             _ => None,
