@@ -421,7 +421,12 @@ impl<'j, 't> Plan<'j, 't> {
             if js.src.contains("\r\n") {
                 text = text.replace('\n', "\r\n");
             }
-            self.edits.push(insert(top_of(js, first.node), text));
+            let at = top_of(js, first.node);
+            let before = js.src.get(..at).unwrap_or("");
+            if !before.is_empty() && !before.ends_with("\n\n") && !before.ends_with("\r\n\r\n") {
+                text.insert_str(0, if js.src.contains("\r\n") { "\r\n" } else { "\n" });
+            }
+            self.edits.push(insert(at, text));
         }
         self.edits.sort_by_key(|edit| (edit.start, edit.end));
         self.edits.dedup();

@@ -73,7 +73,7 @@ pub(crate) fn contain<'t>(js: &Js<'t>, call: Node<'t>, argument: Node<'t>) -> Re
         }
         Some(_) => return Err("the path is built outside the function that uses it".into()),
         None => {
-            let name = js.fresh("filePath");
+            let name = js.fresh_at("filePath", call);
             let (lines, more) = check(&name);
             edits.extend(more);
             let mut all = vec![format!("{} {name} = {}{semi}", js.declare(), joined.whole)];
@@ -167,7 +167,9 @@ fn read_path<'t>(js: &Js<'t>, node: Node<'t>) -> Result<Joined, String> {
             edits,
         });
     }
-    if js.is_building(node) {
+    let joined =
+        node.kind() == "binary_expression" && field(node, "operator").is_some_and(|op| js.text(op) == "+");
+    if joined || js.is_building(node) {
         let folder = leading_folder(js, node).ok_or(no_folder)?;
         let whole = format!("{}({})", path_member(js, "resolve", &mut edits), js.text(node));
         return Ok(Joined { folder, whole, unchanged: false, value: None, edits });
@@ -339,7 +341,12 @@ fn leading_folder<'t>(js: &Js<'t>, node: Node<'t>) -> Option<String> {
             }
         }
     }
-    if slash && !text.ends_with('/') {
+    let ends = |hole: &Node<'t>| {
+        let value = js.binding(js.text(*hole), *hole).and_then(|binding| binding.value);
+        let text = js.text(value.unwrap_or(*hole)).trim_end_matches([')', '\'', '"', '`']);
+        text.ends_with('/')
+    };
+    if (slash || text == "\u{1}" && holes.first().is_some_and(ends)) && !text.ends_with('/') {
         text.push('/');
     }
     let cut = text.rfind('/')?;
