@@ -414,7 +414,8 @@ impl<'a> Engine<'a> {
         let params = &function.function.params;
         let skip = usize::from(has_holder && has_self(function.function));
         let positional = given.iter().filter(|arg| arg.name.is_none());
-        let by_place = params.iter().skip(skip).zip(positional).map(|(param, arg)| (param.name.as_str(), arg.expr));
+        let by_place =
+            params.iter().skip(skip).zip(positional).map(|(param, arg)| (param.name.as_str(), arg.expr));
         let by_name = given.iter().filter_map(|arg| arg.name.map(|name| (name, arg.expr)));
         CallSite {
             file: frame.file,
