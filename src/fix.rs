@@ -7,6 +7,7 @@ pub use report::{File, Report, Work};
 use crate::action::{Action, Change};
 use crate::event::{Event, Host, Outcome};
 use crate::finding::issue::{Ask, Sighting};
+use crate::policy::Mode;
 use crate::prompt;
 use crate::proof::{self, After, Baseline, Gate, Status, TestRun};
 use crate::session::record::RecordError;
@@ -49,7 +50,8 @@ impl Mission {
         host.tell(Event::Findings { findings: about });
         // Without a target the tests may still be needed by a model that finds more than the scanner does;
         // the embedded rules end at once then, and a user should not wait for tests nobody compares.
-        let needs_tests = !targets.is_empty() || session.model() != crate::model::rules::NAME;
+        let needs_tests = session.mode() != Mode::ReadOnly
+            && (!targets.is_empty() || session.model() != crate::model::rules::NAME);
         let tests = match &test_command {
             Some(command) if needs_tests => Some(run_tests(command, "before", session, host).await),
             _ => None,

@@ -11,7 +11,7 @@ use crate::action::Action;
 use crate::event::{Event, Host, Outcome};
 use crate::message::{Message, Role, Usage, repair};
 use crate::model::{Model, ModelError, Stop};
-use crate::policy::Policy;
+use crate::policy::{Mode, Policy};
 use crate::tool::{Toolbox, World};
 use record::{Entry, Record, RecordError};
 use std::sync::Arc;
@@ -137,6 +137,11 @@ impl Session {
     /// Its model's name.
     pub fn model(&self) -> &str {
         self.parts.model.name()
+    }
+
+    /// How much happens without asking.
+    pub fn mode(&self) -> Mode {
+        self.parts.policy.mode()
     }
 
     /// What it works on.
