@@ -97,9 +97,7 @@ fn judge_paren(trimmed: &str, first: bool) -> Result<Place, &'static str> {
     let word =
         |back: usize| words.len().checked_sub(back).and_then(|at| words.get(at)).map_or("", String::as_str);
     match word(1) {
-        "VALUES" => Ok(Place::Value { numeric: false }),
         "IN" if first => Ok(Place::List),
-        "IN" => Ok(Place::Value { numeric: false }),
         "" | "AND" | "OR" | "NOT" | "WHERE" | "SELECT" | "FROM" | "JOIN" | "ON" | "USING" | "AS" | "OVER"
         | "BY" | "EXISTS" | "SET" | "HAVING" | "KEY" | "TABLE" | "WITH" | "LIKE" | "THEN" | "ELSE"
         | "WHEN" => Err(FRAGMENT),
