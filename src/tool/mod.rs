@@ -12,6 +12,7 @@ pub mod write;
 pub mod edit;
 pub mod patch;
 pub mod webfetch;
+pub mod scan;
 
 use crate::action::Action;
 use crate::message::Spec;

@@ -1,7 +1,7 @@
 //! Calls: sources, sinks, functions of the project evaluated in place, and everything unknown.
 
 use super::value::{Callable, ClassRef, Env, FunctionRef, Kinds, Known, Shape, Taint, Value};
-use super::{Engine, Frame, MAX_CALLS, guard};
+use super::{CallSite, Engine, Frame, MAX_CALLS, guard};
 use crate::scan::ir::{Call, Expr, ExprKind, Function, Language, ParamKind, StmtKind};
 use crate::scan::rules::Source;
 use std::rc::Rc;
@@ -143,7 +143,9 @@ impl<'a> Engine<'a> {
     fn callee_path(callee: &Value<'a>, call: &Call) -> String {
         match (&callee.path, &call.callee.kind) {
             (Some(path), _) => path.to_string(),
-            (None, ExprKind::Member { name, .. }) => format!("?.{name}"),
+            (None, ExprKind::Member { name, .. }) => {
+                call.callee.dotted().unwrap_or_else(|| format!("?.{name}"))
+            }
             (None, ExprKind::Name(name)) => name.clone(),
             _ => "?".to_owned(),
         }
@@ -346,6 +348,7 @@ impl<'a> Engine<'a> {
             route: None,
             answers: false,
             breaks: Vec::new(),
+            site: None,
             defined: Vec::new(),
         }
     }
@@ -372,6 +375,7 @@ impl<'a> Engine<'a> {
         }
         let mut inner = self.frame_for(function);
         inner.route.clone_from(&frame.route);
+        inner.site = Some(Rc::new(Self::call_site(frame, expr, function, holder.is_some(), given)));
         let names = self.bind(frame, expr, &mut inner, function, holder.as_ref(), given);
         self.stack.push(key);
         self.depth += 1;
@@ -398,6 +402,29 @@ impl<'a> Engine<'a> {
         let mut value = inner.returned.unwrap_or_else(|| Value::known(Known::Null));
         value.step(frame.file, expr.at, &format!("returned by `{}`", shown(function.function)));
         Some(value)
+    }
+
+    fn call_site(
+        frame: &Frame<'a>,
+        expr: &'a Expr,
+        function: &FunctionRef<'a>,
+        has_holder: bool,
+        given: &[Given<'a>],
+    ) -> CallSite<'a> {
+        let params = &function.function.params;
+        let skip = usize::from(has_holder && has_self(function.function));
+        let positional = given.iter().filter(|arg| arg.name.is_none());
+        let by_place =
+            params.iter().skip(skip).zip(positional).map(|(param, arg)| (param.name.as_str(), arg.expr));
+        let by_name = given.iter().filter_map(|arg| arg.name.map(|name| (name, arg.expr)));
+        CallSite {
+            file: frame.file,
+            expr,
+            args: by_place.chain(by_name).collect(),
+            chain: Rc::clone(&frame.chain),
+            above: frame.site.clone(),
+            name: &function.function.name,
+        }
     }
 
     /// Binds arguments to parameters. Gives which variable of the caller stands behind which parameter.

@@ -112,11 +112,11 @@ fn judge_comma(trimmed: &str) -> Result<Place, &'static str> {
     for (at, c) in trimmed.char_indices().rev().skip(1) {
         match (quote, c) {
             (Some(q), c) if c == q => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"' | '`') => quote = Some(c),
             (None, ')') => depth += 1,
             (None, '(') if depth == 0 => return judge_paren(&trimmed[..=at], false),
             (None, '(') => depth -= 1,
+            // Inside quotes, or any other letter.
             _ => {}
         }
     }

@@ -1,6 +1,10 @@
 //! Fixes in Python.
 
+mod command;
+mod data;
 mod driver;
+mod path;
+mod place;
 mod sql;
 mod sql_grow;
 mod sql_text;
@@ -11,6 +15,10 @@ use super::Fixer;
 /// The fixer of a name in a Python rule file.
 pub(super) fn named(name: &str) -> Option<Fixer> {
     match name {
+        "python-command" => Some(command::fix),
+        "python-path" => Some(path::fix),
+        "python-pickle" => Some(data::fix_pickle),
+        "python-yaml" => Some(data::fix_yaml),
         "python-sql" => Some(sql::fix),
         _ => None,
     }
