@@ -30,7 +30,7 @@ struct Lowering<'s> {
 }
 
 /// Named children, comments left out.
-fn named<'t>(node: Node<'t>) -> Vec<Node<'t>> {
+fn named(node: Node<'_>) -> Vec<Node<'_>> {
     let mut cursor = node.walk();
     node.named_children(&mut cursor).filter(|child| !is_comment(*child)).collect()
 }
@@ -131,8 +131,9 @@ impl<'s> Lowering<'s> {
                 let block = field(node, "body").unwrap_or(node);
                 push(StmtKind::Block(self.block_of(block, named(block))));
             }
-            "labeled_statement" => push(StmtKind::Block(self.body(field(node, "body")))),
-            "internal_module" | "module" => push(StmtKind::Block(self.body(field(node, "body")))),
+            "labeled_statement" | "internal_module" | "module" => {
+                push(StmtKind::Block(self.body(field(node, "body"))));
+            }
             "enum_declaration" => push(self.enumeration(node)),
             "ambient_declaration" => {
                 for child in named(node) {

@@ -27,8 +27,14 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
         let (assigned, others) = bindings(site.scope(), name);
         let value = match (assigned.as_slice(), others) {
             ([value], 0) => *value,
-            ([], 0) => return Err("the path is built by the callers; there is no folder here that it must stay in".to_owned()),
-            _ => return Err("the path is built in several steps; check by hand that it stays in its folder".to_owned()),
+            ([], 0) => {
+                return Err("the path is built by the callers; there is no folder here that it must stay in"
+                    .to_owned());
+            }
+            _ => {
+                return Err("the path is built in several steps; check by hand that it stays in its folder"
+                    .to_owned());
+            }
         };
         let built = built(site, value)?;
         let lines = check(site, &built, name, &refusal, &mut draft)?;
@@ -67,7 +73,8 @@ fn check(
         let base = if built.base.len() <= 40 {
             format!("os.path.realpath({})", built.base)
         } else {
-            let free = free_name(site, &["base_dir", "base", "root_dir", "allowed_dir"]).ok_or("no free name is left")?;
+            let free = free_name(site, &["base_dir", "base", "root_dir", "allowed_dir"])
+                .ok_or("no free name is left")?;
             lines.push(format!("{free} = os.path.realpath({})", built.base));
             free
         };
@@ -136,7 +143,9 @@ fn built(site: &Site<'_>, value: &Expr) -> Result<Built, String> {
                     _ => Err(NO_FOLDER.to_owned()),
                 },
                 // A path that is only resolved or turned into text.
-                "abspath" | "normpath" | "realpath" | "str" | "fspath" | "expanduser" if call.args.len() == 1 => {
+                "abspath" | "normpath" | "realpath" | "str" | "fspath" | "expanduser"
+                    if call.args.len() == 1 =>
+                {
                     built(site, &call.args[0].value)
                 }
                 "resolve" | "absolute" => match &call.callee.kind {
