@@ -441,6 +441,17 @@ fn guards_against_what_cannot_be_undone_in_every_mode() {
 }
 
 #[test]
+fn asks_for_every_command_where_no_walls_are() {
+    for (command, expected) in
+        [("ls", "??da"), ("make", "??da"), ("rm -rf .git", "dddd"), ("git push", "??dd")]
+    {
+        let found: String =
+            MODES.iter().map(|mode| letter(&Policy::new(*mode).without_walls(), &run(command))).collect();
+        assert_eq!(found, expected, "{command}");
+    }
+}
+
+#[test]
 fn judges_paths_of_redirects_from_the_folder_the_command_runs_in() {
     check(&run_in("echo x > ../y", "src"), "?ada");
     check(&run_in("echo x > ../../y", "src"), "??dd");

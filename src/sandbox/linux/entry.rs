@@ -165,7 +165,9 @@ fn end_all(height: Height, signal: libc::c_int) {
                 if fresh.is_empty() {
                     break;
                 }
-                fresh.iter().for_each(|pid| sys::signal(*pid, libc::SIGSTOP));
+                for pid in &fresh {
+                    sys::signal(*pid, libc::SIGSTOP);
+                }
                 stopped.extend(fresh);
             }
         }
