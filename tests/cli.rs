@@ -1,5 +1,7 @@
 //! The command line as its users meet it: exit codes, forms of output, errors that say what next.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so loudly")]
+
 mod house;
 
 use house::stage::Stage;

@@ -70,6 +70,20 @@ impl Chunk {
         self.lines.iter().filter(|line| line.tag != Tag::Added).map(|line| line.text.as_str()).collect()
     }
 
+    /// Where its first change stands within its old lines, and where the line behind its last one.
+    pub(super) fn changed(&self) -> (usize, usize) {
+        let old = |lines: &[Line]| lines.iter().filter(|line| line.tag != Tag::Added).count();
+        let changed = |line: &Line| line.tag != Tag::Same;
+        let first = self.lines.iter().position(changed).unwrap_or(self.lines.len());
+        let last = self.lines.iter().rposition(changed).map_or(first, |last| last + 1);
+        (old(&self.lines[..first]), old(&self.lines[..last]))
+    }
+
+    /// The line its header states, moved by a drift.
+    pub(super) fn line_after(&self, drift: isize) -> Option<isize> {
+        isize::try_from(self.stated?.0).ok()?.checked_add(drift)
+    }
+
     /// Takes up what its header states.
     pub(super) fn state(&mut self, line: &str) {
         line.trim_end().clone_into(&mut self.header);

@@ -96,6 +96,8 @@ pub enum Source {
     Exception,
     /// Anything that is not a constant (`yaml.load(f)`).
     Any,
+    /// Whatever it is: the sink's conditions alone decide.
+    Always,
 }
 
 /// A place where a value does harm.
@@ -320,8 +322,10 @@ pub struct RuleSet {
 }
 
 /// Rule files for Python and for every language.
-const PYTHON: &[(&str, &str)] =
-    &[("python/sql-injection.yaml", include_str!("../../rules/python/sql-injection.yaml"))];
+const PYTHON: &[(&str, &str)] = &[
+    ("python/command-injection.yaml", include_str!("../../rules/python/command-injection.yaml")),
+    ("python/sql-injection.yaml", include_str!("../../rules/python/sql-injection.yaml")),
+];
 
 /// Rule files for JavaScript and TypeScript.
 const JAVASCRIPT: &[(&str, &str)] = &[

@@ -312,7 +312,12 @@ async fn perform(
 }
 
 fn announce(call: &ToolCall, action: Option<&Action>, host: &mut dyn Host) {
-    let title = action.map_or_else(|| call.name.clone(), Action::title);
+    let title = match action {
+        // Five tools look; which one does is what a person wants to know.
+        Some(Action::Read { paths }) => format!("{} {}", call.name, paths.join(", ")),
+        Some(action) => action.title(),
+        None => call.name.clone(),
+    };
     host.tell(Event::ToolCall {
         id: call.id.clone(),
         tool: call.name.clone(),

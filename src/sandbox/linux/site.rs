@@ -378,7 +378,9 @@ fn kept(
 /// The folder that must be there for a PATH entry to work: the toolchain it belongs to, else itself.
 fn toolchain_root(entry: &Path, home: Option<&Path>) -> PathBuf {
     let Some((home, below)) = home.and_then(|home| Some((home, entry.strip_prefix(home).ok()?))) else {
-        return entry.to_owned();
+        // A toolchain in somebody else's home (HOME was changed, PATH was not) is a toolchain all the same.
+        let is_toolchain = |folder: &&Path| TOOLCHAINS.iter().any(|name| folder.ends_with(name));
+        return entry.ancestors().find(is_toolchain).unwrap_or(entry).to_owned();
     };
     let first = below.components().next().map(|part| home.join(part));
     match first {

@@ -24,13 +24,16 @@ const PACKAGES: &[&str] =
 
 fn find_hashes<'a>(project: &'a Project, file: usize, _rule: &'static Rule) -> Vec<Found<'a>> {
     let Some(source) = project.files.get(file) else { return Vec::new() };
-    let mut search = Search { source, found: Vec::new(), chain: Vec::new(), names: Vec::new() };
+    let given = given_passwords(source);
+    let mut search = Search { source, given, found: Vec::new(), chain: Vec::new(), names: Vec::new() };
     search.block(&source.module.body);
     search.found
 }
 
 struct Search<'a> {
     source: &'a SourceFile,
+    /// Functions of the file that are called with a password.
+    given: Vec<String>,
     found: Vec<Found<'a>>,
     chain: Vec<&'a Function>,
     /// What the value of this place is bound to, innermost last; a function's name starts anew.
@@ -72,7 +75,8 @@ impl<'a> Search<'a> {
             ExprKind::Call(call) => {
                 if let Some(password) = self.hashed(call)
                     && (speaks_of_passwords(password, self.source)
-                        || self.names.iter().any(|name| is_password_name(name)))
+                        || self.names.iter().any(|name| is_password_name(name))
+                        || self.names.first().is_some_and(|name| self.given.contains(name)))
                 {
                     self.found.push(Found {
                         expr,
@@ -129,6 +133,40 @@ impl<'a> Search<'a> {
             _ => None,
         }
     }
+}
+
+/// Names of functions that are called with something named like a password.
+fn given_passwords(source: &SourceFile) -> Vec<String> {
+    let mut names = Vec::new();
+    each_call(&source.module.body, &mut |call| {
+        if let (Some(name), Some(first)) = (call.callee.as_name(), call.position(0))
+            && speaks_of_passwords(&first.value, source)
+        {
+            names.push(name.to_owned());
+        }
+    });
+    names
+}
+
+fn each_call<'a>(block: &'a Block, visit: &mut dyn FnMut(&'a Call)) {
+    block.walk(&mut |stmt| {
+        for expr in stmt.exprs() {
+            each_call_in(expr, visit);
+        }
+        match &stmt.kind {
+            StmtKind::Function(function) => each_call(&function.body, visit),
+            StmtKind::Class(class) => each_call(&class.body, visit),
+            _ => {}
+        }
+    });
+}
+
+fn each_call_in<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Call)) {
+    expr.walk(&mut |inner| match &inner.kind {
+        ExprKind::Call(call) => visit(call),
+        ExprKind::Lambda(function) => each_call(&function.body, visit),
+        _ => {}
+    });
 }
 
 /// The call `….method(…)` an expression is, and what it is called on.

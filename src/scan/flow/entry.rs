@@ -2,10 +2,10 @@
 
 use super::call::has_self;
 use super::expr::imports_one;
-use super::value::{Callable, ClassRef, FunctionRef, Kinds, Shape, Taint, Value};
+use super::value::{Callable, ClassRef, FunctionRef, Shape, Taint, Value};
 use super::{Engine, Frame};
 use crate::scan::ir::{Block, Class, Expr, ExprKind, Function, Param, ParamKind, StmtKind};
-use crate::scan::rules::{Handler, Kind, Parameters, Source};
+use crate::scan::rules::{Handler, Parameters, Source};
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -468,7 +468,6 @@ impl<'a> Engine<'a> {
                 value = made;
             }
         }
-        value.clear(Kinds::of(&[Kind::All]));
         self.objects.insert(key, value.clone());
         value
     }
@@ -582,7 +581,12 @@ fn is_filled_from_request(param: &Param) -> bool {
 
 /// `POST /login` from a decorator's arguments.
 fn route_label(call: &crate::scan::ir::Call, callee: &Expr) -> String {
-    let route = call.position(0).and_then(|arg| arg.value.as_text()).unwrap_or_default();
+    let text = |at: usize| call.position(at).and_then(|arg| arg.value.as_text()).unwrap_or_default();
+    let route = text(0);
+    // `@route("POST", "/login")`
+    if !route.is_empty() && route.chars().all(|letter| letter.is_ascii_uppercase()) {
+        return format!("{route} {}", text(1));
+    }
     let listed = call.keyword("methods").map(|arg| match &arg.value.kind {
         ExprKind::List { items, .. } => items.iter().filter_map(Expr::as_text).collect::<Vec<_>>().join("|"),
         _ => String::new(),

@@ -27,6 +27,8 @@ const LEAVING: &[&str] = &[
     "quit",
     "os._exit",
     "process.exit",
+    "ctx.throw",
+    "context.throw",
     "werkzeug.exceptions.abort",
     "bottle.abort",
 ];
@@ -178,6 +180,10 @@ impl<'a> Engine<'a> {
             ("startswith" | "startsWith", Some(head)) => {
                 let head = self.quiet_value(frame, head);
                 match (head.known_text(), held) {
+                    // `path.relative(base, full).startsWith('..')`
+                    (Some(".." | "../"), false) if self.is_relative(frame, object) => {
+                        self.prove(frame, object, Proof::NoDots);
+                    }
                     (Some("/" | "\\"), false) => self.prove(frame, object, Proof::NoRoot),
                     (_, true) => self.prove(frame, object, Proof::Inside),
                     _ => {}
@@ -412,15 +418,24 @@ impl<'a> Engine<'a> {
                 value.clear(Kinds::of(&[Kind::Path]));
             }
         }
+        let inside = matches!(proof, Proof::Inside)
+            || value.route.no_dots
+                && value.route.no_root
+                && value.path.as_deref().is_some_and(|path| path.ends_with("path.relative()"));
         frame.vars.insert(name.into(), value);
         // A check on the resolved path also speaks for the path it was made from.
-        if matches!(proof, Proof::Inside) && depth < 2 {
+        if inside && depth < 2 {
             for made_from in from {
                 let Some(mut value) = frame.vars.get(&made_from).cloned() else { continue };
                 value.clear(Kinds::of(&[Kind::Path]));
                 frame.vars.insert(made_from, value);
             }
         }
+    }
+
+    /// Whether a value is the way from one path to another, in which `..` can only stand at the start.
+    fn is_relative(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> bool {
+        self.quiet_value(frame, expr).path.is_some_and(|path| path.ends_with("path.relative()"))
     }
 
     /// The value of an expression without reporting anything.
@@ -439,7 +454,8 @@ impl<'a> Engine<'a> {
         if value.is_tainted() || value.known_text().is_some() {
             return false;
         }
-        if value.constant {
+        let listing = |path: &str| path.ends_with("readdirSync()") || path.ends_with("readdir()");
+        if value.constant || value.path.as_deref().is_some_and(listing) {
             return true;
         }
         if let Some(Shape::Map { entries, rest: None }) = value.shape.as_deref() {

@@ -111,6 +111,7 @@ impl<'a> Engine<'a> {
             route: None,
             answers: false,
             breaks: Vec::new(),
+            site: None,
             defined: Vec::new(),
         };
         let source = self.source(file);

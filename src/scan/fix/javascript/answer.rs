@@ -100,6 +100,16 @@ impl<'t> Js<'t> {
         };
         let key = self.error_key(place);
         match self.way_out(place) {
+            Way::Express(res) if self.returns_nothing(place) => {
+                let method = if key.is_some() { "json" } else { "send" };
+                (
+                    vec![
+                        format!("{res}.status({status}).{method}({}){semi}", body(key)),
+                        format!("return{semi}"),
+                    ],
+                    Vec::new(),
+                )
+            }
             Way::Express(res) => {
                 let method = if key.is_some() { "json" } else { "send" };
                 (vec![format!("return {res}.status({status}).{method}({}){semi}", body(key))], Vec::new())
@@ -128,6 +138,23 @@ impl<'t> Js<'t> {
         }
     }
 
+    /// Whether the function around a place is declared to return nothing, or ends early with a bare `return`.
+    fn returns_nothing(&self, place: Node<'t>) -> bool {
+        let Some(function) = functions_around(place).first().copied() else { return false };
+        let declared = field(function, "return_type").is_some_and(|kind| self.text(kind).contains("void"));
+        let (mut bare, mut valued) = (false, false);
+        walk(function, &mut |node| {
+            if node.kind() == "return_statement" && functions_around(node).first() == Some(&function) {
+                if named(node).is_empty() {
+                    bare = true;
+                } else {
+                    valued = true;
+                }
+            }
+        });
+        declared || bare && !valued
+    }
+
     /// Puts statements before the one `place` stands in. An arrow without a block gets one; a lone statement too.
     ///
     /// `None` when the place is where statements cannot be added safely (array callbacks, default values).
@@ -139,6 +166,13 @@ impl<'t> Js<'t> {
             match parent.kind() {
                 "program" | "statement_block" | "switch_case" | "switch_default" => {
                     let indent = self.indent(at);
+                    let line =
+                        self.src.get(..at.start_byte()).and_then(|b| b.rfind('\n')).map_or(0, |b| b + 1);
+                    if line + indent.len() != at.start_byte() {
+                        // A block on one line stays on one line.
+                        let text = lines.iter().map(|line| format!("{} ", line.trim())).collect::<String>();
+                        return Some(vec![super::imports::insert(at.start_byte(), text)]);
+                    }
                     let text = lines.iter().map(|line| format!("{line}{end}{indent}")).collect::<String>();
                     return Some(vec![super::imports::insert(at.start_byte(), text)]);
                 }

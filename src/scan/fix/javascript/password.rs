@@ -90,7 +90,7 @@ pub(crate) fn is_of_password<'t>(js: &Js<'t>, hash: Hash<'t>) -> bool {
             }
             _ if is_function(parent) => {
                 let name = function_name(js, parent);
-                return name.is_some_and(speaks_of_passwords);
+                return name.is_some_and(|name| speaks_of_passwords(name) || is_given_passwords(js, name));
             }
             _ => {}
         }
@@ -103,6 +103,17 @@ fn speaks_of_passwords(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     ["password", "passwd", "passphrase", "pwd"].iter().any(|word| text.contains(word))
         || text.split(|c: char| !c.is_alphanumeric()).any(|word| word == "pass")
+}
+
+/// Whether a function of the file is called with a password.
+fn is_given_passwords(js: &Js<'_>, name: &str) -> bool {
+    let mut given = false;
+    walk(js.root, &mut |node| {
+        given |= node.kind() == "call_expression"
+            && field(node, "function").is_some_and(|f| js.text(f) == name)
+            && js.arguments(node).first().is_some_and(|first| speaks_of_passwords(js.text(*first)));
+    });
+    given
 }
 
 fn function_name<'t>(js: &Js<'t>, function: Node<'t>) -> Option<&'t str> {
@@ -410,7 +421,12 @@ impl<'j, 't> Plan<'j, 't> {
             if js.src.contains("\r\n") {
                 text = text.replace('\n', "\r\n");
             }
-            self.edits.push(insert(top_of(js, first.node), text));
+            let at = top_of(js, first.node);
+            let before = js.src.get(..at).unwrap_or("");
+            if !before.is_empty() && !before.ends_with("\n\n") && !before.ends_with("\r\n\r\n") {
+                text.insert_str(0, if js.src.contains("\r\n") { "\r\n" } else { "\n" });
+            }
+            self.edits.push(insert(at, text));
         }
         self.edits.sort_by_key(|edit| (edit.start, edit.end));
         self.edits.dedup();

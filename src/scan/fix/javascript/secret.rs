@@ -58,6 +58,8 @@ pub(crate) fn from_environment<'t>(
             let at = behind_imports(js);
             if at == 0 {
                 text = format!("{}\n\n", text.trim_start());
+            } else if next_line(js.src.get(at..).unwrap_or("")).is_some_and(|line| !line.trim().is_empty()) {
+                text.push('\n');
             }
             edits.push(insert(at, lines(js, text)));
             edits.push(replace(value, name.clone()));
@@ -77,6 +79,11 @@ pub(crate) fn from_environment<'t>(
     });
     edits.sort_by_key(|edit| (edit.start, edit.end));
     Ok((edits, variable))
+}
+
+/// The line behind the first line break.
+fn next_line(rest: &str) -> Option<&str> {
+    rest.lines().nth(1)
 }
 
 /// Another secret of the file may have the name already.
@@ -145,18 +152,20 @@ fn behind_imports(js: &Js<'_>) -> usize {
 /// A name for the variable, from the name the secret has or the call it is given to.
 fn variable_name(js: &Js<'_>, literal: Node<'_>) -> String {
     let mut key = String::new();
+    // A literal that is an argument itself is named by the call, not by what the call's result is bound to.
+    let mut settled = false;
     let mut around = Vec::new();
     let mut at = literal;
     while let Some(parent) = at.parent() {
         match parent.kind() {
-            "variable_declarator" if key.is_empty() => key = text_of(js, field(parent, "name")),
-            "assignment_expression" if key.is_empty() => {
+            "variable_declarator" if key.is_empty() && !settled => key = text_of(js, field(parent, "name")),
+            "assignment_expression" if key.is_empty() && !settled => {
                 key = text_of(js, field(parent, "left"));
                 if let Some((_, last)) = key.rsplit_once('.') {
                     key = last.to_owned();
                 }
             }
-            "pair" | "public_field_definition" | "field_definition" if key.is_empty() => {
+            "pair" | "public_field_definition" | "field_definition" if key.is_empty() && !settled => {
                 let name = field(parent, "key")
                     .or_else(|| field(parent, "name"))
                     .or_else(|| field(parent, "property"));
@@ -164,6 +173,7 @@ fn variable_name(js: &Js<'_>, literal: Node<'_>) -> String {
             }
             "pair" => around.push(text_of(js, field(parent, "key"))),
             "variable_declarator" => around.push(text_of(js, field(parent, "name"))),
+            "arguments" if at.id() == literal.id() => settled = true,
             "call_expression" | "new_expression" => {
                 let callee = field(parent, "function").or_else(|| field(parent, "constructor"));
                 around.push(text_of(js, callee));

@@ -152,7 +152,10 @@ pub(crate) fn bind<'t>(
 ) -> Result<Vec<TextEdit>, String> {
     let argument = bare(sql);
     if argument.kind() == "object" {
-        return bind_in_object(js, argument, driver);
+        return bind_in_object(js, argument, call, driver);
+    }
+    if let Some(object) = object_of_name(js, argument) {
+        return bind_in_object(js, object, call, driver);
     }
     let double = !matches!(driver, Driver::Pg | Driver::Prisma { dollar: true });
     let mut reading = Reading::new(js, double);
@@ -355,6 +358,17 @@ fn text_of_name<'t>(js: &Js<'t>, name: Node<'t>, call: Node<'t>) -> Result<Optio
     Ok(Some(value))
 }
 
+/// The object literal a name was bound to once: `const query = { text: … }`.
+fn object_of_name<'t>(js: &Js<'t>, name: Node<'t>) -> Option<Node<'t>> {
+    if name.kind() != "identifier" {
+        return None;
+    }
+    let binding = js.binding(js.text(name), name)?;
+    let object = binding.value.map(bare).filter(|value| value.kind() == "object")?;
+    let alone = js.uses(js.text(name), binding.scope, binding.ident).len() == 1;
+    (alone && binding.how == How::Const).then_some(object)
+}
+
 fn is_query_argument<'t>(js: &Js<'t>, node: Node<'t>) -> bool {
     node.parent().filter(|p| p.kind() == "arguments").and_then(|p| p.parent()).is_some_and(|call| {
         !matches!(js.callee_name(call), "log" | "debug" | "info" | "warn" | "error" | "trace")
@@ -362,7 +376,12 @@ fn is_query_argument<'t>(js: &Js<'t>, node: Node<'t>) -> bool {
 }
 
 /// `query({ text: sql, values: [..] })` of pg, `query({ sql, values })` of mysql, `execute({ sql, args })` of libsql.
-fn bind_in_object<'t>(js: &Js<'t>, object: Node<'t>, driver: Driver) -> Result<Vec<TextEdit>, String> {
+fn bind_in_object<'t>(
+    js: &Js<'t>,
+    object: Node<'t>,
+    call: Node<'t>,
+    driver: Driver,
+) -> Result<Vec<TextEdit>, String> {
     let (text_key, values_key) = match driver {
         Driver::Pg => ("text", "values"),
         Driver::LibsqlClient => ("sql", "args"),
@@ -386,6 +405,7 @@ fn bind_in_object<'t>(js: &Js<'t>, object: Node<'t>, driver: Driver) -> Result<V
     let mut reading = Reading::new(js, driver != Driver::Pg);
     reading.read(text)?;
     check_reading(js, object, driver, &reading)?;
+    check_reading(js, call, driver, &reading)?;
     let mark = mark_of(driver, &reading);
     let values =
         Values::of(&reading, matches!(mark, Mark::Dollar(_)), &|param| write_value(js, param, driver));

@@ -44,7 +44,8 @@ pub(crate) fn bind_growing<'t>(
         (Driver::Statement, _) | (_, None) => None,
         (_, Some(node)) => Some(existing_list(js, node, home)?),
     };
-    let list_name = list.map_or_else(|| js.fresh("params"), |node: Node<'t>| js.text(node).to_owned());
+    let list_name =
+        list.map_or_else(|| js.fresh_at("params", call), |node: Node<'t>| js.text(node).to_owned());
     let mut edits = Vec::new();
     let mut first: Vec<String> = Vec::new();
     let mut reading = Reading::new(js, driver != Driver::Pg);

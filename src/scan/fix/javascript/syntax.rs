@@ -417,6 +417,25 @@ impl<'t> Js<'t> {
         found
     }
 
+    /// `wish`, or `wish` with a number behind it when the functions around `place` or the file's top level have it.
+    pub(crate) fn fresh_at(&self, wish: &str, place: Node<'t>) -> String {
+        let outer = functions_around(place).last().copied().unwrap_or(self.root);
+        let taken = |name: &str| {
+            let mut used = self.binding(name, place).is_some();
+            walk(outer, &mut |node| {
+                used |= matches!(
+                    node.kind(),
+                    "identifier" | "shorthand_property_identifier" | "shorthand_property_identifier_pattern"
+                ) && self.text(node) == name;
+            });
+            used
+        };
+        if !taken(wish) {
+            return wish.to_owned();
+        }
+        (2..).map(|n| format!("{wish}{n}")).find(|name| !taken(name)).unwrap_or_else(|| wish.to_owned())
+    }
+
     /// `wish`, or `wish` with a number behind it when the file has the name already.
     pub(crate) fn fresh(&self, wish: &str) -> String {
         if !self.has_name(wish) {

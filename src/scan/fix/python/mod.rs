@@ -1,5 +1,6 @@
 //! Fixes in Python.
 
+mod command;
 mod driver;
 mod sql;
 mod sql_grow;
@@ -11,6 +12,7 @@ use super::Fixer;
 /// The fixer of a name in a Python rule file.
 pub(super) fn named(name: &str) -> Option<Fixer> {
     match name {
+        "python-command" => Some(command::fix),
         "python-sql" => Some(sql::fix),
         _ => None,
     }
