@@ -258,6 +258,44 @@ async fn ends_the_whole_tree_when_the_call_is_dropped() {
 }
 
 #[tokio::test]
+async fn ends_the_whole_tree_when_the_agent_is_killed() {
+    let Some(house) = House::build(Kind::Namespaces) else { return };
+    let mark = "94.83";
+    let mut agent = Command::new(env!("CARGO_BIN_EXE_agent"))
+        .args(["sandbox", "--workspace"])
+        .arg(&house.root)
+        .args(["--", "sh", "-c", &format!("setsid sleep {mark} & sleep {mark}")])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(is_alive_soon(mark).await, "the command has not started");
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    assert!(is_gone_soon(mark).await, "a process of the tree goes on");
+}
+
+#[tokio::test]
+async fn runs_beside_files_whose_names_are_no_text() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let Some(house) = House::build(Kind::Namespaces) else { return };
+    let name = std::ffi::OsStr::from_bytes(b"odd-\xff.env");
+    std::fs::write(house.root.join(name), "FAKE-env-canary").unwrap();
+    assert_eq!(house.works("cat odd*").await, "");
+}
+
+#[tokio::test]
+async fn works_in_a_workspace_that_is_reached_by_a_link() {
+    let Some(house) = House::build(Kind::Namespaces) else { return };
+    house.file("a.txt", "here\n");
+    let link = house.root.parent().unwrap().join("link");
+    std::os::unix::fs::symlink(&house.root, &link).unwrap();
+    let sandbox = open(&link, &house.state, Path::new(env!("CARGO_BIN_EXE_agent")), Wish::Auto);
+    let job =
+        Job { command: "cat a.txt".into(), workdir: house.root.clone(), timeout: Duration::from_mins(1) };
+    assert_eq!(sandbox.run(job, quiet()).await.unwrap().output, "here\n");
+}
+
+#[tokio::test]
 async fn ends_daemons_that_left_the_session() {
     for (number, house) in walled().into_iter().enumerate() {
         let mark = format!("96{number}.77");

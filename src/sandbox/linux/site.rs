@@ -78,7 +78,7 @@ const TOOLCHAINS: [&str; 26] = [
 ];
 
 /// Below the home: package caches and what toolchains keep elsewhere.
-const CACHES: [&str; 18] = [
+const CACHES: &[&str] = &[
     ".cargo/registry",
     ".cargo/git",
     ".rustup",
@@ -89,7 +89,11 @@ const CACHES: [&str; 18] = [
     ".cache/pip",
     ".cache/uv",
     ".cache/yarn",
-    ".cache/go-build",
+    ".cache/pypoetry",
+    ".local/share/virtualenvs",
+    ".local/share/hatch",
+    ".local/share/mise",
+    ".local/share/fnm",
     ".composer/cache",
     ".nuget/packages",
     ".local/share/pnpm",
@@ -347,7 +351,8 @@ fn kept(
         }
     }
     if let Some(home) = home {
-        wanted.extend(CACHES.iter().map(|cache| home.join(cache)));
+        // Also those that are not on PATH: a virtual environment of the workspace may point into them.
+        wanted.extend(TOOLCHAINS.iter().chain(CACHES).map(|folder| home.join(folder)));
         if wanted.contains(&home.join(".local/bin")) {
             wanted.push(home.join(".local/lib"));
         }
