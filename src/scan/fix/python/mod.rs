@@ -1,7 +1,12 @@
 //! Fixes in Python.
 
 mod command;
+mod data;
+mod disclose;
 mod driver;
+mod path;
+mod place;
+mod secret;
 mod sql;
 mod sql_grow;
 mod sql_text;
@@ -13,6 +18,12 @@ use super::Fixer;
 pub(super) fn named(name: &str) -> Option<Fixer> {
     match name {
         "python-command" => Some(command::fix),
+        "python-path" => Some(path::fix),
+        "python-pickle" => Some(data::fix_pickle),
+        "python-yaml" => Some(data::fix_yaml),
+        "python-secret" => Some(secret::fix),
+        "python-disclosure" => Some(disclose::fix),
+        "python-flask-debug" => Some(disclose::fix_debug),
         "python-sql" => Some(sql::fix),
         _ => None,
     }
