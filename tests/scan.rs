@@ -52,7 +52,17 @@ fn finds_every_planted_weakness_of_the_python_example() {
     let families: BTreeSet<Family> = findings.iter().map(|finding| finding.family).collect();
     let shown: Vec<String> = findings
         .iter()
-        .map(|f| format!("{} {}:{} {:?} fix={} {:?}", f.rule, f.path, f.span.line, f.within, f.fix.is_some(), f.why_no_fix))
+        .map(|f| {
+            format!(
+                "{} {}:{} {:?} fix={} {:?}",
+                f.rule,
+                f.path,
+                f.span.line,
+                f.within,
+                f.fix.is_some(),
+                f.why_no_fix
+            )
+        })
         .collect();
     if std::env::var("SHOW").is_ok() {
         eprintln!("{}", shown.join("\n"));

@@ -47,8 +47,11 @@ impl Tool for ScanCode {
             Severity::named(&name).ok_or_else(|| ToolError::Arguments(format!("unknown severity `{name}`")))
         });
         let shown = beneath.as_ref().map_or(".", |place| place.as_str()).to_owned();
-        let filter =
-            Filter { beneath, families: families.transpose()?.into_iter().collect(), severity: severity.transpose()? };
+        let filter = Filter {
+            beneath,
+            families: families.transpose()?.into_iter().collect(),
+            severity: severity.transpose()?,
+        };
         let world = Arc::clone(world);
         Ok(Plan::blocking(Action::Read { paths: vec![shown] }, move |_| {
             let scan = world.scanner.scan(&world.workspace, &filter);
@@ -124,7 +127,13 @@ mod tests {
 
     #[test]
     fn gives_totals_then_blocks_that_read_back() {
-        let (_folder, world) = world(&[("app/dao.py", DAO), ("app/views.py", "from app import dao\nfrom flask import Flask, request\napp = Flask(__name__)\n\n\n@app.route('/u')\ndef user():\n    return dao.find(None, request.args['n'])\n")]);
+        let (_folder, world) = world(&[
+            ("app/dao.py", DAO),
+            (
+                "app/views.py",
+                "from app import dao\nfrom flask import Flask, request\napp = Flask(__name__)\n\n\n@app.route('/u')\ndef user():\n    return dao.find(None, request.args['n'])\n",
+            ),
+        ]);
         let plan = ScanCode.plan(&json!({"path": "app"}), &world).unwrap();
         assert_eq!(plan.action, Action::Read { paths: vec!["app".into()] });
         let scan = world.scanner.scan(&world.workspace, &Filter::default());
@@ -133,7 +142,14 @@ mod tests {
         let listed = listing::parse(&text);
         assert_eq!(listed[0].sighting.path, "app/dao.py");
         assert_eq!(listed[0].sighting.within, "find (GET /u)");
-        assert!(listed[0].diff.as_deref().unwrap().contains("+    return conn.execute(\"SELECT 1 FROM t WHERE n = ?\", (name,)).fetchone()"), "{text}");
+        assert!(
+            listed[0]
+                .diff
+                .as_deref()
+                .unwrap()
+                .contains("+    return conn.execute(\"SELECT 1 FROM t WHERE n = ?\", (name,)).fetchone()"),
+            "{text}"
+        );
         assert!(scan.findings[0].severity >= Severity::High);
     }
 

@@ -7,7 +7,10 @@ use crate::scan::project::{Project, SourceFile};
 use crate::scan::rules::Rule;
 
 /// Digests that are too fast for passwords, whatever their strength otherwise.
-const FAST: &[&str] = &["md5", "sha1", "sha224", "sha256", "sha384", "sha512", "new", "sha3_256", "sha3_512", "blake2b", "blake2s"];
+const FAST: &[&str] = &[
+    "md5", "sha1", "sha224", "sha256", "sha384", "sha512", "new", "sha3_256", "sha3_512", "blake2b",
+    "blake2s",
+];
 
 /// Finds them.
 pub(super) fn find<'a>(project: &'a Project, file: usize, _rule: &'static Rule) -> Vec<Found<'a>> {
@@ -86,7 +89,8 @@ impl<'a> Search<'a> {
 
     fn resolved(&self, callee: &Expr) -> Option<String> {
         let written = callee.dotted()?;
-        let (root, rest) = written.split_once('.').map_or((written.as_str(), None), |(root, rest)| (root, Some(rest)));
+        let (root, rest) =
+            written.split_once('.').map_or((written.as_str(), None), |(root, rest)| (root, Some(rest)));
         let import = self.file.import_of(root)?;
         Some(match rest {
             Some(rest) => format!("{}.{rest}", import.dotted()),
@@ -99,8 +103,22 @@ impl<'a> Search<'a> {
 pub(in crate::scan) fn is_password(name: &str) -> bool {
     let words = words(name);
     words.iter().any(|word| {
-        matches!(word.as_str(), "password" | "passwd" | "pwd" | "passphrase" | "passcode" | "passw" | "pw" | "pass" | "plaintext" | "pswd")
-    }) && !words.iter().any(|word| matches!(word.as_str(), "pwned" | "breach" | "breached" | "hibp" | "leaked" | "cache" | "etag"))
+        matches!(
+            word.as_str(),
+            "password"
+                | "passwd"
+                | "pwd"
+                | "passphrase"
+                | "passcode"
+                | "passw"
+                | "pw"
+                | "pass"
+                | "plaintext"
+                | "pswd"
+        )
+    }) && !words.iter().any(|word| {
+        matches!(word.as_str(), "pwned" | "breach" | "breached" | "hibp" | "leaked" | "cache" | "etag")
+    })
 }
 
 fn speaks_of_password(expr: &Expr) -> bool {
@@ -109,7 +127,8 @@ fn speaks_of_password(expr: &Expr) -> bool {
         ExprKind::Name(name) | ExprKind::Member { name, .. } => found |= is_password(name),
         ExprKind::Index { index, .. } => found |= index.as_text().is_some_and(|key| is_password(&key)),
         ExprKind::Call(call) => {
-            found |= call.position(0).and_then(|arg| arg.value.as_text()).is_some_and(|key| is_password(&key));
+            found |=
+                call.position(0).and_then(|arg| arg.value.as_text()).is_some_and(|key| is_password(&key));
         }
         _ => {}
     });
@@ -122,6 +141,8 @@ fn is_neutral(expr: &Expr) -> bool {
     expr.walk(&mut |inner| names.extend(inner.as_name().map(str::to_lowercase)));
     !names.is_empty()
         && !names.iter().any(|name| {
-            ["token", "file", "content", "etag", "url", "key", "email", "body", "chunk", "path"].iter().any(|word| name.contains(word))
+            ["token", "file", "content", "etag", "url", "key", "email", "body", "chunk", "path"]
+                .iter()
+                .any(|word| name.contains(word))
         })
 }

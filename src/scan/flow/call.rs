@@ -3,7 +3,7 @@
 use super::value::{Callable, ClassRef, Env, FunctionRef, Kinds, Known, Shape, Taint, Value};
 use super::{CallSite, Engine, Frame, MAX_CALLS, guard};
 use crate::scan::ir::{Call, Expr, ExprKind, Function, Language, ParamKind, StmtKind};
-use crate::scan::rules::Source;
+use crate::scan::rules::{Kind, Source};
 use std::rc::Rc;
 
 /// An argument with its value.
@@ -122,7 +122,16 @@ impl<'a> Engine<'a> {
         }
         let holder = receiver.as_ref().map(|(_, value, _)| value);
         self.run_callbacks(frame, &path, holder, &given);
-        Self::unknown(&path, &callee, holder, &given)
+        let mut value = Self::unknown(&path, &callee, holder, &given);
+        // `request.args.get("n", type=int)` gives a number or the default.
+        let converts = given.iter().any(|arg| {
+            arg.name == Some("type")
+                && matches!(arg.value.path.as_deref(), Some("int" | "float" | "uuid.UUID" | "UUID"))
+        });
+        if converts {
+            value.clear(Kinds::of(&[Kind::All]));
+        }
+        value
     }
 
     /// What is called, as a path.
@@ -400,7 +409,8 @@ impl<'a> Engine<'a> {
         let params = &function.function.params;
         let skip = usize::from(has_holder && has_self(function.function));
         let positional = given.iter().filter(|arg| arg.name.is_none());
-        let by_place = params.iter().skip(skip).zip(positional).map(|(param, arg)| (param.name.as_str(), arg.expr));
+        let by_place =
+            params.iter().skip(skip).zip(positional).map(|(param, arg)| (param.name.as_str(), arg.expr));
         let by_name = given.iter().filter_map(|arg| arg.name.map(|name| (name, arg.expr)));
         CallSite {
             file: frame.file,

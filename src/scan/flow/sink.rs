@@ -129,8 +129,13 @@ impl<'a> Engine<'a> {
     /// A function that only hands its parameter to the sink is not the cause: the call that put the statement
     /// together is. The callee of such a hit is `through NAME`.
     fn cause(frame: &Frame<'a>, rule: &Rule, expr: &'a Expr, argument: &'a Expr, path: &str) -> Cause<'a> {
-        let mut cause =
-            Cause { file: frame.file, expr, argument, chain: Rc::clone(&frame.chain), callee: path.to_owned() };
+        let mut cause = Cause {
+            file: frame.file,
+            expr,
+            argument,
+            chain: Rc::clone(&frame.chain),
+            callee: path.to_owned(),
+        };
         if rule.kind != Some(Kind::Sql) {
             return cause;
         }
@@ -157,7 +162,9 @@ impl<'a> Engine<'a> {
 fn is_assigned(function: &Function, name: &str) -> bool {
     let mut found = false;
     function.body.walk(&mut |stmt| match &stmt.kind {
-        StmtKind::Assign { targets, .. } => found |= targets.iter().any(|target| target.as_name() == Some(name)),
+        StmtKind::Assign { targets, .. } => {
+            found |= targets.iter().any(|target| target.as_name() == Some(name))
+        }
         StmtKind::Augment { target, .. } => found |= target.as_name() == Some(name),
         _ => {}
     });

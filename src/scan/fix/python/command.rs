@@ -8,8 +8,8 @@ use crate::scan::ir::{At, Call, Expr, ExprKind, StmtKind};
 
 /// Programs that run what they are given as code: a value in their arguments is no mere argument.
 const INTERPRETERS: &[&str] = &[
-    "sh", "bash", "zsh", "dash", "ksh", "ssh", "su", "xargs", "env", "python", "python3", "perl", "ruby", "node", "awk",
-    "gawk", "eval", "php", "find", "parallel", "watch", "nohup", "timeout", "sudo",
+    "sh", "bash", "zsh", "dash", "ksh", "ssh", "su", "xargs", "env", "python", "python3", "perl", "ruby",
+    "node", "awk", "gawk", "eval", "php", "find", "parallel", "watch", "nohup", "timeout", "sudo",
 ];
 
 /// A word of the command.
@@ -25,14 +25,17 @@ enum Part<'a> {
 pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
     let call = site.expr.as_call().ok_or("the sink is not a call")?;
     if matches!(site.argument.kind, ExprKind::List { .. }) {
-        return Err("the program itself, or the script a shell is given, comes from outside; allow-list it".to_owned());
+        return Err("the program itself, or the script a shell is given, comes from outside; allow-list it"
+            .to_owned());
     }
     if call.keyword("executable").is_some() {
         return Err("a shell is chosen with `executable`".to_owned());
     }
     let (value, variable) = definition(site)?;
     let template = Template::of(site, value)?;
-    if !template.has_literals() || !template.segs.iter().any(|seg| matches!(seg, Seg::Lit { at, .. } if at.start < at.end)) {
+    if !template.has_literals()
+        || !template.segs.iter().any(|seg| matches!(seg, Seg::Lit { at, .. } if at.start < at.end))
+    {
         return Err("the whole command comes from elsewhere; choose it from a fixed list".to_owned());
     }
     match words(site, &template) {
@@ -95,8 +98,10 @@ fn words<'a>(site: &Site<'a>, template: &Template<'a>) -> Result<Vec<Word<'a>>, 
                         }
                         open = false;
                     }
-                    '|' | '&' | ';' | '<' | '>' | '(' | ')' | '$' | '`' | '*' | '?' | '[' | ']' | '~' | '#' | '!' | '{'
-                    | '}' | '\\' => return Err(format!("the command uses `{letter}` of the shell")),
+                    '|' | '&' | ';' | '<' | '>' | '(' | ')' | '$' | '`' | '*' | '?' | '[' | ']' | '~'
+                    | '#' | '!' | '{' | '}' | '\\' => {
+                        return Err(format!("the command uses `{letter}` of the shell"));
+                    }
                     _ => push(&mut word, letter),
                 },
             }
@@ -149,17 +154,25 @@ fn unshell<'a>(
     }
     let first = words.iter().position(|word| matches!(word.first(), Some(Part::Hole(_))));
     let options_later = first.is_some_and(|first| {
-        words[first..].iter().any(|word| matches!(word.first(), Some(Part::Text(text)) if text.starts_with('-')))
+        words[first..]
+            .iter()
+            .any(|word| matches!(word.first(), Some(Part::Text(text)) if text.starts_with('-')))
     });
     let guard = first.filter(|_| ENDS_OPTIONS.contains(&name) && !options_later);
     let mut items: Vec<String> = Vec::new();
-    let quote = if value.outer.of(&site.file.text).contains('"') || !value.outer.of(&site.file.text).contains('\'') {
-        '"'
-    } else {
-        '\''
-    };
+    let quote =
+        if value.outer.of(&site.file.text).contains('"') || !value.outer.of(&site.file.text).contains('\'') {
+            '"'
+        } else {
+            '\''
+        };
     for (at, word) in words.iter().enumerate() {
-        if guard == Some(at) && words[at - 1].as_slice().first().is_none_or(|part| !matches!(part, Part::Text(text) if text == "--")) {
+        if guard == Some(at)
+            && words[at - 1]
+                .as_slice()
+                .first()
+                .is_none_or(|part| !matches!(part, Part::Text(text) if text == "--"))
+        {
             items.push(format!("{quote}--{quote}"));
         }
         items.push(code_of(site, word, quote)?);
@@ -215,7 +228,8 @@ fn code_of(site: &Site<'_>, word: &Word<'_>, quote: char) -> Result<String, Stri
             Ok(if is_text(site, hole) { code.to_owned() } else { format!("str({code})") })
         }
         parts => {
-            let joined = parts.iter().any(|part| matches!(part, Part::Hole(hole) if hole.form == Form::Joined));
+            let joined =
+                parts.iter().any(|part| matches!(part, Part::Hole(hole) if hole.form == Form::Joined));
             let clash = parts.iter().any(|part| match part {
                 Part::Hole(hole) => hole.expr.outer.of(text).contains([quote, '\\', '\n', '{', '}']),
                 Part::Text(letters) => letters.contains(['{', '}']),
@@ -225,12 +239,18 @@ fn code_of(site: &Site<'_>, word: &Word<'_>, quote: char) -> Result<String, Stri
                 .map(|part| match (part, joined || clash) {
                     (Part::Text(letters), true) => format!("{quote}{letters}{quote}"),
                     (Part::Text(letters), false) => letters.clone(),
-                    (Part::Hole(hole), true) if hole.form == Form::Joined => hole.expr.outer.of(text).to_owned(),
+                    (Part::Hole(hole), true) if hole.form == Form::Joined => {
+                        hole.expr.outer.of(text).to_owned()
+                    }
                     (Part::Hole(hole), true) => format!("str({})", hole.expr.outer.of(text)),
                     (Part::Hole(hole), false) => format!("{{{}}}", hole.expr.outer.of(text)),
                 })
                 .collect();
-            Ok(if joined || clash { pieces.join(" + ") } else { format!("f{quote}{}{quote}", pieces.concat()) })
+            Ok(if joined || clash {
+                pieces.join(" + ")
+            } else {
+                format!("f{quote}{}{quote}", pieces.concat())
+            })
         }
     }
 }
@@ -242,13 +262,25 @@ fn is_text(site: &Site<'_>, hole: &Hole<'_>) -> bool {
     }
     let annotated = hole.expr.as_name().is_some_and(|name| {
         site.function().is_some_and(|function| {
-            function.params.iter().any(|param| param.name == name && param.annotation.as_deref() == Some("str"))
+            function
+                .params
+                .iter()
+                .any(|param| param.name == name && param.annotation.as_deref() == Some("str"))
         })
     });
     let from_text = site.notes.note(hole.expr.at).and_then(|note| note.path).is_some_and(|path| {
-        ["request.args", "request.form", "request.values", ".GET", ".POST", ".query_params", ".headers", ".cookies"]
-            .iter()
-            .any(|part| path.contains(part))
+        [
+            "request.args",
+            "request.form",
+            "request.values",
+            ".GET",
+            ".POST",
+            ".query_params",
+            ".headers",
+            ".cookies",
+        ]
+        .iter()
+        .any(|part| path.contains(part))
     });
     annotated || from_text
 }
@@ -269,7 +301,9 @@ fn rewrite_call(site: &Site<'_>, call: &Call, command: &str, draft: &mut Draft) 
         }
         "os.popen" => {
             if let Some(read) = read_around(site, whole) {
-                let run = format!("subprocess.run({command}, stdout=subprocess.PIPE, text=True, check=False).stdout");
+                let run = format!(
+                    "subprocess.run({command}, stdout=subprocess.PIPE, text=True, check=False).stdout"
+                );
                 draft.edits.push(replace(read, run));
             } else {
                 let run = format!("subprocess.Popen({command}, stdout=subprocess.PIPE, text=True).stdout");
@@ -425,7 +459,10 @@ fn quote(site: &Site<'_>, template: &Template<'_>) -> Result<Draft, String> {
             Form::Brace => At::new(hole.span.start + 1, hole.span.end - 1),
             _ => hole.expr.outer,
         };
-        if hole.form == Form::Brace && quoted.contains(['"', '\'']) && hole.piece.as_ref().is_some_and(|piece| quoted.contains(&piece.quote)) {
+        if hole.form == Form::Brace
+            && quoted.contains(['"', '\''])
+            && hole.piece.as_ref().is_some_and(|piece| quoted.contains(&piece.quote))
+        {
             return Err("the value's own quotes would end the text".to_owned());
         }
         draft.edits.push(replace(at, quoted));

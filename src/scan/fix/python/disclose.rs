@@ -18,7 +18,10 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
     let mut details: Vec<&Expr> = Vec::new();
     find_details(site, root, &mut details);
     if details.is_empty() {
-        return Err("the details reach the answer in a way that is not followed; answer with a general text by hand".to_owned());
+        return Err(
+            "the details reach the answer in a way that is not followed; answer with a general text by hand"
+                .to_owned(),
+        );
     }
     let status = status_of(site);
     for detail in &details {
@@ -40,7 +43,11 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
         if !logs(site, &function.body) {
             let indent = indent_of(&site.file.text, first)?;
             let logger = logger(site, &mut draft.imports);
-            let line = format!("{logger}.error(\"unhandled error\", exc_info={}){}{indent}", error.name, newline(site));
+            let line = format!(
+                "{logger}.error(\"unhandled error\", exc_info={}){}{indent}",
+                error.name,
+                newline(site)
+            );
             draft.edits.push(replace(At::new(first.at.start, first.at.start), line));
         }
     } else {
@@ -66,8 +73,11 @@ fn find_details<'a>(site: &Site<'a>, expr: &'a Expr, out: &mut Vec<&'a Expr>) {
         ExprKind::Call(call) => {
             let callee = resolved(site, &call.callee).unwrap_or_default();
             let last = callee.rsplit('.').next().unwrap_or("");
-            let whole = matches!(callee.as_str(), "str" | "repr" | "traceback.format_exc" | "sys.exc_info" | "format")
-                || matches!(last, "format_exc" | "format_exception" | "format" | "join" | "format_tb");
+            let whole =
+                matches!(
+                    callee.as_str(),
+                    "str" | "repr" | "traceback.format_exc" | "sys.exc_info" | "format"
+                ) || matches!(last, "format_exc" | "format_exception" | "format" | "join" | "format_tb");
             if whole {
                 out.push(expr);
                 return;
@@ -94,7 +104,11 @@ fn find_details<'a>(site: &Site<'a>, expr: &'a Expr, out: &mut Vec<&'a Expr>) {
 
 /// The text that stands in place of the details.
 fn general(site: &Site<'_>, detail: &Expr, status: Option<u32>) -> String {
-    let quote = if site.text(detail.outer).contains('\'') && !site.text(detail.outer).contains('"') { '\'' } else { '"' };
+    let quote = if site.text(detail.outer).contains('\'') && !site.text(detail.outer).contains('"') {
+        '\''
+    } else {
+        '"'
+    };
     let own = Template::of(site, detail).ok().and_then(|template| {
         let Seg::Lit { at, .. } = template.segs.iter().find(|seg| match seg {
             Seg::Lit { at, .. } => at.start < at.end,
@@ -145,7 +159,8 @@ fn logs(site: &Site<'_>, block: &Block) -> bool {
                 {
                     let text = inner.at.of(&site.file.text);
                     found |= name == "exception"
-                        || (matches!(name.as_str(), "error" | "critical" | "warning" | "log") && text.contains("exc_info"))
+                        || (matches!(name.as_str(), "error" | "critical" | "warning" | "log")
+                            && text.contains("exc_info"))
                         || name == "print_exc"
                         || name == "capture_exception";
                 }
@@ -194,10 +209,14 @@ fn log_first(site: &Site<'_>, catch: &Catch, imports: &mut Vec<NewImport>) -> Re
     let line_start = text[..first.at.start].rfind('\n').map_or(0, |at| at + 1);
     if text[line_start..first.at.start].trim().is_empty() {
         let indent = indent_of(text, first)?;
-        return Ok(replace(At::new(first.at.start, first.at.start), format!("{line}{}{indent}", newline(site))));
+        return Ok(replace(
+            At::new(first.at.start, first.at.start),
+            format!("{line}{}{indent}", newline(site)),
+        ));
     }
     // `except Exception as e: return …` on one line.
-    let indent: String = text[line_start..].chars().take_while(|letter| *letter == ' ' || *letter == '\t').collect();
+    let indent: String =
+        text[line_start..].chars().take_while(|letter| *letter == ' ' || *letter == '\t').collect();
     let inner = format!("{}{indent}{}", newline(site), step(site));
     let gap = At::new(text[..first.at.start].trim_end().len(), first.at.start);
     Ok(replace(gap, format!("{inner}{line}{inner}")))

@@ -23,7 +23,11 @@ enum Hasher {
 pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
     let file = site.project.files.iter().position(|file| std::ptr::eq(&**file, site.file)).unwrap_or(0);
     let find = detect::named("python-password").ok_or("the detector is missing")?;
-    let rule = embedded().rules.iter().find(|rule| rule.id == site.rule.id).ok_or("the rule is not an embedded one")?;
+    let rule = embedded()
+        .rules
+        .iter()
+        .find(|rule| rule.id == site.rule.id)
+        .ok_or("the rule is not an embedded one")?;
     let found = find(site.project, file, rule);
     if stored_literals(site) {
         return Err("hashes that were made before stand in this file; make new ones by hand".to_owned());
@@ -36,7 +40,11 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
         let digest = digest_around(site, hash.expr.at).ok_or("the digest is fed step by step")?;
         match role_of(site, digest, &hash.functions, password)? {
             Role::Returned(function, stmt) if wrapper.is_none() => {
-                let params = function.params.iter().filter(|param| !matches!(param.name.as_str(), "self" | "cls")).count();
+                let params = function
+                    .params
+                    .iter()
+                    .filter(|param| !matches!(param.name.as_str(), "self" | "cls"))
+                    .count();
                 if params != 1 {
                     return Err(format!("`{}` takes more than the password", function.name));
                 }
@@ -58,26 +66,35 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
     let compares = uses.iter().any(|one| matches!(one, Use::Compared { .. }));
     let stores = wrapper.is_some() || uses.iter().any(|one| matches!(one, Use::Stored { .. }));
     if !compares || !stores {
-        return Err("the hash is made and compared in different files; change both sides together by hand".to_owned());
+        return Err(
+            "the hash is made and compared in different files; change both sides together by hand".to_owned()
+        );
     }
     write(site, wrapper, &uses)
 }
 
-fn write(site: &Site<'_>, wrapper: Option<(&Function, String, &Stmt)>, uses: &[Use<'_>]) -> Result<Draft, String> {
+fn write(
+    site: &Site<'_>,
+    wrapper: Option<(&Function, String, &Stmt)>,
+    uses: &[Use<'_>],
+) -> Result<Draft, String> {
     let hasher = if site.file.imports("django") || site.has_package("django") {
         Hasher::Django
-    } else if ["flask", "werkzeug"].iter().any(|name| {
-        site.has_package(name) || site.project.files.iter().any(|file| file.imports(name))
-    }) {
+    } else if ["flask", "werkzeug"]
+        .iter()
+        .any(|name| site.has_package(name) || site.project.files.iter().any(|file| file.imports(name)))
+    {
         Hasher::Werkzeug
     } else {
         Hasher::Scrypt
     };
     let mut draft = Draft {
         tier: Some(Tier::B),
-        summary: "hashes passwords with a salt and a slow function, and compares them in constant time".to_owned(),
-        by_hand: "hashes stored before no longer match: reset those passwords, or hash them anew at the next login"
+        summary: "hashes passwords with a salt and a slow function, and compares them in constant time"
             .to_owned(),
+        by_hand:
+            "hashes stored before no longer match: reset those passwords, or hash them anew at the next login"
+                .to_owned(),
         ..Draft::default()
     };
     let import = |module: &str, member: Option<&str>| NewImport {
@@ -138,8 +155,12 @@ fn write(site: &Site<'_>, wrapper: Option<(&Function, String, &Stmt)>, uses: &[U
     }
     if makes {
         match hasher {
-            Hasher::Werkzeug => draft.imports.push(import("werkzeug.security", Some("generate_password_hash"))),
-            Hasher::Django => draft.imports.push(import("django.contrib.auth.hashers", Some("make_password"))),
+            Hasher::Werkzeug => {
+                draft.imports.push(import("werkzeug.security", Some("generate_password_hash")))
+            }
+            Hasher::Django => {
+                draft.imports.push(import("django.contrib.auth.hashers", Some("make_password")))
+            }
             Hasher::Scrypt => {}
         }
     }
@@ -158,7 +179,9 @@ fn wrap(
     draft: &mut Draft,
 ) -> Result<(), String> {
     if hasher != Hasher::Scrypt {
-        let StmtKind::Return(Some(value)) = &stmt.kind else { return Err("the hash is not returned".to_owned()) };
+        let StmtKind::Return(Some(value)) = &stmt.kind else {
+            return Err("the hash is not returned".to_owned());
+        };
         draft.edits.push(replace(value.outer, format!("{make}({password})")));
         return Ok(());
     }
@@ -230,7 +253,9 @@ fn whole_line(text: &str, at: At) -> At {
 fn text_of(site: &Site<'_>, data: &Expr) -> Option<String> {
     let call = data.as_call()?;
     match &call.callee.kind {
-        ExprKind::Member { object, name, .. } if name == "encode" => Some(object.at.of(&site.file.text).to_owned()),
+        ExprKind::Member { object, name, .. } if name == "encode" => {
+            Some(object.at.of(&site.file.text).to_owned())
+        }
         ExprKind::Name(name) if name == "bytes" && call.args.len() == 2 => {
             Some(call.args[0].value.at.of(&site.file.text).to_owned())
         }
@@ -258,7 +283,8 @@ fn stored_literals(site: &Site<'_>) -> bool {
     let mut found = false;
     visit(&site.file.module.body, &mut |expr| {
         if let Some(text) = expr.as_text() {
-            found |= matches!(text.len(), 32 | 40 | 56 | 64 | 96 | 128) && text.chars().all(|letter| letter.is_ascii_hexdigit());
+            found |= matches!(text.len(), 32 | 40 | 56 | 64 | 96 | 128)
+                && text.chars().all(|letter| letter.is_ascii_hexdigit());
         }
     });
     found
@@ -296,9 +322,9 @@ fn elsewhere(site: &Site<'_>, function: &Function) -> Result<(), String> {
                 && matches!(op.as_str(), "==" | "!=")
             {
                 compared |= [left, right].iter().any(|side| {
-                    side.as_call().and_then(|call| call.callee.dotted()).is_some_and(|name| {
-                        name.rsplit('.').next() == Some(&function.name)
-                    })
+                    side.as_call()
+                        .and_then(|call| call.callee.dotted())
+                        .is_some_and(|name| name.rsplit('.').next() == Some(&function.name))
                 });
             }
         });

@@ -75,7 +75,12 @@ pub(super) fn role_of<'a>(
             return Err(LOOKUP.to_owned());
         }
         if let Some((at, stored, negated)) = comparison(expr, &|side| side.at == hash.at) {
-            return Ok(Role::Used(vec![Use::Compared { at, stored: stored.outer.of(text), password, negated }]));
+            return Ok(Role::Used(vec![Use::Compared {
+                at,
+                stored: stored.outer.of(text),
+                password,
+                negated,
+            }]));
         }
     }
     let StmtKind::Assign { targets, value, .. } = &stmt.kind else {
@@ -93,9 +98,16 @@ pub(super) fn role_of<'a>(
         }
         for expr in other.exprs() {
             expr.walk(&mut |inner| reads += usize::from(inner.as_name() == Some(name)));
-            expr.walk(&mut |inner| lookups |= inner.as_name() == Some(name) && is_lookup(expr, inner.at, text));
+            expr.walk(&mut |inner| {
+                lookups |= inner.as_name() == Some(name) && is_lookup(expr, inner.at, text)
+            });
             if let Some((at, stored, negated)) = comparison(expr, &|side| side.as_name() == Some(name)) {
-                compared.push(Use::Compared { at, stored: stored.outer.of(text), password: password.clone(), negated });
+                compared.push(Use::Compared {
+                    at,
+                    stored: stored.outer.of(text),
+                    password: password.clone(),
+                    negated,
+                });
             }
         }
     });

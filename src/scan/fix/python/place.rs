@@ -15,7 +15,9 @@ pub(super) fn statement<'a>(site: &Site<'a>, at: At) -> Result<&'a Stmt, String>
             if expr.outer.holds(at) {
                 found = Some(stmt);
                 expr.walk(&mut |inner| {
-                    hidden |= matches!(inner.kind, ExprKind::Comprehension { .. }) && inner.at.holds(at) && inner.at != at;
+                    hidden |= matches!(inner.kind, ExprKind::Comprehension { .. })
+                        && inner.at.holds(at)
+                        && inner.at != at;
                 });
             }
         }
@@ -90,7 +92,8 @@ pub(super) fn not_found(site: &Site<'_>) -> (Vec<String>, Vec<NewImport>) {
         if names.contains(&"start_response") {
             return (
                 vec![
-                    "start_response(\"404 Not Found\", [(\"Content-Type\", \"text/plain; charset=utf-8\")])".to_owned(),
+                    "start_response(\"404 Not Found\", [(\"Content-Type\", \"text/plain; charset=utf-8\")])"
+                        .to_owned(),
                     "return [b\"Not Found\"]".to_owned(),
                 ],
                 Vec::new(),
@@ -116,7 +119,10 @@ pub(super) fn not_found(site: &Site<'_>) -> (Vec<String>, Vec<NewImport>) {
         return (vec!["raise Http404".to_owned()], import("django.http", "Http404"));
     }
     if file.imports("starlette") {
-        return (vec!["raise HTTPException(status_code=404)".to_owned()], import("starlette.exceptions", "HTTPException"));
+        return (
+            vec!["raise HTTPException(status_code=404)".to_owned()],
+            import("starlette.exceptions", "HTTPException"),
+        );
     }
     if file.imports("aiohttp") {
         return (vec!["raise web.HTTPNotFound()".to_owned()], import("aiohttp", "web"));

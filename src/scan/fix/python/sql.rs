@@ -291,7 +291,10 @@ pub(super) fn hand_over(
             if !behind.is_empty() {
                 match items.last() {
                     // `(a,)` needs its comma no more.
-                    Some(last) if items.len() == 1 && At::new(last.outer.end, existing.at.end).of(text).trim() == ",)" => {
+                    Some(last)
+                        if items.len() == 1
+                            && At::new(last.outer.end, existing.at.end).of(text).trim() == ",)" =>
+                    {
                         let rest = At::new(last.outer.end, existing.at.end - 1);
                         edits.push(replace(rest, format!(", {}", behind.join(", "))));
                     }
