@@ -27,7 +27,7 @@ impl<'a> Engine<'a> {
     fn stmt(&mut self, frame: &mut Frame<'a>, stmt: &'a Stmt) -> Way {
         match &stmt.kind {
             StmtKind::Assign { targets, value, .. } => {
-                self.define_values(frame, value);
+                super::javascript::define_values(frame, value);
                 let value = self.expr(frame, value);
                 for target in targets {
                     let mut value = value.clone();
@@ -75,7 +75,7 @@ impl<'a> Engine<'a> {
             StmtKind::Return(value) => {
                 let returned = match value {
                     Some(expr) => {
-                        self.define_values(frame, expr);
+                        super::javascript::define_values(frame, expr);
                         let value = self.expr(frame, expr);
                         if frame.answers {
                             self.check_answer(frame, expr, &value);
