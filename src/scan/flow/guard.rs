@@ -526,7 +526,7 @@ pub(super) fn joined_path<'a>(value: &mut Value<'a>, parts: &[&Value<'a>]) {
 }
 
 /// For which kinds a text is safe that this pattern let through.
-fn allowed_by_regex(pattern: &str, whole: bool) -> Kinds {
+pub(super) fn allowed_by_regex(pattern: &str, whole: bool) -> Kinds {
     let mut body = pattern;
     let starts = body.starts_with('^') || body.starts_with("\\A");
     let ends = body.ends_with('$') || body.ends_with("\\Z") || body.ends_with("\\z");

@@ -1,9 +1,32 @@
 //! What JavaScript adds to the evaluation: functions that are values, decorated parameters, `NODE_ENV`.
 
-use super::Frame;
-use super::value::FunctionRef;
+use super::value::{FunctionRef, Value};
+use super::{Engine, Frame};
 use crate::scan::ir::{Block, Class, Expr, ExprKind, Param, StmtKind};
 use std::rc::Rc;
+
+impl<'a> Engine<'a> {
+    /// `name.replace(/[^a-z]/g, '')`: only the letters of the class are left.
+    pub(super) fn stripped(
+        &self,
+        frame: &Frame<'a>,
+        receiver: Option<(&Value<'a>, &str)>,
+        given: &[super::call::Given<'a>],
+    ) -> Option<Value<'a>> {
+        let (holder, "replace" | "replaceAll") = receiver? else { return None };
+        let [pattern, by] = given else { return None };
+        let ExprKind::Regex(letters) = &pattern.expr.kind else { return None };
+        let class = letters.trim_end_matches('+').strip_prefix("[^")?.strip_suffix(']')?;
+        let written = pattern.expr.at.of(&self.source(frame.file).text);
+        let everywhere = written.rsplit('/').next().is_some_and(|flags| flags.contains('g'));
+        if !everywhere || class.contains('[') || !by.value.constant {
+            return None;
+        }
+        let mut value = Value { known: None, path: None, ..holder.clone() };
+        value.clear(super::guard::allowed_by_regex(&format!("^[{class}]+$"), true));
+        Some(value)
+    }
+}
 
 /// The function expressions that stand directly in a file's assignments, object literals and class fields.
 pub(super) fn collect_values<'a>(
