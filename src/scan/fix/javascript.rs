@@ -12,6 +12,7 @@ mod imports;
 mod driver;
 mod password;
 mod password_plan;
+mod password_use;
 mod path;
 #[cfg(test)]
 mod path_tests;

@@ -47,7 +47,9 @@ impl<'t> Js<'t> {
     /// The way out for a place, by the functions around it.
     pub(crate) fn way_out(&self, place: Node<'t>) -> Way {
         let express = !self.import("express").is_empty();
-        let plain_http = !express && (!self.import("http").is_empty() || !self.import("https").is_empty());
+        let plain_http = !express
+            && (!self.import("http").is_empty() || !self.import("https").is_empty())
+            && !self.src.contains(".status(");
         for function in functions_around(place) {
             for name in self.parameters(function) {
                 match name {

@@ -56,14 +56,14 @@ pub(crate) fn contain<'t>(js: &Js<'t>, call: Node<'t>, argument: Node<'t>) -> Re
         (lines, more)
     };
     match named_path {
-        Some((old, ident)) if functions_around(ident).first() == functions_around(call).first() => {
-            let name = js.text(ident);
+        Some((old, made)) if functions_around(made).first() == functions_around(call).first() => {
+            let name = js.text(made);
             let (lines, more) = check(name);
             edits.extend(more);
             if !joined.unchanged {
                 edits.push(replace(old, joined.whole.clone()));
             }
-            let statement = statement_of(ident).ok_or("the path is not declared in a statement")?;
+            let statement = statement_of(made).ok_or("the path is not declared in a statement")?;
             if named(statement).iter().filter(|c| c.kind() == "variable_declarator").count() != 1 {
                 return Err("the path is declared together with other names".into());
             }
