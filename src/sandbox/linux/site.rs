@@ -219,6 +219,7 @@ impl Site {
         if is_hidden(&state) {
             keep.push(logs_below(&state));
         }
+        keep.extend(shared_repository(&workspace).filter(|path| is_hidden(path)));
         if let Some(home) = &home {
             blank.extend(HOME_SECRETS.iter().map(|path| home.join(path)));
         }
@@ -391,6 +392,23 @@ fn toolchain_root(entry: &Path, home: Option<&Path>) -> PathBuf {
         }
         _ => entry.to_owned(),
     }
+}
+
+/// The repository that a linked worktree belongs to, when both sides say so: a pointer alone could name any
+/// folder.
+fn shared_repository(workspace: &Path) -> Option<PathBuf> {
+    let pointer = workspace.join(".git");
+    if !pointer.symlink_metadata().is_ok_and(|facts| facts.is_file()) {
+        return None;
+    }
+    let text = std::fs::read_to_string(&pointer).ok()?;
+    let own = workspace.join(text.strip_prefix("gitdir:")?.trim()).canonicalize().ok()?;
+    let back = std::fs::read_to_string(own.join("gitdir")).ok()?;
+    let folder = own.parent().filter(|folder| folder.ends_with("worktrees"))?;
+    let shared = folder.parent()?;
+    let agrees = Path::new(back.trim()).canonicalize().ok()? == pointer;
+    let is_repository = shared.join("HEAD").is_file() && shared.join("objects").is_dir();
+    (agrees && is_repository && !workspace.starts_with(shared)).then(|| shared.to_owned())
 }
 
 /// Name and mail address of the user's git settings, and nothing else of them.
