@@ -330,6 +330,7 @@ const PYTHON: &[(&str, &str)] = &[
     ("python/path-traversal.yaml", include_str!("../../rules/python/path-traversal.yaml")),
     ("python/sql-injection.yaml", include_str!("../../rules/python/sql-injection.yaml")),
     ("python/unsafe-deserialization.yaml", include_str!("../../rules/python/unsafe-deserialization.yaml")),
+    ("python/weak-password-hash.yaml", include_str!("../../rules/python/weak-password-hash.yaml")),
     ("python/yaml-load.yaml", include_str!("../../rules/python/yaml-load.yaml")),
 ];
 

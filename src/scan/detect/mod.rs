@@ -4,7 +4,6 @@ mod javascript;
 mod password;
 mod secret;
 
-pub(super) use password::is_password;
 pub(super) use secret::words as secret_words;
 
 use super::ir::{Expr, Function};

@@ -4,6 +4,8 @@ mod command;
 mod data;
 mod disclose;
 mod driver;
+mod password;
+mod password_role;
 mod path;
 mod place;
 mod secret;
@@ -24,6 +26,7 @@ pub(super) fn named(name: &str) -> Option<Fixer> {
         "python-secret" => Some(secret::fix),
         "python-disclosure" => Some(disclose::fix),
         "python-flask-debug" => Some(disclose::fix_debug),
+        "python-password" => Some(password::fix),
         "python-sql" => Some(sql::fix),
         _ => None,
     }
