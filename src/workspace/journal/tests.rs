@@ -1,0 +1,3 @@
+//! The journal's own tests.
+
+use super::*;
