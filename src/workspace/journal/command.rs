@@ -72,7 +72,9 @@ impl Inner {
                         && !known.fresh
                         && known.version.as_ref().is_none_or(|version| self.store.has(&version.hash))
                 };
-                if known.is_some_and(|known| is_same(&known) && (known.version.is_some() || !may_keep(path, stamp))) {
+                if known.is_some_and(|known| {
+                    is_same(&known) && (known.version.is_some() || !may_keep(path, stamp))
+                }) {
                     continue;
                 }
                 let known = self.read(workspace, path, *stamp, &mut budget)?;
@@ -157,11 +159,9 @@ impl Inner {
             };
             match hash_now(workspace, path) {
                 Ok(after) if after == before => {}
-                Ok(after) => settled.files.push(Touch {
-                    path: path.clone(),
-                    before: Some(before),
-                    after: Some(after),
-                }),
+                Ok(after) => {
+                    settled.files.push(Touch { path: path.clone(), before: Some(before), after: Some(after) })
+                }
                 Err(error) => settled.uncovered.push(format!("{path}: {error}")),
             }
         }
@@ -176,11 +176,9 @@ impl Inner {
             // It may only have become an ignored one.
             match hash_now(workspace, path) {
                 Ok(after) if after == before => {}
-                Ok(after) => settled.files.push(Touch {
-                    path: path.clone(),
-                    before: Some(before),
-                    after: Some(after),
-                }),
+                Ok(after) => {
+                    settled.files.push(Touch { path: path.clone(), before: Some(before), after: Some(after) })
+                }
                 Err(WorkspaceError::Missing(_)) => {
                     settled.files.push(Touch { path: path.clone(), before: Some(before), after: None });
                 }
@@ -196,7 +194,9 @@ impl Inner {
         for (path, stamp) in now.files.iter().filter(|(path, _)| !self.known.contains_key(*path)) {
             // A file that was only ignored before is not one that the command made; it must not be removed.
             if rules_changed && !is_ignore_file(path) {
-                settled.uncovered.push(format!("{path}: it may be older, since ignore files changed as well"));
+                settled
+                    .uncovered
+                    .push(format!("{path}: it may be older, since ignore files changed as well"));
             } else if !may_keep(path, stamp) {
                 settled.uncovered.push(format!("{path}: it is new, and {}", why_not(path, stamp)));
             } else {

@@ -16,7 +16,7 @@ mod undo;
 
 pub use undo::{Choice, Done, Refused};
 
-use super::{Workspace, WorkspaceError, apply, hash_of, private};
+use super::{Place, Workspace, WorkspaceError, apply, hash_of, private};
 use crate::action::{Action, Change};
 use crate::policy::paths::is_secret;
 use crate::text::{clip, printable, redact};
@@ -42,7 +42,7 @@ pub const MAX_ALL: u64 = 2 * 1024 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The journal cannot be written or read.
-    #[error("the journal {path}: {source}; nothing was changed")]
+    #[error("the journal {path}: {source}")]
     Io {
         /// File or folder.
         path: String,
@@ -50,7 +50,7 @@ pub enum JournalError {
         source: io::Error,
     },
     /// The workspace said no.
-    #[error("{0}; nothing was changed")]
+    #[error(transparent)]
     Workspace(#[from] WorkspaceError),
     /// There is no undo left to take back.
     #[error("there is no undo to take back in this session")]
@@ -188,8 +188,9 @@ impl Journal {
             let open: Vec<Step> = inner.steps.iter().filter(|step| !step.settled).cloned().collect();
             for step in open {
                 apply::sweep(workspace, step.files.iter().map(|touch| touch.path.as_str()));
-                let settled = if step.cause == Cause::Run { inner.compare(workspace)? } else { step.clone().into() };
-                inner.settle(step.step, settled, step.cause == Cause::Run).map_err(failed)?;
+                let (number, ran) = (step.step, step.cause == Cause::Run);
+                let settled = if ran { inner.compare(workspace)? } else { happened(workspace, step) };
+                inner.settle(number, settled, ran).map_err(failed)?;
             }
         }
         Ok(journal)
@@ -250,15 +251,17 @@ impl Journal {
         Ok(Some(step))
     }
 
-    /// Notes how a step ended. Gives what it changed and cannot be taken back, one sentence each. Blocks.
-    pub fn settle(&self, workspace: &Workspace, step: u32) -> Result<Vec<String>, JournalError> {
+    /// Notes how a step ended, well or not. Gives what it changed and cannot be taken back, one sentence each.
+    /// Blocks.
+    pub fn settle(&self, workspace: &Workspace, step: u32, well: bool) -> Result<Vec<String>, JournalError> {
         let mut inner = self.inner();
         let Some(begun) = inner.steps.iter().find(|known| known.step == step).cloned() else {
             return Ok(Vec::new());
         };
         let settled = match begun.cause {
             Cause::Run => inner.compare(workspace)?,
-            _ => begun.into(),
+            _ if well => begun.into(),
+            _ => happened(workspace, begun),
         };
         let uncovered = settled.uncovered.clone();
         inner.settle(step, settled, false).map_err(|source| self.failed(source))?;
@@ -349,7 +352,10 @@ impl Inner {
         for change in changes {
             let sides = match change.moved_from.as_deref().filter(|from| *from != change.path) {
                 Some(from) => {
-                    vec![(from, change.before.as_deref(), None), (&*change.path, None, change.after.as_deref())]
+                    vec![
+                        (from, change.before.as_deref(), None),
+                        (&*change.path, None, change.after.as_deref()),
+                    ]
                 }
                 None => vec![(&*change.path, change.before.as_deref(), change.after.as_deref())],
             };
@@ -380,6 +386,15 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+/// Of what a step was to change, all that is not as it was: what failed or was cut off did not happen.
+fn happened(workspace: &Workspace, mut step: Step) -> Settled {
+    step.files.retain(|touch| {
+        let now = workspace.read(&Place { relative: touch.path.clone() }).ok().map(|content| content.hash);
+        now != touch.before.as_ref().map(|version| version.hash)
+    });
+    step.into()
 }
 
 fn mode_of(workspace: &Workspace, path: &str) -> Option<u32> {

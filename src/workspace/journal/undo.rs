@@ -80,11 +80,13 @@ impl Journal {
     pub fn redo(&self, workspace: &Workspace, partial: bool) -> Result<Done, JournalError> {
         let mut inner = self.inner();
         let undone = inner.steps.iter().rev().find(|step| {
-            let redone = |other: &Step| other.cause == Cause::Redo { of: step.step } && !other.files.is_empty();
+            let redone =
+                |other: &Step| other.cause == Cause::Redo { of: step.step } && !other.files.is_empty();
             step.cause == Cause::Undo && !step.files.is_empty() && !inner.steps.iter().any(redone)
         });
         let Some(undone) = undone.cloned() else { return Err(JournalError::NothingUndone) };
-        let choice = Choice { turn: Some(undone.turn).filter(|turn| *turn > 0), partial, ..Choice::default() };
+        let choice =
+            Choice { turn: Some(undone.turn).filter(|turn| *turn > 0), partial, ..Choice::default() };
         let nets = undone.files.into_iter().map(|touch| Net { touch: reverse(touch), fault: None }).collect();
         inner
             .turn(workspace, nets, Cause::Redo { of: undone.step }, &choice, Vec::new())
@@ -119,7 +121,10 @@ fn nets<'a>(steps: impl Iterator<Item = &'a Step>, choice: &Choice) -> BTreeMap<
                 .and_modify(|net| {
                     if hash(net.touch.after.as_ref()) != hash(touch.before.as_ref()) {
                         net.fault.get_or_insert_with(|| {
-                            format!("somebody else changed it before turn {}; --turn takes back a single turn", step.turn)
+                            format!(
+                                "somebody else changed it before turn {}; --turn takes back a single turn",
+                                step.turn
+                            )
                         });
                     }
                     net.touch.after.clone_from(&touch.after);
@@ -193,7 +198,8 @@ impl Inner {
             }
         }
         let made = Settled { files: done.files.clone(), ..Settled::default() };
-        let title = format!("{} of {} files", if cause == Cause::Undo { "undo" } else { "redo" }, done.files.len());
+        let title =
+            format!("{} of {} files", if cause == Cause::Undo { "undo" } else { "redo" }, done.files.len());
         let step = self.start(cause, choice.turn.unwrap_or(0), title, made)?;
         if let Err(error) = replace_all(workspace, replacements) {
             self.settle(step, Settled::default(), false)?;
