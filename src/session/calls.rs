@@ -201,9 +201,27 @@ impl Session {
             self.record.append(&Entry::Deed { action: plan.action.clone().map_text(&hide) })?;
             self.deeds.push(plan.action.clone());
         }
-        let outcome = perform(plan, permit, &call.id, self.parts.cancel.clone(), host).await;
+        let outcome = self.perform_kept(plan, permit, &call.id, host).await;
         self.stopped_by_denial &= !(changes && outcome.is_ok());
         Ok(outcome)
+    }
+
+    /// Performs a plan once the journal has what it takes to undo it.
+    async fn perform_kept(
+        &self,
+        plan: Plan,
+        permit: Permit,
+        id: &str,
+        host: &mut dyn Host,
+    ) -> Result<ToolOutput, ToolError> {
+        let (world, cancel) = (&self.parts.world, self.parts.cancel.clone());
+        let Some(keep) = &self.keep else { return perform(plan, permit, id, cancel, host).await };
+        let action = plan.action.clone();
+        let Some(step) = keep.begin(world, &action, self.turns).await? else {
+            return perform(plan, permit, id, cancel, host).await;
+        };
+        let outcome = perform(plan, permit, id, cancel, host).await;
+        keep.settle(world, step, &action, outcome).await
     }
 
     /// Policy's word, or the user's where policy has none.

@@ -3,7 +3,7 @@
 use super::value::{Callable, ClassRef, Env, FunctionRef, Kinds, Known, Shape, Taint, Value};
 use super::{CallSite, Engine, Frame, MAX_CALLS, guard};
 use crate::scan::ir::{Call, Expr, ExprKind, Function, Language, ParamKind, StmtKind};
-use crate::scan::rules::Source;
+use crate::scan::rules::{Kind, Source};
 use std::rc::Rc;
 
 /// An argument with its value.
@@ -120,23 +120,29 @@ impl<'a> Engine<'a> {
                 return value;
             }
         }
-        let holder = receiver.as_ref().map(|(_, value, _)| value);
-        let made = self.run_callbacks(frame, &path, holder, &given);
-        if let (Some((_, holder, "map")), [first]) = (&receiver, given.as_slice()) {
-            // `list.map(x => …)` holds what the function gives; `list.map(Number)` numbers.
-            let converted =
-                first.value.path.as_deref().filter(|_| first.value.callable.is_none()).and_then(|by| {
-                    let sanitizer = self.lexicon.sanitizers.matches(by).into_iter().next()?;
-                    let mut element = Self::element(holder);
-                    element.clear(Kinds::of(&sanitizer.kinds));
-                    Some(element)
-                });
-            if let Some(element) = made.or(converted) {
-                let rest = Some(Box::new(Value { path: None, ..element }));
-                return Value::shaped(Shape::List { items: Vec::new(), rest });
-            }
+        if let (Some((_, holder, "get")), 1, true) = (&receiver, given.len(), self.is_javascript(frame.file))
+            && holder.constant
+        {
+            // `new Map([['a', 'b']]).get(x)` gives what stands there, or nothing.
+            return Value::constant();
         }
-        Self::unknown(&path, &callee, holder, &given)
+        if let Some(value) =
+            self.stripped(frame, receiver.as_ref().map(|(_, value, name)| (value, *name)), &given)
+        {
+            return value;
+        }
+        let holder = receiver.as_ref().map(|(_, value, _)| value);
+        self.run_callbacks(frame, &path, holder, &given);
+        let mut value = Self::unknown(&path, &callee, holder, &given);
+        // `request.args.get("n", type=int)` gives a number or the default.
+        let converts = given.iter().any(|arg| {
+            arg.name == Some("type")
+                && matches!(arg.value.path.as_deref(), Some("int" | "float" | "uuid.UUID" | "UUID"))
+        });
+        if converts {
+            value.clear(Kinds::of(&[Kind::All]));
+        }
+        value
     }
 
     /// What is called, as a path.
@@ -502,15 +508,14 @@ impl<'a> Engine<'a> {
         names
     }
 
-    /// Functions given to an unknown function: they run with what it may hand them. Gives what the last returned.
+    /// Functions given to an unknown function: they run with what it may hand them.
     fn run_callbacks(
         &mut self,
         frame: &mut Frame<'a>,
         path: &str,
         holder: Option<&Value<'a>>,
         given: &[Given<'a>],
-    ) -> Option<Value<'a>> {
-        let mut made = None;
+    ) {
         let method = path.rsplit('.').next().unwrap_or(path);
         let others: Vec<&Value<'a>> = given.iter().map(|arg| &arg.value).collect();
         for arg in given {
@@ -520,8 +525,10 @@ impl<'a> Engine<'a> {
             }
             let mut handed = Vec::new();
             for (at, param) in function.function.params.iter().enumerate() {
-                let named = matches!(param.name.as_str(), "err" | "error" | "e" | "ex" | "exception");
-                let value = if (named || method == "catch") && at == 0 && !WALKING.contains(&method) {
+                let value = if matches!(param.name.as_str(), "err" | "error" | "e" | "ex" | "exception")
+                    && at == 0
+                    && !WALKING.contains(&method)
+                {
                     let note = format!("error `{}` is received", param.name);
                     Value::tainted(Taint::new(Source::Exception, function.file, param.at, note))
                 } else if WALKING.contains(&method) && at == 0 {
@@ -554,10 +561,9 @@ impl<'a> Engine<'a> {
                 function.captured = Some(Rc::new(vars));
             }
             let left = self.left_by_call;
-            made = self.invoke(frame, arg.expr, &function, None, &handed);
+            self.invoke(frame, arg.expr, &function, None, &handed);
             self.left_by_call = left;
         }
-        made
     }
 }
 

@@ -80,29 +80,10 @@ impl<'a> Engine<'a> {
             }
         }
         // Functions that are values: `exports.login = (req, res) => …`, methods of an exported object.
-        self.collect_values(file, &source.module.body, None, &mut later_still);
+        super::javascript::collect_values(file, &source.module.body, None, &mut later_still);
         for function in later_still {
             if !self.called.contains(&std::ptr::from_ref(function.function)) {
                 self.run_entry(&function);
-            }
-        }
-    }
-
-    /// The function expressions that stand directly in a file's assignments, object literals and class fields.
-    fn collect_values(
-        &self,
-        file: usize,
-        block: &'a Block,
-        class: Option<&'a Class>,
-        out: &mut Vec<FunctionRef<'a>>,
-    ) {
-        for stmt in &block.stmts {
-            match &stmt.kind {
-                StmtKind::Assign { value, .. } | StmtKind::Expr(value) => {
-                    function_values(file, value, class, out)
-                }
-                StmtKind::Class(inner) => self.collect_values(file, &inner.body, Some(inner), out),
-                _ => stmt.blocks().into_iter().for_each(|inner| self.collect_values(file, inner, class, out)),
             }
         }
     }
@@ -142,19 +123,6 @@ impl<'a> Engine<'a> {
             self.expr(frame, decorator);
         }
         frame.vars.insert(function.name.as_str().into(), value);
-    }
-
-    /// Functions in a value made inside a function (`this.save = (req, res) => …`, a returned object of handlers).
-    pub(super) fn define_values(&mut self, frame: &mut Frame<'a>, value: &'a Expr) {
-        if frame.is_module {
-            return;
-        }
-        let mut found = Vec::new();
-        function_values(frame.file, value, frame.class, &mut found);
-        for mut function in found {
-            function.chain = Rc::clone(&frame.chain);
-            frame.defined.push(function);
-        }
     }
 
     /// A class, with what its body evaluates.
@@ -326,7 +294,7 @@ impl<'a> Engine<'a> {
             Parameters::None => false,
             Parameters::All => !is_number(kind) && !is_converted(function.function, &param.name),
             Parameters::Typed => self.is_typed_input(function, param),
-            Parameters::Decorated => is_filled_from_request(param) && !is_number(kind),
+            Parameters::Decorated => super::javascript::is_filled_from_request(param) && !is_number(kind),
         };
         if !tainted {
             return Value::of_path(&param.name);
@@ -520,63 +488,6 @@ impl<'a> Engine<'a> {
         }
         None
     }
-}
-
-/// The functions an expression is or holds, calls not entered.
-fn function_values<'a>(
-    file: usize,
-    expr: &'a Expr,
-    class: Option<&'a Class>,
-    out: &mut Vec<FunctionRef<'a>>,
-) {
-    match &expr.kind {
-        ExprKind::Lambda(function) => {
-            out.push(FunctionRef { file, function, chain: Rc::default(), captured: None, class });
-        }
-        ExprKind::Map(entries) => {
-            entries.iter().for_each(|entry| function_values(file, &entry.value, class, out))
-        }
-        ExprKind::Assign { value, .. } => function_values(file, value, class, out),
-        _ => {}
-    }
-}
-
-/// Decorators with which Nest fills a parameter from the request.
-fn is_filled_from_request(param: &Param) -> bool {
-    param.decorators.iter().any(|decorator| {
-        let callee = decorator.as_call().map_or(decorator, |call| &call.callee);
-        let name = callee.dotted().unwrap_or_default();
-        matches!(
-            name.rsplit('.').next().unwrap_or(""),
-            "Query"
-                | "Param"
-                | "Body"
-                | "Headers"
-                | "Req"
-                | "Request"
-                | "UploadedFile"
-                | "UploadedFiles"
-                | "HostParam"
-                | "RawBody"
-                | "Payload"
-                | "MessageBody"
-                | "Args"
-        ) && !decorator.as_call().is_some_and(|call| {
-            call.args.iter().any(|arg| {
-                let pipe = arg.value.as_call().map_or(&arg.value, |made| &made.callee);
-                pipe.dotted().is_some_and(|name| {
-                    matches!(
-                        name.as_str(),
-                        "ParseIntPipe"
-                            | "ParseFloatPipe"
-                            | "ParseBoolPipe"
-                            | "ParseUUIDPipe"
-                            | "ParseEnumPipe"
-                    )
-                })
-            })
-        })
-    })
 }
 
 /// `POST /login` from a decorator's arguments.

@@ -11,6 +11,7 @@ mod entry;
 mod expr;
 mod fold;
 mod guard;
+mod javascript;
 mod lexicon;
 mod scope;
 mod sink;
