@@ -113,8 +113,9 @@ fn start(job: Result<Job, Trouble>, work: &WorkArgs) -> u8 {
     let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let job = job?;
         let config = wire::decide(work)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+        // One thread: the session waits for one stream at a time, and a wake-up of another thread for every
+        // packet costs more than the rest of the loop. What blocks runs on the blocking pool.
+        let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Trouble::new(Outcome::Error, format!("cannot start: {error}")))?;

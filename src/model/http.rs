@@ -99,6 +99,10 @@ impl Endpoint {
     }
 
     /// Asks, and reads the answer through `reader` as it comes.
+    ///
+    /// Every packet wakes whoever polls this. Polled on the thread that drives the connection (a
+    /// current-thread runtime, or a spawned task) a wake is cheap; across threads it is a system call:
+    /// 1 MB in 16-byte deltas was measured at 0.09 s of CPU against 0.65 s.
     pub fn converse<'a>(&'a self, body: Vec<u8>, reader: impl Reader + 'a) -> BoxStream<'a, Answered> {
         let talk = Talk {
             endpoint: self,

@@ -145,6 +145,11 @@ impl Session {
         self.parts.model.name()
     }
 
+    /// How much happens without asking.
+    pub fn mode(&self) -> Mode {
+        self.parts.policy.mode()
+    }
+
     /// What it works on.
     pub fn world(&self) -> &Arc<World> {
         &self.parts.world

@@ -369,7 +369,7 @@ mod tests {
         let report = last(play(&opening, &[&steps[..], &[("fine\nexit code: 0", false)]].concat()));
         assert!(report.starts_with("Status: fixed\n"), "{report}");
         let report = last(play(&opening, &[&steps[..], &[("broken\nexit code: 2", false)]].concat()));
-        assert!(report.starts_with("Status: not_fixed\n") && report.contains("exit 2"), "{report}");
+        assert!(report.starts_with("Status: fixed_unverified\n") && report.contains("exit 2"), "{report}");
     }
 
     #[test]

@@ -78,7 +78,7 @@ const TOOLCHAINS: [&str; 26] = [
 ];
 
 /// Below the home: package caches and what toolchains keep elsewhere.
-const CACHES: [&str; 18] = [
+const CACHES: &[&str] = &[
     ".cargo/registry",
     ".cargo/git",
     ".rustup",
@@ -89,7 +89,11 @@ const CACHES: [&str; 18] = [
     ".cache/pip",
     ".cache/uv",
     ".cache/yarn",
-    ".cache/go-build",
+    ".cache/pypoetry",
+    ".local/share/virtualenvs",
+    ".local/share/hatch",
+    ".local/share/mise",
+    ".local/share/fnm",
     ".composer/cache",
     ".nuget/packages",
     ".local/share/pnpm",
@@ -215,6 +219,7 @@ impl Site {
         if is_hidden(&state) {
             keep.push(logs_below(&state));
         }
+        keep.extend(shared_repository(&workspace).filter(|path| is_hidden(path)));
         if let Some(home) = &home {
             blank.extend(HOME_SECRETS.iter().map(|path| home.join(path)));
         }
@@ -347,7 +352,8 @@ fn kept(
         }
     }
     if let Some(home) = home {
-        wanted.extend(CACHES.iter().map(|cache| home.join(cache)));
+        // Also those that are not on PATH: a virtual environment of the workspace may point into them.
+        wanted.extend(TOOLCHAINS.iter().chain(CACHES).map(|folder| home.join(folder)));
         if wanted.contains(&home.join(".local/bin")) {
             wanted.push(home.join(".local/lib"));
         }
@@ -373,7 +379,9 @@ fn kept(
 /// The folder that must be there for a PATH entry to work: the toolchain it belongs to, else itself.
 fn toolchain_root(entry: &Path, home: Option<&Path>) -> PathBuf {
     let Some((home, below)) = home.and_then(|home| Some((home, entry.strip_prefix(home).ok()?))) else {
-        return entry.to_owned();
+        // A toolchain in somebody else's home (HOME was changed, PATH was not) is a toolchain all the same.
+        let is_toolchain = |folder: &&Path| TOOLCHAINS.iter().any(|name| folder.ends_with(name));
+        return entry.ancestors().find(is_toolchain).unwrap_or(entry).to_owned();
     };
     let first = below.components().next().map(|part| home.join(part));
     match first {
@@ -384,6 +392,23 @@ fn toolchain_root(entry: &Path, home: Option<&Path>) -> PathBuf {
         }
         _ => entry.to_owned(),
     }
+}
+
+/// The repository that a linked worktree belongs to, when both sides say so: a pointer alone could name any
+/// folder.
+fn shared_repository(workspace: &Path) -> Option<PathBuf> {
+    let pointer = workspace.join(".git");
+    if !pointer.symlink_metadata().is_ok_and(|facts| facts.is_file()) {
+        return None;
+    }
+    let text = std::fs::read_to_string(&pointer).ok()?;
+    let own = workspace.join(text.strip_prefix("gitdir:")?.trim()).canonicalize().ok()?;
+    let back = std::fs::read_to_string(own.join("gitdir")).ok()?;
+    let folder = own.parent().filter(|folder| folder.ends_with("worktrees"))?;
+    let shared = folder.parent()?;
+    let agrees = Path::new(back.trim()).canonicalize().ok()? == pointer;
+    let is_repository = shared.join("HEAD").is_file() && shared.join("objects").is_dir();
+    (agrees && is_repository && !workspace.starts_with(shared)).then(|| shared.to_owned())
 }
 
 /// Name and mail address of the user's git settings, and nothing else of them.

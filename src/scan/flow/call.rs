@@ -1,9 +1,9 @@
 //! Calls: sources, sinks, functions of the project evaluated in place, and everything unknown.
 
 use super::value::{Callable, ClassRef, Env, FunctionRef, Kinds, Known, Shape, Taint, Value};
-use super::{Engine, Frame, MAX_CALLS, guard};
+use super::{CallSite, Engine, Frame, MAX_CALLS, guard};
 use crate::scan::ir::{Call, Expr, ExprKind, Function, Language, ParamKind, StmtKind};
-use crate::scan::rules::Source;
+use crate::scan::rules::{Kind, Source};
 use std::rc::Rc;
 
 /// An argument with its value.
@@ -120,30 +120,38 @@ impl<'a> Engine<'a> {
                 return value;
             }
         }
-        let holder = receiver.as_ref().map(|(_, value, _)| value);
-        let made = self.run_callbacks(frame, &path, holder, &given);
-        if let (Some((_, holder, "map")), [first]) = (&receiver, given.as_slice()) {
-            // `list.map(x => …)` holds what the function gives; `list.map(Number)` numbers.
-            let converted =
-                first.value.path.as_deref().filter(|_| first.value.callable.is_none()).and_then(|by| {
-                    let sanitizer = self.lexicon.sanitizers.matches(by).into_iter().next()?;
-                    let mut element = Self::element(holder);
-                    element.clear(Kinds::of(&sanitizer.kinds));
-                    Some(element)
-                });
-            if let Some(element) = made.or(converted) {
-                let rest = Some(Box::new(Value { path: None, ..element }));
-                return Value::shaped(Shape::List { items: Vec::new(), rest });
-            }
+        if let (Some((_, holder, "get")), 1, true) = (&receiver, given.len(), self.is_javascript(frame.file))
+            && holder.constant
+        {
+            // `new Map([['a', 'b']]).get(x)` gives what stands there, or nothing.
+            return Value::constant();
         }
-        Self::unknown(&path, &callee, holder, &given)
+        if let Some(value) =
+            self.stripped(frame, receiver.as_ref().map(|(_, value, name)| (value, *name)), &given)
+        {
+            return value;
+        }
+        let holder = receiver.as_ref().map(|(_, value, _)| value);
+        self.run_callbacks(frame, &path, holder, &given);
+        let mut value = Self::unknown(&path, &callee, holder, &given);
+        // `request.args.get("n", type=int)` gives a number or the default.
+        let converts = given.iter().any(|arg| {
+            arg.name == Some("type")
+                && matches!(arg.value.path.as_deref(), Some("int" | "float" | "uuid.UUID" | "UUID"))
+        });
+        if converts {
+            value.clear(Kinds::of(&[Kind::All]));
+        }
+        value
     }
 
     /// What is called, as a path.
     fn callee_path(callee: &Value<'a>, call: &Call) -> String {
         match (&callee.path, &call.callee.kind) {
             (Some(path), _) => path.to_string(),
-            (None, ExprKind::Member { name, .. }) => format!("?.{name}"),
+            (None, ExprKind::Member { name, .. }) => {
+                call.callee.dotted().unwrap_or_else(|| format!("?.{name}"))
+            }
             (None, ExprKind::Name(name)) => name.clone(),
             _ => "?".to_owned(),
         }
@@ -346,6 +354,7 @@ impl<'a> Engine<'a> {
             route: None,
             answers: false,
             breaks: Vec::new(),
+            site: None,
             defined: Vec::new(),
         }
     }
@@ -372,6 +381,7 @@ impl<'a> Engine<'a> {
         }
         let mut inner = self.frame_for(function);
         inner.route.clone_from(&frame.route);
+        inner.site = Some(Rc::new(Self::call_site(frame, expr, function, holder.is_some(), given)));
         let names = self.bind(frame, expr, &mut inner, function, holder.as_ref(), given);
         self.stack.push(key);
         self.depth += 1;
@@ -398,6 +408,29 @@ impl<'a> Engine<'a> {
         let mut value = inner.returned.unwrap_or_else(|| Value::known(Known::Null));
         value.step(frame.file, expr.at, &format!("returned by `{}`", shown(function.function)));
         Some(value)
+    }
+
+    fn call_site(
+        frame: &Frame<'a>,
+        expr: &'a Expr,
+        function: &FunctionRef<'a>,
+        has_holder: bool,
+        given: &[Given<'a>],
+    ) -> CallSite<'a> {
+        let params = &function.function.params;
+        let skip = usize::from(has_holder && has_self(function.function));
+        let positional = given.iter().filter(|arg| arg.name.is_none());
+        let by_place =
+            params.iter().skip(skip).zip(positional).map(|(param, arg)| (param.name.as_str(), arg.expr));
+        let by_name = given.iter().filter_map(|arg| arg.name.map(|name| (name, arg.expr)));
+        CallSite {
+            file: frame.file,
+            expr,
+            args: by_place.chain(by_name).collect(),
+            chain: Rc::clone(&frame.chain),
+            above: frame.site.clone(),
+            name: &function.function.name,
+        }
     }
 
     /// Binds arguments to parameters. Gives which variable of the caller stands behind which parameter.
@@ -475,15 +508,14 @@ impl<'a> Engine<'a> {
         names
     }
 
-    /// Functions given to an unknown function: they run with what it may hand them. Gives what the last returned.
+    /// Functions given to an unknown function: they run with what it may hand them.
     fn run_callbacks(
         &mut self,
         frame: &mut Frame<'a>,
         path: &str,
         holder: Option<&Value<'a>>,
         given: &[Given<'a>],
-    ) -> Option<Value<'a>> {
-        let mut made = None;
+    ) {
         let method = path.rsplit('.').next().unwrap_or(path);
         let others: Vec<&Value<'a>> = given.iter().map(|arg| &arg.value).collect();
         for arg in given {
@@ -493,8 +525,10 @@ impl<'a> Engine<'a> {
             }
             let mut handed = Vec::new();
             for (at, param) in function.function.params.iter().enumerate() {
-                let named = matches!(param.name.as_str(), "err" | "error" | "e" | "ex" | "exception");
-                let value = if (named || method == "catch") && at == 0 && !WALKING.contains(&method) {
+                let value = if matches!(param.name.as_str(), "err" | "error" | "e" | "ex" | "exception")
+                    && at == 0
+                    && !WALKING.contains(&method)
+                {
                     let note = format!("error `{}` is received", param.name);
                     Value::tainted(Taint::new(Source::Exception, function.file, param.at, note))
                 } else if WALKING.contains(&method) && at == 0 {
@@ -527,10 +561,9 @@ impl<'a> Engine<'a> {
                 function.captured = Some(Rc::new(vars));
             }
             let left = self.left_by_call;
-            made = self.invoke(frame, arg.expr, &function, None, &handed);
+            self.invoke(frame, arg.expr, &function, None, &handed);
             self.left_by_call = left;
         }
-        made
     }
 }
 

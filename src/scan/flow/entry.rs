@@ -2,10 +2,10 @@
 
 use super::call::has_self;
 use super::expr::imports_one;
-use super::value::{Callable, ClassRef, FunctionRef, Kinds, Shape, Taint, Value};
+use super::value::{Callable, ClassRef, FunctionRef, Shape, Taint, Value};
 use super::{Engine, Frame};
 use crate::scan::ir::{Block, Class, Expr, ExprKind, Function, Param, ParamKind, StmtKind};
-use crate::scan::rules::{Handler, Kind, Parameters, Source};
+use crate::scan::rules::{Handler, Parameters, Source};
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -80,29 +80,10 @@ impl<'a> Engine<'a> {
             }
         }
         // Functions that are values: `exports.login = (req, res) => …`, methods of an exported object.
-        self.collect_values(file, &source.module.body, None, &mut later_still);
+        super::javascript::collect_values(file, &source.module.body, None, &mut later_still);
         for function in later_still {
             if !self.called.contains(&std::ptr::from_ref(function.function)) {
                 self.run_entry(&function);
-            }
-        }
-    }
-
-    /// The function expressions that stand directly in a file's assignments, object literals and class fields.
-    fn collect_values(
-        &self,
-        file: usize,
-        block: &'a Block,
-        class: Option<&'a Class>,
-        out: &mut Vec<FunctionRef<'a>>,
-    ) {
-        for stmt in &block.stmts {
-            match &stmt.kind {
-                StmtKind::Assign { value, .. } | StmtKind::Expr(value) => {
-                    function_values(file, value, class, out)
-                }
-                StmtKind::Class(inner) => self.collect_values(file, &inner.body, Some(inner), out),
-                _ => stmt.blocks().into_iter().for_each(|inner| self.collect_values(file, inner, class, out)),
             }
         }
     }
@@ -142,19 +123,6 @@ impl<'a> Engine<'a> {
             self.expr(frame, decorator);
         }
         frame.vars.insert(function.name.as_str().into(), value);
-    }
-
-    /// Functions in a value made inside a function (`this.save = (req, res) => …`, a returned object of handlers).
-    pub(super) fn define_values(&mut self, frame: &mut Frame<'a>, value: &'a Expr) {
-        if frame.is_module {
-            return;
-        }
-        let mut found = Vec::new();
-        function_values(frame.file, value, frame.class, &mut found);
-        for mut function in found {
-            function.chain = Rc::clone(&frame.chain);
-            frame.defined.push(function);
-        }
     }
 
     /// A class, with what its body evaluates.
@@ -326,7 +294,7 @@ impl<'a> Engine<'a> {
             Parameters::None => false,
             Parameters::All => !is_number(kind) && !is_converted(function.function, &param.name),
             Parameters::Typed => self.is_typed_input(function, param),
-            Parameters::Decorated => is_filled_from_request(param) && !is_number(kind),
+            Parameters::Decorated => super::javascript::is_filled_from_request(param) && !is_number(kind),
         };
         if !tainted {
             return Value::of_path(&param.name);
@@ -468,7 +436,6 @@ impl<'a> Engine<'a> {
                 value = made;
             }
         }
-        value.clear(Kinds::of(&[Kind::All]));
         self.objects.insert(key, value.clone());
         value
     }
@@ -523,66 +490,14 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// The functions an expression is or holds, calls not entered.
-fn function_values<'a>(
-    file: usize,
-    expr: &'a Expr,
-    class: Option<&'a Class>,
-    out: &mut Vec<FunctionRef<'a>>,
-) {
-    match &expr.kind {
-        ExprKind::Lambda(function) => {
-            out.push(FunctionRef { file, function, chain: Rc::default(), captured: None, class });
-        }
-        ExprKind::Map(entries) => {
-            entries.iter().for_each(|entry| function_values(file, &entry.value, class, out))
-        }
-        ExprKind::Assign { value, .. } => function_values(file, value, class, out),
-        _ => {}
-    }
-}
-
-/// Decorators with which Nest fills a parameter from the request.
-fn is_filled_from_request(param: &Param) -> bool {
-    param.decorators.iter().any(|decorator| {
-        let callee = decorator.as_call().map_or(decorator, |call| &call.callee);
-        let name = callee.dotted().unwrap_or_default();
-        matches!(
-            name.rsplit('.').next().unwrap_or(""),
-            "Query"
-                | "Param"
-                | "Body"
-                | "Headers"
-                | "Req"
-                | "Request"
-                | "UploadedFile"
-                | "UploadedFiles"
-                | "HostParam"
-                | "RawBody"
-                | "Payload"
-                | "MessageBody"
-                | "Args"
-        ) && !decorator.as_call().is_some_and(|call| {
-            call.args.iter().any(|arg| {
-                let pipe = arg.value.as_call().map_or(&arg.value, |made| &made.callee);
-                pipe.dotted().is_some_and(|name| {
-                    matches!(
-                        name.as_str(),
-                        "ParseIntPipe"
-                            | "ParseFloatPipe"
-                            | "ParseBoolPipe"
-                            | "ParseUUIDPipe"
-                            | "ParseEnumPipe"
-                    )
-                })
-            })
-        })
-    })
-}
-
 /// `POST /login` from a decorator's arguments.
 fn route_label(call: &crate::scan::ir::Call, callee: &Expr) -> String {
-    let route = call.position(0).and_then(|arg| arg.value.as_text()).unwrap_or_default();
+    let text = |at: usize| call.position(at).and_then(|arg| arg.value.as_text()).unwrap_or_default();
+    let route = text(0);
+    // `@route("POST", "/login")`
+    if !route.is_empty() && route.chars().all(|letter| letter.is_ascii_uppercase()) {
+        return format!("{route} {}", text(1));
+    }
     let listed = call.keyword("methods").map(|arg| match &arg.value.kind {
         ExprKind::List { items, .. } => items.iter().filter_map(Expr::as_text).collect::<Vec<_>>().join("|"),
         _ => String::new(),

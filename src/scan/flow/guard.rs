@@ -49,7 +49,7 @@ impl<'a> Engine<'a> {
 
     /// Narrows variables by a condition that held (or did not).
     pub(super) fn narrow(&mut self, frame: &mut Frame<'a>, test: &'a Expr, held: bool) {
-        if asks_environment(test) {
+        if super::javascript::asks_environment(test) {
             // Either branch is written with the kind of environment in mind.
             for value in frame.vars.values_mut() {
                 if value.taints.iter().any(|taint| taint.source == Source::Exception) {
@@ -515,20 +515,6 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// Whether a condition asks for the kind of environment: `process.env.NODE_ENV === 'production'`.
-fn asks_environment(test: &Expr) -> bool {
-    let mut asks = false;
-    test.walk(&mut |part| match &part.kind {
-        ExprKind::Member { name, .. } => asks |= name == "NODE_ENV",
-        ExprKind::Call(call) => {
-            let get = matches!(&call.callee.kind, ExprKind::Member { name, .. } if name == "get");
-            asks |= get && call.position(0).and_then(|arg| arg.value.as_text()).as_deref() == Some("env");
-        }
-        _ => {}
-    });
-    asks
-}
-
 fn is_logic(op: &str) -> bool {
     matches!(op, "and" | "&&" | "or" | "||")
 }
@@ -540,7 +526,7 @@ pub(super) fn joined_path<'a>(value: &mut Value<'a>, parts: &[&Value<'a>]) {
 }
 
 /// For which kinds a text is safe that this pattern let through.
-fn allowed_by_regex(pattern: &str, whole: bool) -> Kinds {
+pub(super) fn allowed_by_regex(pattern: &str, whole: bool) -> Kinds {
     let mut body = pattern;
     let starts = body.starts_with('^') || body.starts_with("\\A");
     let ends = body.ends_with('$') || body.ends_with("\\Z") || body.ends_with("\\z");

@@ -11,6 +11,7 @@ mod entry;
 mod expr;
 mod fold;
 mod guard;
+mod javascript;
 mod lexicon;
 mod scope;
 mod sink;
@@ -124,8 +125,22 @@ struct Frame<'a> {
     answers: bool,
     /// Variables at `break` and `continue` of the loops around.
     breaks: Vec<Vec<Env<'a>>>,
+    /// The call this function was entered by.
+    site: Option<Rc<CallSite<'a>>>,
     /// Functions defined here, evaluated at the end when nothing called them.
     defined: Vec<value::FunctionRef<'a>>,
+}
+
+/// A call that is being followed.
+struct CallSite<'a> {
+    file: usize,
+    expr: &'a Expr,
+    /// Which argument stands behind which parameter.
+    args: Vec<(&'a str, &'a Expr)>,
+    chain: Rc<Vec<&'a Function>>,
+    /// The call that one was entered by.
+    above: Option<Rc<CallSite<'a>>>,
+    name: &'a str,
 }
 
 /// Evaluates one file. With `take_notes` also gives what was seen of every expression.

@@ -111,6 +111,7 @@ impl<'a> Engine<'a> {
             route: None,
             answers: false,
             breaks: Vec::new(),
+            site: None,
             defined: Vec::new(),
         };
         let source = self.source(file);
@@ -254,6 +255,9 @@ impl<'a> Engine<'a> {
             } else if let Some(value) = shape.entry(name) {
                 return value.clone();
             }
+        }
+        if name == "length" && self.is_javascript(frame.file) {
+            return Value::default();
         }
         let mut value =
             Value { taints: object.taints.clone(), from: object.from.clone(), ..Value::default() };

@@ -4,7 +4,7 @@ use super::call::Given;
 use super::expr::imports_one;
 use super::value::{Known, Shape, Taint, Trail, Value};
 use super::{Engine, Frame, Hit};
-use crate::scan::ir::{At, Expr};
+use crate::scan::ir::{At, Expr, Function, StmtKind};
 use crate::scan::pattern::Pattern;
 use crate::scan::rules::{Condition, Kind, Rule, Sink, Source};
 use std::rc::Rc;
@@ -84,16 +84,18 @@ impl<'a> Engine<'a> {
         };
         let mut steps = unwind(trail.as_ref());
         steps.push((frame.file, expr.at, format!("reaches `{}`", super::expr::short(path))));
+        let place = Self::cause(frame, rule, expr, argument, path);
+        let (expr, argument) = (place.expr, place.argument);
         let hit = Hit {
             rule,
             sink,
-            file: frame.file,
+            file: place.file,
             entry: self.entry,
             expr,
             argument,
-            functions: (*frame.chain).clone(),
+            functions: (*place.chain).clone(),
             source,
-            callee: path.to_owned(),
+            callee: place.callee,
             steps,
             route: frame.route.as_deref().map(str::to_owned),
         };
@@ -114,6 +116,61 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// Where the cause of a hit stands.
+struct Cause<'a> {
+    file: usize,
+    expr: &'a Expr,
+    argument: &'a Expr,
+    chain: Rc<Vec<&'a Function>>,
+    callee: String,
+}
+
+impl<'a> Engine<'a> {
+    /// A function that only hands its parameter to the sink is not the cause: the call that put the statement
+    /// together is. The callee of such a hit is `through NAME`.
+    fn cause(frame: &Frame<'a>, rule: &Rule, expr: &'a Expr, argument: &'a Expr, path: &str) -> Cause<'a> {
+        let mut cause = Cause {
+            file: frame.file,
+            expr,
+            argument,
+            chain: Rc::clone(&frame.chain),
+            callee: path.to_owned(),
+        };
+        if rule.kind != Some(Kind::Sql) {
+            return cause;
+        }
+        let mut site = frame.site.clone();
+        while let (Some(here), Some(name)) = (site, cause.argument.as_name()) {
+            let Some((_, given)) = here.args.iter().find(|(param, _)| *param == name) else { break };
+            let assigned = cause.chain.last().is_some_and(|function| is_assigned(function, name));
+            if assigned {
+                break;
+            }
+            cause = Cause {
+                file: here.file,
+                expr: here.expr,
+                argument: given,
+                chain: Rc::clone(&here.chain),
+                callee: format!("through {}", here.name),
+            };
+            site = here.above.clone();
+        }
+        cause
+    }
+}
+
+fn is_assigned(function: &Function, name: &str) -> bool {
+    let mut found = false;
+    function.body.walk(&mut |stmt| match &stmt.kind {
+        StmtKind::Assign { targets, .. } => {
+            found |= targets.iter().any(|target| target.as_name() == Some(name))
+        }
+        StmtKind::Augment { target, .. } => found |= target.as_name() == Some(name),
+        _ => {}
+    });
+    found
+}
+
 enum Danger {
     Taint(Taint),
     NotConstant,
@@ -122,6 +179,13 @@ enum Danger {
 /// The taint that makes a value dangerous for a rule.
 fn danger(rule: &Rule, sink: &Sink, value: &Value<'_>) -> Option<Danger> {
     let kind = rule.kind.unwrap_or(Kind::All);
+    // `query({ text: …, values: […] })`: only the text is read as SQL.
+    if kind == Kind::Sql
+        && let Some(shape @ Shape::Map { .. }) = value.shape.as_deref()
+    {
+        let text = ["text", "sql", "query"].iter().find_map(|key| shape.entry(key))?;
+        return danger(rule, sink, text);
+    }
     if sink.built && !value.built {
         return None;
     }
@@ -140,6 +204,7 @@ fn danger(rule: &Rule, sink: &Sink, value: &Value<'_>) -> Option<Danger> {
     match found {
         Some(taint) => Some(Danger::Taint(taint)),
         None if rule.sources.contains(&Source::Any) && !value.constant => Some(Danger::NotConstant),
+        None if rule.sources.contains(&Source::Always) => Some(Danger::NotConstant),
         None => None,
     }
 }

@@ -27,7 +27,7 @@ impl<'a> Engine<'a> {
     fn stmt(&mut self, frame: &mut Frame<'a>, stmt: &'a Stmt) -> Way {
         match &stmt.kind {
             StmtKind::Assign { targets, value, .. } => {
-                self.define_values(frame, value);
+                super::javascript::define_values(frame, value);
                 let value = self.expr(frame, value);
                 for target in targets {
                     let mut value = value.clone();
@@ -75,7 +75,7 @@ impl<'a> Engine<'a> {
             StmtKind::Return(value) => {
                 let returned = match value {
                     Some(expr) => {
-                        self.define_values(frame, expr);
+                        super::javascript::define_values(frame, expr);
                         let value = self.expr(frame, expr);
                         if frame.answers {
                             self.check_answer(frame, expr, &value);
@@ -396,7 +396,7 @@ impl<'a> Engine<'a> {
             }
             has_default |= case.is_default;
             frame.vars.clone_from(&before);
-            if !case.values.is_empty() && falling.is_none() {
+            if !case.values.is_empty() {
                 self.clear_checked(frame, subject);
             }
             if let Some(more) = falling.take() {

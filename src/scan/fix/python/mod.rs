@@ -1,6 +1,14 @@
 //! Fixes in Python.
 
+mod command;
+mod data;
+mod disclose;
 mod driver;
+mod password;
+mod password_role;
+mod path;
+mod place;
+mod secret;
 mod sql;
 mod sql_grow;
 mod sql_text;
@@ -11,6 +19,14 @@ use super::Fixer;
 /// The fixer of a name in a Python rule file.
 pub(super) fn named(name: &str) -> Option<Fixer> {
     match name {
+        "python-command" => Some(command::fix),
+        "python-path" => Some(path::fix),
+        "python-pickle" => Some(data::fix_pickle),
+        "python-yaml" => Some(data::fix_yaml),
+        "python-secret" => Some(secret::fix),
+        "python-disclosure" => Some(disclose::fix),
+        "python-flask-debug" => Some(disclose::fix_debug),
+        "python-password" => Some(password::fix),
         "python-sql" => Some(sql::fix),
         _ => None,
     }

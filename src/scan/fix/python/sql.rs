@@ -290,6 +290,14 @@ pub(super) fn hand_over(
                 bound.iter().filter(|one| one.before >= items.len()).map(|one| one.code.clone()).collect();
             if !behind.is_empty() {
                 match items.last() {
+                    // `(a,)` needs its comma no more.
+                    Some(last)
+                        if items.len() == 1
+                            && At::new(last.outer.end, existing.at.end).of(text).trim() == ",)" =>
+                    {
+                        let rest = At::new(last.outer.end, existing.at.end - 1);
+                        edits.push(replace(rest, format!(", {}", behind.join(", "))));
+                    }
                     Some(last) => edits.push(insert(last.outer.end, format!(", {}", behind.join(", ")))),
                     None => edits.push(replace(existing.outer, tuple(&behind))),
                 }
