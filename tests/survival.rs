@@ -1,5 +1,7 @@
 //! Killed, out of disk, locked out, cut off: no user file is lost or half-written, and the session goes on.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so loudly")]
+
 mod house;
 
 use house::model::{ModelServer, Turn, Wire};
