@@ -64,11 +64,12 @@ fn round(version: usize) -> Vec<Turn> {
 fn files(stage: &Stage) -> (BTreeMap<String, String>, BTreeSet<String>) {
     let (mut files, mut left) = (stage.tree(), BTreeSet::new());
     files.retain(|path, _| {
-        let is_leaving = path.ends_with(".tmp") && path.contains(".agent-");
+        let ending = path.rsplit('.').next().unwrap_or_default();
+        let is_leaving = ending == "tmp" && path.contains(".agent-");
         if is_leaving {
             left.insert(path.clone());
         }
-        !is_leaving && !path.ends_with(".part")
+        !is_leaving && ending != "part"
     });
     (files, left)
 }
@@ -305,13 +306,13 @@ fn a_full_disk_loses_nothing() {
 
     let server = ModelServer::start_blocking(Wire::OpenAi, one_edit());
     let stage = Stage::with(&[("a.txt", &text("a.txt", 0))]);
-    let state = format!(
+    let full_home = format!(
         "mkdir -p \"$HOME/.local\" && mount -t tmpfs -o size=16k full \"$HOME/.local\"
          mkdir -p \"$HOME/.local/state/agent/sessions\" \"$HOME/.local/state/agent/locks\"
          dd if=/dev/zero of=\"$HOME/.local/rest\" 2>/dev/null
          {AGENT} --result \"$HOME/result.json\" > /dev/null; echo \"exit $?\""
     );
-    let Some(said) = in_own_mounts(&stage, &server, &state) else { return };
+    let Some(said) = in_own_mounts(&stage, &server, &full_home) else { return };
     assert!(said.contains("exit 1"), "{said}");
     assert_eq!(stage.tree()["a.txt"], text("a.txt", 0), "what cannot be undone is not done");
     assert_eq!(stage.tree().len(), 1);
