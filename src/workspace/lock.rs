@@ -4,7 +4,7 @@
 
 use super::{hash_of, private};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -56,7 +56,10 @@ impl Lock {
         private::folder(&state.join("locks")).map_err(failed)?;
         let mut file = private::file(&path, false).map_err(failed)?;
         let mut tries = 0;
-        while file.try_lock().is_err() {
+        while let Err(error) = file.try_lock() {
+            if let TryLockError::Error(source) = error {
+                return Err(failed(source));
+            }
             tries += 1;
             if tries == TRIES {
                 return Err(LockError::Busy(holder(&mut file)));
@@ -80,8 +83,8 @@ impl Drop for Lock {
 
 fn path(state: &Path, root: &Path) -> PathBuf {
     let hash = hash_of(root.as_os_str().as_encoded_bytes());
-    let name: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    state.join("locks").join(format!("{name}.lock"))
+    let number = u128::from_be_bytes(std::array::from_fn(|at| hash[at]));
+    state.join("locks").join(format!("{number:032x}.lock"))
 }
 
 fn rewrite(file: &mut File, text: &[u8]) -> io::Result<()> {

@@ -61,7 +61,7 @@ pub(super) fn read_known(text: &str) -> BTreeMap<String, Known> {
 impl Inner {
     /// Keeps every file's content, as far as the bounds go; what is known already is not read again.
     pub(super) fn snapshot(&mut self, workspace: &Workspace) -> Result<(), Trouble> {
-        let seen = look(workspace)?;
+        let seen = look(workspace, self.own.as_deref())?;
         let mut lines = Vec::new();
         let mut budget = MAX_SNAPSHOT;
         if !seen.too_many {
@@ -121,7 +121,7 @@ impl Inner {
 
     /// What changed since [`Self::snapshot`].
     pub(super) fn compare(&mut self, workspace: &Workspace) -> Result<Settled, JournalError> {
-        let now = look(workspace)?;
+        let now = look(workspace, self.own.as_deref())?;
         let mut settled = Settled::default();
         let before = std::mem::take(&mut self.before);
         if now.too_many || before.too_many {
@@ -160,7 +160,11 @@ impl Inner {
             match hash_now(workspace, path) {
                 Ok(after) if after == before => {}
                 Ok(after) => {
-                    settled.files.push(Touch { path: path.clone(), before: Some(before), after: Some(after) })
+                    settled.files.push(Touch {
+                        path: path.clone(),
+                        before: Some(before),
+                        after: Some(after),
+                    });
                 }
                 Err(error) => settled.uncovered.push(format!("{path}: {error}")),
             }
@@ -177,7 +181,11 @@ impl Inner {
             match hash_now(workspace, path) {
                 Ok(after) if after == before => {}
                 Ok(after) => {
-                    settled.files.push(Touch { path: path.clone(), before: Some(before), after: Some(after) })
+                    settled.files.push(Touch {
+                        path: path.clone(),
+                        before: Some(before),
+                        after: Some(after),
+                    });
                 }
                 Err(WorkspaceError::Missing(_)) => {
                     settled.files.push(Touch { path: path.clone(), before: Some(before), after: None });
