@@ -56,7 +56,6 @@ pub fn all() -> Vec<Box<dyn Tool>> {
         Box::new(edit::Edit),
         Box::new(patch::Patch),
         Box::new(bash::Bash::new()),
-        Box::new(bash::Bash::new()),
         Box::new(webfetch::WebFetch::new()),
         Box::new(scan::Scan),
     ]
