@@ -85,7 +85,11 @@ impl Report {
         let patch: String = work
             .changes
             .iter()
-            .map(|change| diff::unified(&change.path, change.before.as_deref(), change.after.as_deref()))
+            .map(|change| {
+                // Hidden before they are compared: a line of a secret must not stand out as a change.
+                let [before, after] = [&change.before, &change.after].map(|text| text.as_deref().map(redact));
+                diff::unified(&change.path, before.as_deref(), after.as_deref())
+            })
             .collect();
         let patch = redact(&patch).into_owned();
         let mut by_hand: Vec<String> = work

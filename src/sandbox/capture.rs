@@ -50,8 +50,10 @@ impl Log {
 
     /// Adds text, its secrets hidden; what may be the beginning of one waits for the rest.
     pub fn append(&mut self, text: &str) {
-        let text = self.hiding.push(text);
-        self.write(text.as_bytes());
+        if self.written < LOG_MAX {
+            let text = self.hiding.push(text);
+            self.write(text.as_bytes());
+        }
     }
 
     /// Adds bytes; what exceeds [`LOG_MAX`] or cannot be written is lost.
