@@ -298,11 +298,14 @@ impl<'a> Engine<'a> {
         self.stack.pop();
     }
 
-    fn exception(&self, function: &FunctionRef<'a>, param: &Param) -> Value<'a> {
+    fn exception(&mut self, function: &FunctionRef<'a>, param: &Param) -> Value<'a> {
         let harmless = function.function.decorators.iter().filter_map(Expr::as_call).any(|call| {
             call.position(0).is_some_and(|arg| match &arg.value.kind {
                 ExprKind::Number(code) => code.starts_with('4'),
-                _ => arg.value.dotted().is_some_and(|name| name.ends_with("HTTPException")),
+                _ => arg.value.dotted().is_some_and(|name| {
+                    let last = name.rsplit('.').next().unwrap_or("");
+                    super::guard::is_worded_for_clients(last) || self.class_named(function.file, &name).is_some()
+                }),
             })
         });
         if harmless {

@@ -498,21 +498,30 @@ impl<'a> Engine<'a> {
                 if matches!(value.callable, Some(Callable::Class(_))) {
                     return true;
                 }
-                let name = kind.dotted().unwrap_or_default();
-                let last = name.rsplit('.').next().unwrap_or("");
-                last.ends_with("ValidationError")
-                    || last.ends_with("HTTPException")
-                    || matches!(
-                        last,
-                        "ValueError"
-                            | "Http404"
-                            | "NotFound"
-                            | "BadRequest"
-                            | "Forbidden"
-                            | "ValidationException"
-                    )
+                let name = value.path.as_deref().map_or_else(|| kind.dotted().unwrap_or_default(), str::to_owned);
+                is_worded_for_clients(name.rsplit('.').next().unwrap_or(""))
             })
     }
+}
+
+/// Names of exceptions whose text is written for whoever sent the request.
+pub(super) fn is_worded_for_clients(name: &str) -> bool {
+    name.ends_with("ValidationError")
+        || name.ends_with("HTTPException")
+        || (name.starts_with("HTTP") && name != "HTTPError")
+        || matches!(
+            name,
+            "ValueError"
+                | "KeyError"
+                | "Http404"
+                | "NotFound"
+                | "BadRequest"
+                | "Forbidden"
+                | "Unauthorized"
+                | "Conflict"
+                | "PermissionDenied"
+                | "ValidationException"
+        )
 }
 
 /// Whether a condition asks for the kind of environment: `process.env.NODE_ENV === 'production'`.
