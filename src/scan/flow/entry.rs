@@ -22,7 +22,7 @@ impl<'a> Engine<'a> {
         self.globals.insert(file, globals);
         let mut functions = Vec::new();
         let source = self.source(file);
-        self.collect(file, &source.module.body, None, &mut functions);
+        Self::collect(file, &source.module.body, None, &mut functions);
         let names = called_names(&source.module.body);
         let (later, first): (Vec<_>, Vec<_>) =
             functions.into_iter().partition(|function| names.contains(&function.function.name));
@@ -47,22 +47,16 @@ impl<'a> Engine<'a> {
     }
 
     /// The functions and methods that stand directly in a file or in its classes.
-    fn collect(
-        &mut self,
-        file: usize,
-        block: &'a Block,
-        class: Option<&'a Class>,
-        out: &mut Vec<FunctionRef<'a>>,
-    ) {
+    fn collect(file: usize, block: &'a Block, class: Option<&'a Class>, out: &mut Vec<FunctionRef<'a>>) {
         for stmt in &block.stmts {
             match &stmt.kind {
                 StmtKind::Function(function) => {
-                    out.push(FunctionRef { file, function, chain: Rc::default(), captured: None, class })
+                    out.push(FunctionRef { file, function, chain: Rc::default(), captured: None, class });
                 }
-                StmtKind::Class(inner) => self.collect(file, &inner.body, Some(inner), out),
+                StmtKind::Class(inner) => Self::collect(file, &inner.body, Some(inner), out),
                 _ => {
                     for inner in stmt.blocks() {
-                        self.collect(file, inner, class, out);
+                        Self::collect(file, inner, class, out);
                     }
                 }
             }
@@ -71,7 +65,7 @@ impl<'a> Engine<'a> {
 
     /// A function that is defined inside another one.
     pub(super) fn define(&mut self, frame: &mut Frame<'a>, function: &'a Function) {
-        let value = self.function_value(frame, function);
+        let value = Self::function_value(frame, function);
         if !frame.is_module
             && let Some(Callable::Function(reference)) = &value.callable
         {
@@ -85,7 +79,7 @@ impl<'a> Engine<'a> {
 
     /// A class, with what its body evaluates.
     pub(super) fn define_class(&mut self, frame: &mut Frame<'a>, class: &'a Class) {
-        let value = self.class_value(frame, class);
+        let value = Self::class_value(frame, class);
         for stmt in &class.body.stmts {
             if let StmtKind::Assign { value, .. } | StmtKind::Expr(value) = &stmt.kind {
                 self.expr(frame, value);
@@ -192,13 +186,13 @@ impl<'a> Engine<'a> {
         let shift = usize::from(bind.len() == 3 && params.len() == skip + 4);
         for (at, param) in params.iter().skip(skip).enumerate() {
             let value = if shift == 1 && at == 0 {
-                self.exception(function, param)
+                Self::exception(function, param)
             } else {
                 match (bind.get(at.wrapping_sub(shift)).filter(|_| at >= shift), handler) {
-                    (Some(word), _) if word == "exception" => self.exception(function, param),
+                    (Some(word), _) if word == "exception" => Self::exception(function, param),
                     (Some(word), _) => Value::of_path(word),
                     (None, Some(handler)) => self.handler_parameter(function, handler, param),
-                    (None, None) => self.library_parameter(function, param),
+                    (None, None) => Self::library_parameter(function, param),
                 }
             };
             let value = match param.kind {
@@ -218,7 +212,7 @@ impl<'a> Engine<'a> {
             }
         }
         self.stack.push(std::ptr::from_ref(function.function));
-        self.hoist(&mut frame, &function.function.body);
+        Self::hoist(&mut frame, &function.function.body);
         self.block(&mut frame, &function.function.body);
         self.finish_defined(&mut frame);
         self.stack.pop();
