@@ -335,11 +335,24 @@ const PYTHON: &[(&str, &str)] = &[
 ];
 
 /// Rule files for JavaScript and TypeScript.
-const JAVASCRIPT: &[(&str, &str)] = &[];
+const JAVASCRIPT: &[(&str, &str)] = &[
+    ("javascript/command-injection.yaml", include_str!("../../rules/javascript/command-injection.yaml")),
+    ("javascript/error-disclosure.yaml", include_str!("../../rules/javascript/error-disclosure.yaml")),
+    ("javascript/hardcoded-secret.yaml", include_str!("../../rules/javascript/hardcoded-secret.yaml")),
+    ("javascript/path-traversal.yaml", include_str!("../../rules/javascript/path-traversal.yaml")),
+    ("javascript/sql-injection.yaml", include_str!("../../rules/javascript/sql-injection.yaml")),
+    (
+        "javascript/unsafe-deserialization.yaml",
+        include_str!("../../rules/javascript/unsafe-deserialization.yaml"),
+    ),
+    ("javascript/weak-password-hash.yaml", include_str!("../../rules/javascript/weak-password-hash.yaml")),
+];
 
 /// Vocabularies.
-const VOCABULARIES: &[(&str, &str)] =
-    &[("python/vocabulary.yaml", include_str!("../../rules/python/vocabulary.yaml"))];
+const VOCABULARIES: &[(&str, &str)] = &[
+    ("python/vocabulary.yaml", include_str!("../../rules/python/vocabulary.yaml")),
+    ("javascript/vocabulary.yaml", include_str!("../../rules/javascript/vocabulary.yaml")),
+];
 
 /// The embedded rules, read at the first call.
 pub fn embedded() -> &'static RuleSet {

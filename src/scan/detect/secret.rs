@@ -68,6 +68,7 @@ impl<'a> Search<'a> {
                     }
                 }
                 self.key_arguments(&callee, call);
+                self.session_secret(&callee, call);
             }
             ExprKind::Map(entries) => {
                 for entry in entries {
@@ -84,6 +85,37 @@ impl<'a> Search<'a> {
         }
         for child in expr.children() {
             self.expr(child);
+        }
+    }
+
+    /// `session({ secret: 'keyboard cat' })`, `cookieParser('keyboard cat')`: a phrase is a secret here too.
+    fn session_secret(&mut self, callee: &str, call: &'a crate::scan::ir::Call) {
+        let last = callee.rsplit('.').next().unwrap_or(callee).to_lowercase();
+        let Some(first) = call.position(0).filter(|_| last.ends_with("session") || last == "cookieparser")
+        else {
+            return;
+        };
+        let mut phrases: Vec<&'a Expr> = Vec::new();
+        match &first.value.kind {
+            ExprKind::Text(_) if last == "cookieparser" => phrases.push(&first.value),
+            ExprKind::Map(entries) => {
+                for entry in entries {
+                    let key = entry.key.as_ref().and_then(Expr::as_text).unwrap_or_default();
+                    match &entry.value.kind {
+                        ExprKind::Text(_) if key == "secret" => phrases.push(&entry.value),
+                        ExprKind::List { items, .. } if matches!(key.as_str(), "keys" | "secret") => {
+                            phrases.extend(items)
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+        for phrase in phrases {
+            if constant(phrase).is_some_and(|text| text.len() >= 4 && !is_placeholder(&text)) {
+                self.push(phrase, "secret");
+            }
         }
     }
 
@@ -234,6 +266,8 @@ pub(super) fn is_secret_name(name: &str) -> bool {
                 | "session"
                 | "cookie"
                 | "aes"
+                | "crypto"
+                | "cipher"
                 | "fernet"
                 | "license"
                 | "webhook"

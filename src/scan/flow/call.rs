@@ -117,6 +117,17 @@ impl<'a> Engine<'a> {
                 return value;
             }
         }
+        if let (Some((_, holder, "get")), 1, true) = (&receiver, given.len(), self.is_javascript(frame.file))
+            && holder.constant
+        {
+            // `new Map([['a', 'b']]).get(x)` gives what stands there, or nothing.
+            return Value::constant();
+        }
+        if let Some(value) =
+            self.stripped(frame, receiver.as_ref().map(|(_, value, name)| (value, *name)), &given)
+        {
+            return value;
+        }
         let holder = receiver.as_ref().map(|(_, value, _)| value);
         self.run_callbacks(frame, &path, holder, &given);
         let mut value = Self::unknown(&path, &callee, holder, &given);

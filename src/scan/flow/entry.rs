@@ -39,6 +39,8 @@ impl<'a> Engine<'a> {
                 later_still.push(function);
             }
         }
+        // Functions that are values: `exports.login = (req, res) => …`, methods of an exported object.
+        super::javascript::collect_values(file, &source.module.body, None, &mut later_still);
         for function in later_still {
             if !self.called.contains(&std::ptr::from_ref(function.function)) {
                 self.run_entry(&function);

@@ -3,7 +3,7 @@
 use super::value::{Callable, Kinds, Known, Shape, Value};
 use super::{Engine, Frame};
 use crate::scan::ir::{Call, Catch, Expr, ExprKind, StmtKind};
-use crate::scan::rules::Kind;
+use crate::scan::rules::{Kind, Source};
 
 /// What a check proves.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +26,8 @@ const LEAVING: &[&str] = &[
     "quit",
     "os._exit",
     "process.exit",
+    "ctx.throw",
+    "context.throw",
     "werkzeug.exceptions.abort",
     "bottle.abort",
 ];
@@ -46,6 +48,14 @@ impl<'a> Engine<'a> {
 
     /// Narrows variables by a condition that held (or did not).
     pub(super) fn narrow(&mut self, frame: &mut Frame<'a>, test: &'a Expr, held: bool) {
+        if super::javascript::asks_environment(test) {
+            // Either branch is written with the kind of environment in mind.
+            for value in frame.vars.values_mut() {
+                if value.taints.iter().any(|taint| taint.source == Source::Exception) {
+                    value.clear(Kinds::of(&[Kind::Disclosure]));
+                }
+            }
+        }
         match &test.kind {
             ExprKind::Unary { op, operand } if op == "not" || op == "!" => self.narrow(frame, operand, !held),
             ExprKind::Binary { op, left, right } if (op == "and" || op == "&&") == held && is_logic(op) => {
@@ -54,6 +64,12 @@ impl<'a> Engine<'a> {
             }
             ExprKind::Binary { op, left, right } => self.narrow_comparison(frame, op, left, right, held),
             ExprKind::Call(call) => self.narrow_call(frame, call, held),
+            // `err.isJoi`, `err.expose`
+            ExprKind::Member { object, name, .. }
+                if held && matches!(name.as_str(), "isJoi" | "expose" | "isOperational" | "isPublic") =>
+            {
+                self.prove(frame, object, Proof::Safe(Kinds::of(&[Kind::Disclosure])));
+            }
             ExprKind::Assign { value, .. } => self.narrow(frame, value, held),
             ExprKind::Other(children) if held => {
                 // `1 <= x <= 9` and the like: nothing that we need.
@@ -71,6 +87,11 @@ impl<'a> Engine<'a> {
         right: &'a Expr,
         held: bool,
     ) {
+        if op == "instanceof" && held {
+            // A class of errors that was asked for has texts that are meant to be read.
+            self.prove(frame, left, Proof::Safe(Kinds::of(&[Kind::Disclosure])));
+            return;
+        }
         let positive = match op {
             "==" | "===" | "in" | "is" => held,
             "!=" | "!==" | "not in" | "is not" => !held,
@@ -132,6 +153,13 @@ impl<'a> Engine<'a> {
                 continue;
             }
             let value = self.quiet_value(frame, other);
+            if value.constant
+                && let ExprKind::Member { object, name, .. } = &one.kind
+                && matches!(name.as_str(), "name" | "type" | "kind")
+            {
+                // `err.name === 'ValidationError'`
+                self.prove(frame, object, Proof::Safe(Kinds::of(&[Kind::Disclosure])));
+            }
             if value.constant && !matches!(value.known, Some(Known::Null)) {
                 self.prove(frame, one, Proof::Safe(Kinds::of(&[Kind::All])));
             }
@@ -151,6 +179,10 @@ impl<'a> Engine<'a> {
             ("startswith" | "startsWith", Some(beginning)) => {
                 let value = self.quiet_value(frame, beginning);
                 match (value.known_text(), held) {
+                    // `path.relative(base, full).startsWith('..')`
+                    (Some(".." | "../"), false) if self.is_relative(frame, object) => {
+                        self.prove(frame, object, Proof::NoDots);
+                    }
                     (Some("/" | "\\"), false) => self.prove(frame, object, Proof::NoRoot),
                     (_, true) => self.prove(frame, object, Proof::Inside),
                     _ => {}
@@ -242,7 +274,8 @@ impl<'a> Engine<'a> {
         if value.is_tainted() || value.known_text().is_some() {
             return false;
         }
-        if value.constant {
+        let listing = |path: &str| path.ends_with("readdirSync()") || path.ends_with("readdir()");
+        if value.constant || value.path.as_deref().is_some_and(listing) {
             return true;
         }
         if let Some(Shape::Map { entries, rest: None }) = value.shape.as_deref() {
@@ -313,7 +346,7 @@ pub(super) fn joined_path<'a>(value: &mut Value<'a>, parts: &[&Value<'a>]) {
 }
 
 /// For which kinds a text is safe that this pattern let through.
-fn allowed_by_regex(pattern: &str, whole: bool) -> Kinds {
+pub(super) fn allowed_by_regex(pattern: &str, whole: bool) -> Kinds {
     let mut body = pattern;
     let ends = body.ends_with('$') || body.ends_with("\\Z") || body.ends_with("\\z");
     // `re.match` is anchored at its start by itself.

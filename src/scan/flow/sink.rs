@@ -179,6 +179,13 @@ enum Danger {
 /// The taint that makes a value dangerous for a rule.
 fn danger(rule: &Rule, sink: &Sink, value: &Value<'_>) -> Option<Danger> {
     let kind = rule.kind.unwrap_or(Kind::All);
+    // `query({ text: …, values: […] })`: only the text is read as SQL.
+    if kind == Kind::Sql
+        && let Some(shape @ Shape::Map { .. }) = value.shape.as_deref()
+    {
+        let text = ["text", "sql", "query"].iter().find_map(|key| shape.entry(key))?;
+        return danger(rule, sink, text);
+    }
     if sink.built && !value.built {
         return None;
     }

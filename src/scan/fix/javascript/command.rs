@@ -28,6 +28,18 @@ pub(crate) fn unshell<'t>(js: &Js<'t>, call: Node<'t>, callee: &str) -> Result<V
                 let words = words_of(js, text_of(js, script, call)?.0)?;
                 let (program, rest) = argument_list(js, &words);
                 vec![replace(first, program), replace(list, rest)]
+            } else if let Some(list) = arguments.get(1).filter(|second| {
+                bare(**second).kind() == "array"
+                    && named(bare(**second)).is_empty()
+                    && js.string(first).is_none()
+            }) {
+                let (text, home) = text_of(js, first, call)?;
+                let words = words_of(js, text)?;
+                let (program, rest) = argument_list(js, &words);
+                let mut edits = vec![replace(first, program), replace(*list, rest)];
+                edits.extend(home.map(|home| remove_line(js, home)).unwrap_or_default());
+                edits.extend(drop_shell(js, &arguments[2..])?);
+                edits
             } else if arguments.get(1).is_some_and(|second| bare(*second).kind() == "array") {
                 let list = bare(arguments[1]);
                 for word in named(list) {
@@ -226,8 +238,8 @@ fn in_import(node: Node<'_>) -> bool {
     let mut at = Some(node);
     while let Some(here) = at {
         match here.kind() {
-            "import_statement" => return true,
-            "object_pattern" => return true,
+            "import_statement" | "object_pattern" => return true,
+            "variable_declarator" => return field(here, "name") == Some(node),
             "arguments" | "statement_block" => return false,
             _ => at = here.parent(),
         }

@@ -46,7 +46,7 @@ fn an_argument_list_replaces_the_shell() {
     );
     check(
         "const { exec } = require('child_process');\nexec('wc -l ' + req.params.f, { cwd: D }, (err, out) => {});\nexec('ls');",
-        "const { exec, execFile } = require('child_process');\nexecFile('wc', ['-l', req.params.f], { cwd: D }, (err, out) => {});\nexec('ls');",
+        "const { exec, execFile } = require('child_process');\nexecFile('wc', ['-l', '--', req.params.f], { cwd: D }, (err, out) => {});\nexec('ls');",
     );
     check(
         "import { execSync } from 'node:child_process';\nconst out = execSync(\"git log --author=\\\"\" + name + \"\\\"\").toString();",
@@ -70,7 +70,7 @@ fn an_argument_list_replaces_the_shell() {
     );
     check(
         "const { exec } = require('child_process');\nconst execAsync = promisify(exec);\nconst r = await execAsync(`du -sh ${req.params.d}`);",
-        "const { execFile } = require('child_process');\nconst execFileAsync = promisify(execFile);\nconst r = await execFileAsync('du', ['-sh', req.params.d]);",
+        "const { execFile } = require('child_process');\nconst execFileAsync = promisify(execFile);\nconst r = await execFileAsync('du', ['-sh', '--', req.params.d]);",
     );
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn withhold<'t>(
     for argument in arguments {
         if mentions(js, *argument, error) {
             let whole = matches!(js.callee_name(call), "json" | "jsonp");
-            rewrite(js, *argument, error, generic(status), whole, &mut edits)?;
+            rewrite(js, call, *argument, error, generic(status), whole, &mut edits)?;
         }
     }
     if edits.is_empty() {
@@ -94,13 +94,10 @@ fn made_from<'t>(js: &Js<'t>, name: Node<'t>, error: &str) -> bool {
 fn on_purpose<'t>(js: &Js<'t>, call: Node<'t>, error: &str) -> Option<String> {
     let mut at = call;
     while let Some(parent) = at.parent() {
-        let test = match parent.kind() {
-            "if_statement" if field(parent, "consequence") == Some(at) => field(parent, "condition"),
-            "ternary_expression" if field(parent, "consequence") == Some(at) => field(parent, "condition"),
-            _ => None,
-        };
-        if let Some(test) = test {
-            let text = js.text(test);
+        let chosen = matches!(parent.kind(), "if_statement" | "ternary_expression")
+            && field(parent, "consequence") == Some(at);
+        if let Some(condition) = field(parent, "condition").filter(|_| chosen) {
+            let text = js.text(condition);
             let asked = text.contains(&format!("{error} instanceof"))
                 || ["name", "isJoi", "expose", "isOperational", "isBoom", "errors", "type"]
                     .iter()
@@ -152,6 +149,7 @@ fn generic(status: u16) -> &'static str {
 /// Writes a value of the answer without the error.
 fn rewrite<'t>(
     js: &Js<'t>,
+    call: Node<'t>,
     node: Node<'t>,
     error: &str,
     words: &str,
@@ -185,10 +183,19 @@ fn rewrite<'t>(
                         | "sqlMessage"
                         | "errno"
                 );
+                let value = field(*entry, "value").map(bare);
+                let itself = value.is_some_and(|value| js.text(value) == error);
+                let shown = js.callee_name(call) == "render";
                 match entry.kind() {
-                    "pair" if !(detail && entries.len() > 1) => {
+                    "pair" if itself && shown && entries.len() > 1 => {
+                        if let Some(value) = value {
+                            edits.push(replace(value, "{}"));
+                        }
+                        kept += 1;
+                    }
+                    "pair" if !((detail || itself) && entries.len() > 1) => {
                         let value = field(*entry, "value").ok_or("an entry has no value")?;
-                        rewrite(js, value, error, words, false, edits)?;
+                        rewrite(js, call, value, error, words, false, edits)?;
                         kept += 1;
                     }
                     "shorthand_property_identifier" => {
@@ -211,7 +218,7 @@ fn rewrite<'t>(
         "array" => {
             for item in named(inner) {
                 if mentions(js, item, error) {
-                    rewrite(js, item, error, words, false, edits)?;
+                    rewrite(js, call, item, error, words, false, edits)?;
                 }
             }
             Ok(())
@@ -230,11 +237,15 @@ fn rewrite<'t>(
                 && js.arguments(inner).first().is_some_and(|first| bare(*first).kind() == "object") =>
         {
             let first = js.arguments(inner)[0];
-            rewrite(js, first, error, words, true, edits)
+            rewrite(js, call, first, error, words, true, edits)
         }
         "string" | "template_string" | "binary_expression" => {
             edits.push(replace(node, leading_words(js, inner).map_or(text, |lead| format!("{q}{lead}{q}"))));
             Ok(())
+        }
+        "identifier" if object_of(js, inner).is_some() => {
+            let object = object_of(js, inner).unwrap_or(inner);
+            rewrite(js, call, object, error, words, whole, edits)
         }
         "identifier"
         | "member_expression"
@@ -251,6 +262,14 @@ fn rewrite<'t>(
         }
         _ => Err("the answer holds the error in a form that is not understood".into()),
     }
+}
+
+/// The object literal a name stands for, when this is its only use.
+fn object_of<'t>(js: &Js<'t>, name: Node<'t>) -> Option<Node<'t>> {
+    let binding = js.binding(js.text(name), name)?;
+    let object = binding.value.map(bare).filter(|value| value.kind() == "object")?;
+    let alone = js.uses(js.text(name), binding.scope, binding.ident).len() == 1;
+    (alone && js.writes(js.text(name), binding.scope).is_empty()).then_some(object)
 }
 
 /// `'Could not save'` of `'Could not save: ' + err.message`; `None` when too little is said.

@@ -177,6 +177,9 @@ impl<'t> Js<'t> {
     /// Empty when the members are not a list of plain names.
     pub(crate) fn swap_member(&self, module: &str, old: &str, new: &str) -> Vec<TextEdit> {
         let known = self.import(module);
+        if let Some(edits) = self.swap_single(module, old, new) {
+            return edits;
+        }
         let Some(list) = known.list else { return Vec::new() };
         let parts = named(list);
         let Some(at) = parts.iter().position(|part| self.text(*part) == old) else { return Vec::new() };
@@ -191,6 +194,26 @@ impl<'t> Js<'t> {
             (None, None) => return Vec::new(),
         };
         vec![TextEdit { start, end, text: String::new() }]
+    }
+
+    /// `const exec = require('child_process').exec` under the name of another member.
+    fn swap_single(&self, module: &str, old: &str, new: &str) -> Option<Vec<TextEdit>> {
+        for statement in named(self.root) {
+            for declarator in named(statement).into_iter().filter(|d| d.kind() == "variable_declarator") {
+                let (Some(name), Some(value)) = (field(declarator, "name"), field(declarator, "value"))
+                else {
+                    continue;
+                };
+                let fits = value.kind() == "member_expression"
+                    && self.text(name) == old
+                    && field(value, "property").is_some_and(|property| self.text(property) == old)
+                    && field(value, "object").and_then(|object| required(self, object)) == Some(module);
+                if fits && !self.has_name(new) {
+                    return Some(vec![replace(name, new), replace(field(value, "property")?, new)]);
+                }
+            }
+        }
+        None
     }
 
     /// A way to write `module` itself, as in `path.resolve`; imported where needed.
@@ -218,13 +241,12 @@ impl<'t> Js<'t> {
     pub(crate) fn import_line(&self, line: &str) -> TextEdit {
         let semi = self.semi();
         let end = if self.src.contains("\r\n") { "\r\n" } else { "\n" };
-        match self.last_import() {
-            Some(last) => insert(last.end_byte(), format!("{end}{line}{semi}")),
-            None => {
-                let at = self.head_end();
-                let gap = if at == 0 { "" } else { end };
-                insert(at, format!("{gap}{line}{semi}{}", if at == 0 { end } else { "" }))
-            }
+        if let Some(last) = self.last_import() {
+            insert(last.end_byte(), format!("{end}{line}{semi}"))
+        } else {
+            let at = self.head_end();
+            let gap = if at == 0 { "" } else { end };
+            insert(at, format!("{gap}{line}{semi}{}", if at == 0 { end } else { "" }))
         }
     }
 

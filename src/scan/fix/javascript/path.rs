@@ -1,5 +1,6 @@
 //! Path traversal in JavaScript and TypeScript: the resolved path must lie inside the folder it was joined to.
 
+use super::answer::framed;
 use super::imports::{insert, replace};
 use super::pieces::Piece;
 use super::syntax::{How, Js, bare, field, functions_around, named, statement_of};
@@ -40,11 +41,11 @@ pub(crate) fn contain<'t>(js: &Js<'t>, call: Node<'t>, argument: Node<'t>) -> Re
     }
     let mut edits = joined.edits.clone();
     let base = folder_text(js, &joined.folder, expression, &mut edits);
-    let module = path_module(js).0;
+    let sep = path_member(js, "sep", &mut edits);
     let semi = js.semi();
     let listing = matches!(js.callee_name(call), "readdir" | "readdirSync" | "opendir");
     let condition = |file: &str| {
-        let inside = format!("!{file}.startsWith({base} + {module}.sep)");
+        let inside = format!("!{file}.startsWith({base} + {sep})");
         if listing { format!("{file} !== {base} && {inside}") } else { inside }
     };
     let check = |file: &str| -> (Vec<String>, Vec<TextEdit>) {
@@ -55,25 +56,25 @@ pub(crate) fn contain<'t>(js: &Js<'t>, call: Node<'t>, argument: Node<'t>) -> Re
         (lines, more)
     };
     match named_path {
-        Some((value, ident)) if functions_around(ident).first() == functions_around(call).first() => {
-            let name = js.text(ident);
+        Some((old, made)) if functions_around(made).first() == functions_around(call).first() => {
+            let name = js.text(made);
             let (lines, more) = check(name);
             edits.extend(more);
             if !joined.unchanged {
-                edits.push(replace(value, joined.whole.clone()));
+                edits.push(replace(old, joined.whole.clone()));
             }
-            let statement = statement_of(ident).ok_or("the path is not declared in a statement")?;
+            let statement = statement_of(made).ok_or("the path is not declared in a statement")?;
             if named(statement).iter().filter(|c| c.kind() == "variable_declarator").count() != 1 {
                 return Err("the path is declared together with other names".into());
             }
             let end = line_end(js);
             let indent = js.indent(statement);
-            let text = lines.iter().map(|line| format!("{end}{indent}{line}")).collect::<String>();
-            edits.push(insert(statement.end_byte(), text));
+            let added = framed(&lines, &format!("{end}{indent}"), "");
+            edits.push(insert(statement.end_byte(), added));
         }
         Some(_) => return Err("the path is built outside the function that uses it".into()),
         None => {
-            let name = js.fresh("filePath");
+            let name = js.fresh_at("filePath", call);
             let (lines, more) = check(&name);
             edits.extend(more);
             let mut all = vec![format!("{} {name} = {}{semi}", js.declare(), joined.whole)];
@@ -99,26 +100,38 @@ fn defined_path<'t>(js: &Js<'t>, name: Node<'t>) -> Option<(Node<'t>, Node<'t>)>
     Some((value, binding.ident))
 }
 
-/// Local name of `path`, and the edits that import it.
-fn path_module(js: &Js<'_>) -> (String, Vec<TextEdit>) {
-    let reached = js.reach_module("path");
-    (reached.name, reached.edits)
+/// How a member of `path` is written here; the import is extended or added where needed.
+fn path_member(js: &Js<'_>, member: &str, edits: &mut Vec<TextEdit>) -> String {
+    let known = js.import("path");
+    let listed = known.whole.is_none() && !known.members.is_empty();
+    let has = known.members.iter().any(|(name, _)| *name == member);
+    let (name, more) = if has || (listed && !js.has_name(member)) {
+        let reached = js.reach_member("path", member);
+        (reached.name, reached.edits)
+    } else {
+        let reached = js.reach_module("path");
+        (format!("{}.{member}", reached.name), reached.edits)
+    };
+    for edit in more {
+        if !edits.contains(&edit) {
+            edits.push(edit);
+        }
+    }
+    name
 }
 
 fn read_path<'t>(js: &Js<'t>, node: Node<'t>) -> Result<Joined, String> {
     let no_folder = "no folder is known that the path must stay in; name one and join to it";
-    let (module, edits) = path_module(js);
+    let mut edits = Vec::new();
     let method = if node.kind() == "call_expression" { js.callee_name(node) } else { "" };
-    if method == "normalize" {
-        if let Some(inner) = js.arguments(node).first() {
-            let joined = read_path(js, bare(*inner))?;
-            return Ok(Joined {
-                whole: format!("{module}.resolve({})", js.text(*inner)),
-                unchanged: false,
-                value: None,
-                ..joined
-            });
-        }
+    if method == "normalize"
+        && let Some(inner) = js.arguments(node).first()
+    {
+        let joined = read_path(js, bare(*inner))?;
+        edits.clone_from(&joined.edits);
+        let resolve = path_member(js, "resolve", &mut edits);
+        let whole = format!("{resolve}({})", js.text(*inner));
+        return Ok(Joined { whole, unchanged: false, value: None, edits, ..joined });
     }
     if matches!(method, "join" | "resolve") && is_path_call(js, node) {
         let parts = js.arguments(node);
@@ -140,8 +153,11 @@ fn read_path<'t>(js: &Js<'t>, node: Node<'t>) -> Result<Joined, String> {
             format!("{function}({})", words.join(", "))
         };
         let absolute = method == "resolve" || is_absolute(js, parts[0], 4);
-        let whole =
-            if absolute { js.text(node).to_owned() } else { format!("{module}.resolve({})", js.text(node)) };
+        let whole = if absolute {
+            js.text(node).to_owned()
+        } else {
+            format!("{}({})", path_member(js, "resolve", &mut edits), js.text(node))
+        };
         // `root` takes a path below it; what `resolve` does with an absolute one would be lost.
         let value = parts.get(fixed).filter(|_| parts.len() == fixed + 1 && absolute);
         return Ok(Joined {
@@ -152,9 +168,11 @@ fn read_path<'t>(js: &Js<'t>, node: Node<'t>) -> Result<Joined, String> {
             edits,
         });
     }
-    if js.is_building(node) {
+    let joined =
+        node.kind() == "binary_expression" && field(node, "operator").is_some_and(|op| js.text(op) == "+");
+    if joined || js.is_building(node) {
         let folder = leading_folder(js, node).ok_or(no_folder)?;
-        let whole = format!("{module}.resolve({})", js.text(node));
+        let whole = format!("{}({})", path_member(js, "resolve", &mut edits), js.text(node));
         return Ok(Joined { folder, whole, unchanged: false, value: None, edits });
     }
     Err(no_folder.into())
@@ -276,21 +294,28 @@ fn is_normal<'t>(js: &Js<'t>, node: Node<'t>, depth: usize) -> bool {
 
 /// The folder as it is compared: resolved unless it is known to be normal.
 fn folder_text<'t>(js: &Js<'t>, folder: &str, expression: Node<'t>, edits: &mut Vec<TextEdit>) -> String {
-    let (module, more) = path_module(js);
-    if edits.is_empty() {
-        edits.extend(more);
-    }
-    let mut normal = folder == "__dirname" || folder.starts_with(&format!("{module}.resolve("));
+    let mut normal = folder == "__dirname";
     super::syntax::walk(expression, &mut |node| {
         normal |= js.text(node) == folder && is_normal(js, node, 4);
     });
-    if let Some(inner) = folder.strip_prefix(&format!("{module}.join(")) {
-        // `path.resolve(a, b)` says the same and is normal.
-        if !normal {
-            return format!("{module}.resolve({inner}");
+    if normal {
+        return folder.to_owned();
+    }
+    let resolve = path_member(js, "resolve", edits);
+    // `path.resolve(a, b)` says the same as `path.join(a, b)` and is normal.
+    let known = js.import("path");
+    let join = known.whole.map(|whole| format!("{whole}.join(")).into_iter();
+    let local = known.members.iter().find(|(name, _)| *name == "join").map(|(_, local)| format!("{local}("));
+    for lead in join.chain(local) {
+        if let Some(inner) = folder.strip_prefix(&lead) {
+            return format!("{resolve}({inner}");
         }
     }
-    if normal { folder.to_owned() } else { format!("{module}.resolve({folder})") }
+    if folder.starts_with(&format!("{resolve}(")) {
+        folder.to_owned()
+    } else {
+        format!("{resolve}({folder})")
+    }
 }
 
 /// The folder a concatenation or template begins with: `DIR` of `${DIR}/${x}`, `'./data'` of `'./data/' + x`.
@@ -298,6 +323,7 @@ fn leading_folder<'t>(js: &Js<'t>, node: Node<'t>) -> Option<String> {
     let pieces: Vec<Piece<'t>> = js.operands(node)?.into_iter().flat_map(|operand| operand.pieces).collect();
     let mut text = String::new();
     let mut holes: Vec<Node<'t>> = Vec::new();
+    let mut slash = false;
     for piece in &pieces {
         match piece {
             Piece::Text(more) => text.push_str(more),
@@ -308,8 +334,21 @@ fn leading_folder<'t>(js: &Js<'t>, node: Node<'t>) -> Option<String> {
                 holes.push(*hole);
                 text.push('\u{1}');
             }
-            Piece::Hole(_) => break,
+            Piece::Hole(hole) => {
+                // `'./public' + url.pathname`: the value brings the slash.
+                let words = js.text(*hole).to_ascii_lowercase();
+                slash = words.ends_with("pathname") || words.ends_with("url") || words.ends_with("path");
+                break;
+            }
         }
+    }
+    let ends = |hole: &Node<'t>| {
+        let value = js.binding(js.text(*hole), *hole).and_then(|binding| binding.value);
+        let text = js.text(value.unwrap_or(*hole)).trim_end_matches([')', '\'', '"', '`']);
+        text.ends_with('/')
+    };
+    if (slash || text == "\u{1}" && holes.first().is_some_and(ends)) && !text.ends_with('/') {
+        text.push('/');
     }
     let cut = text.rfind('/')?;
     let folder = &text[..cut];

@@ -24,7 +24,10 @@ pub(crate) fn from_environment<'t>(
     let variable = fallback
         .and_then(|f| field(f, "left"))
         .and_then(|left| js.text(left).strip_prefix("process.env."))
-        .map_or_else(|| variable_name(js, literal), str::to_owned);
+        .map_or_else(|| unused_variable(js, variable_name(js, literal)), str::to_owned);
+    if fallback.is_none() && is_record(literal) {
+        return Err("the secret stands in a list of records; take sample data out of the code".into());
+    }
     let declarator = value
         .parent()
         .filter(|p| p.kind() == "variable_declarator")
@@ -33,33 +36,32 @@ pub(crate) fn from_environment<'t>(
         statement_of(d).filter(|s| s.parent().is_some_and(|p| p.kind() == "program")).map(|s| (d, s))
     });
     let mut edits = Vec::new();
-    let local = match top {
-        Some((declarator, statement)) => {
-            let name = field(declarator, "name").map_or("", |name| js.text(name)).to_owned();
-            edits.push(replace(value, read(js, &variable)));
-            if !js.typescript {
-                edits.push(insert(statement.end_byte(), check(js, &name, &variable)));
-            } else if !js.has_name("requireEnv") {
-                edits.push(insert(statement.end_byte(), require_function(js)));
-            }
-            name
+    let local = if let Some((declarator, statement)) = top {
+        let name = field(declarator, "name").map_or("", |name| js.text(name)).to_owned();
+        edits.push(replace(value, read(js, &variable)));
+        if !js.typescript {
+            edits.push(insert(statement.end_byte(), check(js, &name, &variable)));
+        } else if !js.has_name("requireEnv") {
+            edits.push(insert(statement.end_byte(), require_function(js)));
         }
-        None => {
-            let name = js.fresh(&variable);
-            let mut text = format!("\n\n{} {name} = {}{}", js.declare(), read(js, &variable), js.semi());
-            if !js.typescript {
-                text.push_str(&check(js, &name, &variable));
-            } else if !js.has_name("requireEnv") {
-                text.push_str(&require_function(js));
-            }
-            let at = behind_imports(js);
-            if at == 0 {
-                text = format!("{}\n\n", text.trim_start());
-            }
-            edits.push(insert(at, lines(js, text)));
-            edits.push(replace(value, name.clone()));
-            name
+        name
+    } else {
+        let name = js.fresh(&variable);
+        let mut text = format!("\n\n{} {name} = {}{}", js.declare(), read(js, &variable), js.semi());
+        if !js.typescript {
+            text.push_str(&check(js, &name, &variable));
+        } else if !js.has_name("requireEnv") {
+            text.push_str(&require_function(js));
         }
+        let at = behind_imports(js);
+        if at == 0 {
+            text = format!("{}\n\n", text.trim_start());
+        } else if next_line(js.src.get(at..).unwrap_or("")).is_some_and(|line| !line.trim().is_empty()) {
+            text.push('\n');
+        }
+        edits.push(insert(at, lines(js, text)));
+        edits.push(replace(value, name.clone()));
+        name
     };
     // Whoever checks with the same secret must go on doing so.
     walk(js.root, &mut |node| {
@@ -74,6 +76,31 @@ pub(crate) fn from_environment<'t>(
     });
     edits.sort_by_key(|edit| (edit.start, edit.end));
     Ok((edits, variable))
+}
+
+/// The line behind the first line break.
+fn next_line(rest: &str) -> Option<&str> {
+    rest.lines().nth(1)
+}
+
+/// Another secret of the file may have the name already.
+fn unused_variable(js: &Js<'_>, wish: String) -> String {
+    let taken = |name: &str| {
+        js.src.match_indices(name).any(|(at, _)| {
+            let after = js.src[at + name.len()..].chars().next();
+            js.src[..at].ends_with("process.env.") && !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
+        }) || js.src.contains(&format!("requireEnv('{name}')"))
+    };
+    if !taken(&wish) {
+        return wish;
+    }
+    (2..1000).map(|n| format!("{wish}_{n}")).find(|name| !taken(name)).unwrap_or(wish)
+}
+
+/// Whether a literal is a field of an object in a list.
+fn is_record(literal: Node<'_>) -> bool {
+    let object = literal.parent().filter(|p| p.kind() == "pair").and_then(|p| p.parent());
+    object.and_then(|o| o.parent()).is_some_and(|list| list.kind() == "array")
 }
 
 fn read(js: &Js<'_>, variable: &str) -> String {
@@ -122,25 +149,29 @@ fn behind_imports(js: &Js<'_>) -> usize {
 /// A name for the variable, from the name the secret has or the call it is given to.
 fn variable_name(js: &Js<'_>, literal: Node<'_>) -> String {
     let mut key = String::new();
+    // A literal that is an argument itself is named by the call, not by what the call's result is bound to.
+    let mut settled = false;
     let mut around = Vec::new();
     let mut at = literal;
     while let Some(parent) = at.parent() {
         match parent.kind() {
-            "variable_declarator" if key.is_empty() => key = text_of(js, field(parent, "name")),
-            "assignment_expression" if key.is_empty() => {
+            "variable_declarator" if key.is_empty() && !settled => key = text_of(js, field(parent, "name")),
+            "assignment_expression" if key.is_empty() && !settled => {
                 key = text_of(js, field(parent, "left"));
-                if let Some((_, last)) = key.rsplit_once('.') {
-                    key = last.to_owned();
+                if let Some(at) = key.rfind('.') {
+                    key.drain(..=at);
                 }
             }
-            "pair" | "public_field_definition" | "field_definition" if key.is_empty() => {
+            "pair" | "public_field_definition" | "field_definition" if key.is_empty() && !settled => {
                 let name = field(parent, "key")
                     .or_else(|| field(parent, "name"))
                     .or_else(|| field(parent, "property"));
-                key = text_of(js, name).trim_matches(['\'', '"']).to_owned();
+                let written = text_of(js, name);
+                key.push_str(written.trim_matches(['\'', '"']));
             }
             "pair" => around.push(text_of(js, field(parent, "key"))),
             "variable_declarator" => around.push(text_of(js, field(parent, "name"))),
+            "arguments" if at.id() == literal.id() => settled = true,
             "call_expression" | "new_expression" => {
                 let callee = field(parent, "function").or_else(|| field(parent, "constructor"));
                 around.push(text_of(js, callee));

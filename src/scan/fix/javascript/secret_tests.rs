@@ -1,6 +1,6 @@
 //! What becomes of secrets and password hashes.
 
-use super::password::slow_down;
+use super::password_plan::slow_down;
 use super::secret::from_environment;
 use super::syntax::{Js, walk};
 use crate::finding::{Fix, TextEdit, Tier};

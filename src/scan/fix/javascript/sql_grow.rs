@@ -1,7 +1,8 @@
 //! SQL text that grows (`sql += …`) or is chosen along the way: a list of values grows beside it.
 
+use super::driver::Driver;
 use super::imports::{insert, replace};
-use super::sql::{Driver, mark_of, write_value};
+use super::sql::{mark_of, write_value};
 use super::sql_pass::is_callback;
 use super::sql_render::{Mark, render};
 use super::sql_text::Reading;
@@ -44,7 +45,8 @@ pub(crate) fn bind_growing<'t>(
         (Driver::Statement, _) | (_, None) => None,
         (_, Some(node)) => Some(existing_list(js, node, home)?),
     };
-    let list_name = list.map_or_else(|| js.fresh("params"), |node: Node<'t>| js.text(node).to_owned());
+    let list_name =
+        list.map_or_else(|| js.fresh_at("params", call), |node: Node<'t>| js.text(node).to_owned());
     let mut edits = Vec::new();
     let mut first: Vec<String> = Vec::new();
     let mut reading = Reading::new(js, driver != Driver::Pg);

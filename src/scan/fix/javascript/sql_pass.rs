@@ -14,8 +14,6 @@ pub(crate) struct Values {
     pub(crate) before: Vec<usize>,
     /// How many marks the text had.
     pub(crate) marks: usize,
-    /// Whether the marks are numbered, so that new values always go last.
-    pub(crate) numbered: bool,
 }
 
 impl Values {
@@ -30,7 +28,6 @@ impl Values {
             codes: reading.params.iter().map(write).collect(),
             before: reading.params.iter().map(|p| if numbered { marks } else { p.before }).collect(),
             marks,
-            numbered,
         }
     }
 
@@ -192,12 +189,10 @@ pub(crate) fn pass_statement<'t>(
     reading: &Reading<'_, 't>,
     values: &Values,
 ) -> Result<Vec<TextEdit>, String> {
-    let mut at = prepare;
-    let mut parent = at.parent();
+    let mut parent = prepare.parent();
     while let Some(node) =
         parent.filter(|p| matches!(p.kind(), "await_expression" | "parenthesized_expression"))
     {
-        at = node;
         parent = node.parent();
     }
     let runs = match parent {

@@ -62,7 +62,7 @@ pub(crate) struct Reading<'j, 't> {
     pub(crate) out: Vec<Out<'t>>,
     /// The values to bind.
     pub(crate) params: Vec<Param<'t>>,
-    /// Whether `"…"` may hold a value (MySQL, SQLite).
+    /// Whether `"…"` may hold a value (`MySQL`, `SQLite`).
     double_quotes: bool,
     sql: String,
     marks: usize,
@@ -149,11 +149,11 @@ impl<'j, 't> Reading<'j, 't> {
     }
 
     fn push_text(&mut self, text: &str, building: usize, operand: usize) {
-        if let Some(Out { building: b, operand: o, new: New::Text(last) }) = self.out.last_mut() {
-            if (*b, *o) == (building, operand) {
-                last.push_str(text);
-                return;
-            }
+        if let Some(Out { building: b, operand: o, new: New::Text(last) }) = self.out.last_mut()
+            && (*b, *o) == (building, operand)
+        {
+            last.push_str(text);
+            return;
         }
         self.out.push(Out { building, operand, new: New::Text(text.to_owned()) });
     }
@@ -337,7 +337,7 @@ impl<'j, 't> Reading<'j, 't> {
             return Ok(());
         }
         if constant {
-            self.sql.push_str("x");
+            self.sql.push('x');
             self.keep(hole, building, operand);
             return Ok(());
         }

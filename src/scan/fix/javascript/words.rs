@@ -111,13 +111,12 @@ pub(crate) fn words_of<'t>(js: &Js<'t>, command: Node<'t>) -> Result<Vec<Word<'t
         None => return Err("the command is empty".into()),
     }
     for constant in words.iter().flat_map(|word| &word.parts) {
-        if let Piece::Hole(hole) = constant {
-            if js
+        if let Piece::Hole(hole) = constant
+            && js
                 .fixed_text(*hole)
                 .is_some_and(|text| text.contains(|c: char| c.is_whitespace() || "|&;<>*?$`\"'".contains(c)))
-            {
-                return Err("a constant part of the command holds several words".into());
-            }
+        {
+            return Err("a constant part of the command holds several words".into());
         }
     }
     Ok(words)
@@ -191,6 +190,32 @@ impl<'t> Word<'t> {
     }
 }
 
+/// Whether an option of one of these programs takes no value.
+fn is_flag(program: &str, option: &str) -> bool {
+    if let Some(long) = option.strip_prefix("--") {
+        return long.contains('=');
+    }
+    let takes = match program {
+        "head" | "tail" => "nc",
+        "grep" => "efmABC",
+        "ping" => "ciWwstIlQpTMm",
+        "du" => "dBtX",
+        "stat" => "cft",
+        "sort" => "ktoST",
+        "cut" => "dfbc",
+        "kill" => "sn",
+        "touch" => "dtr",
+        "mkdir" => "mZ",
+        "gzip" | "gunzip" => "S",
+        "od" => "AjNStw",
+        "cp" | "mv" | "ln" => "tS",
+        "ls" => "IwT",
+        "file" => "fFmPe",
+        _ => "",
+    };
+    option.len() > 1 && !option.ends_with(|c: char| takes.contains(c))
+}
+
 /// `list` of a hole `list.join(' ')`.
 fn spread<'t>(js: &Js<'t>, hole: Node<'t>) -> Option<Node<'t>> {
     let hole = bare(hole);
@@ -218,7 +243,9 @@ pub(crate) fn argument_list<'t>(js: &Js<'t>, words: &[Word<'t>]) -> (String, Str
             && !rest.iter().any(|word| matches!(word.parts.as_slice(), [Piece::Text(text)] if text == "--"))
             && !rest[*at..].iter().any(option)
             // `head -n ${count}`: the value belongs to the option before it.
-            && !at.checked_sub(1).and_then(|before| rest.get(before)).is_some_and(option)
+            && !at.checked_sub(1).and_then(|before| rest.get(before)).is_some_and(|word| {
+                option(word) && !matches!(word.parts.as_slice(), [Piece::Text(text)] if is_flag(name, text))
+            })
     });
     let mut codes: Vec<String> = Vec::new();
     for (at, word) in rest.iter().enumerate() {
