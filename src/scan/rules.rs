@@ -324,9 +324,13 @@ pub struct RuleSet {
 /// Rule files for Python and for every language.
 const PYTHON: &[(&str, &str)] = &[
     ("python/command-injection.yaml", include_str!("../../rules/python/command-injection.yaml")),
+    ("python/error-disclosure.yaml", include_str!("../../rules/python/error-disclosure.yaml")),
+    ("python/flask-debug.yaml", include_str!("../../rules/python/flask-debug.yaml")),
+    ("python/hardcoded-secret.yaml", include_str!("../../rules/python/hardcoded-secret.yaml")),
     ("python/path-traversal.yaml", include_str!("../../rules/python/path-traversal.yaml")),
     ("python/sql-injection.yaml", include_str!("../../rules/python/sql-injection.yaml")),
     ("python/unsafe-deserialization.yaml", include_str!("../../rules/python/unsafe-deserialization.yaml")),
+    ("python/weak-password-hash.yaml", include_str!("../../rules/python/weak-password-hash.yaml")),
     ("python/yaml-load.yaml", include_str!("../../rules/python/yaml-load.yaml")),
 ];
 

@@ -1,7 +1,10 @@
 //! Checks that are no flow from a source to a sink: written in Rust, named in rule files.
 
 mod javascript;
+mod password;
 mod secret;
+
+pub(super) use secret::words as secret_words;
 
 use super::ir::{Expr, Function};
 use super::project::Project;
@@ -29,6 +32,7 @@ pub type Detector = for<'a> fn(&'a Project, usize, &'static Rule) -> Vec<Found<'
 pub fn named(name: &str) -> Option<Detector> {
     match name {
         "secret" => Some(secret::find),
+        "python-password" => Some(password::find),
         _ => javascript::named(name),
     }
 }

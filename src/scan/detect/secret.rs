@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 /// Finds them.
 pub(super) fn find<'a>(project: &'a Project, file: usize, _rule: &'static Rule) -> Vec<Found<'a>> {
     let Some(source) = project.files.get(file) else { return Vec::new() };
-    let mut search = Search { found: Vec::new(), chain: Vec::new() };
+    let mut search = Search { found: Vec::new(), chain: Vec::new(), bound: None };
     search.block(&source.module.body);
     search.found
 }
@@ -17,6 +17,8 @@ pub(super) fn find<'a>(project: &'a Project, file: usize, _rule: &'static Rule) 
 struct Search<'a> {
     found: Vec<Found<'a>>,
     chain: Vec<&'a Function>,
+    /// The name that what is being looked at is bound to.
+    bound: Option<String>,
 }
 
 impl<'a> Search<'a> {
@@ -29,7 +31,9 @@ impl<'a> Search<'a> {
                             self.check(&name, value);
                         }
                     }
+                    self.bound = targets.first().and_then(name_of);
                     self.expr(value);
+                    self.bound = None;
                 }
                 StmtKind::Function(function) => self.function(function),
                 StmtKind::Class(class) => self.block(&class.body),
@@ -165,7 +169,8 @@ impl<'a> Search<'a> {
     fn shaped(&mut self, expr: &'a Expr) {
         let Some(text) = constant(expr) else { return };
         if is_provider_shape(&text) && !is_placeholder(&text) {
-            self.push(expr, "provider key");
+            let name = self.bound.clone().unwrap_or_else(|| "provider_key".to_owned());
+            self.push(expr, &name);
         }
     }
 
@@ -208,7 +213,7 @@ fn is_lookup(callee: &str) -> bool {
 }
 
 /// Words a name is split into, lower case: `dbPassword` and `DB_PASSWORD` give `db`, `password`.
-pub(super) fn words(name: &str) -> Vec<String> {
+pub(in crate::scan) fn words(name: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut before_lower = false;
     for letter in name.chars() {
@@ -370,7 +375,9 @@ fn is_placeholder(text: &str) -> bool {
         "not-set",
         "unset",
     ];
-    marks.iter().any(|mark| low.contains(mark))
+    // A database on the developer's own machine with the words everybody uses.
+    let everyday = ["postgres:postgres@", ":password@", ":secret@", "guest:guest@", "user:pass"];
+    marks.iter().chain(&everyday).any(|mark| low.contains(mark))
         || low
             .chars()
             .all(|letter| letter == 'x' || letter == '*' || letter == '-' || letter == '_' || letter == '0')
@@ -393,7 +400,7 @@ fn is_provider_shape(text: &str) -> bool {
             r"^npm_[A-Za-z0-9]{36}$",
             r"^pypi-[A-Za-z0-9_-]{50,}$",
             r"^-----BEGIN [A-Z ]*PRIVATE KEY-----",
-            r"^[a-z][a-z0-9+]*://[^:/@\s{}$<]+:[^@/\s{}$<]{3,}@[^\s]+$",
+            r"^[a-z][a-z0-9+]*://[^:/@\s{}$<]+:[^@/\s{}$<]{6,}@[^\s]+$",
         ])
         .ok()
     });

@@ -3,7 +3,7 @@
 use super::value::{Callable, ClassRef, Env, FunctionRef, Kinds, Known, Shape, Taint, Value};
 use super::{CallSite, Engine, Frame, MAX_CALLS, guard};
 use crate::scan::ir::{Call, Expr, ExprKind, Function, Language, ParamKind, StmtKind};
-use crate::scan::rules::Source;
+use crate::scan::rules::{Kind, Source};
 use std::rc::Rc;
 
 /// An argument with its value.
@@ -120,34 +120,26 @@ impl<'a> Engine<'a> {
                 return value;
             }
         }
-        if let (Some((_, holder, "get")), 1, true) = (&receiver, given.len(), self.is_javascript(frame.file))
-            && holder.constant
-        {
-            // `new Map([['a', 'b']]).get(x)` gives what stands there, or nothing.
-            return Value::constant();
-        }
-        if let Some(value) =
-            self.stripped(frame, receiver.as_ref().map(|(_, value, name)| (value, *name)), &given)
-        {
+        let on = receiver.as_ref().map(|(_, value, name)| (value, *name));
+        if let Some(value) = self.narrowed_result(frame, on, &given) {
             return value;
         }
         let holder = receiver.as_ref().map(|(_, value, _)| value);
         let made = self.run_callbacks(frame, &path, holder, &given);
-        if let (Some((_, holder, "map")), [first]) = (&receiver, given.as_slice()) {
-            // `list.map(x => …)` holds what the function gives; `list.map(Number)` numbers.
-            let converted =
-                first.value.path.as_deref().filter(|_| first.value.callable.is_none()).and_then(|by| {
-                    let sanitizer = self.lexicon.sanitizers.matches(by).into_iter().next()?;
-                    let mut element = Self::element(holder);
-                    element.clear(Kinds::of(&sanitizer.kinds));
-                    Some(element)
-                });
-            if let Some(element) = made.or(converted) {
-                let rest = Some(Box::new(Value { path: None, ..element }));
-                return Value::shaped(Shape::List { items: Vec::new(), rest });
-            }
+        let on = receiver.as_ref().map(|(_, value, name)| (value, *name));
+        if let Some(value) = self.mapped(on, made, &given) {
+            return value;
         }
-        Self::unknown(&path, &callee, holder, &given)
+        let mut value = Self::unknown(&path, &callee, holder, &given);
+        // `request.args.get("n", type=int)` gives a number or the default.
+        let converts = given.iter().any(|arg| {
+            arg.name == Some("type")
+                && matches!(arg.value.path.as_deref(), Some("int" | "float" | "uuid.UUID" | "UUID"))
+        });
+        if converts {
+            value.clear(Kinds::of(&[Kind::All]));
+        }
+        value
     }
 
     /// What is called, as a path.

@@ -2,9 +2,13 @@
 
 mod command;
 mod data;
+mod disclose;
 mod driver;
+mod password;
+mod password_role;
 mod path;
 mod place;
+mod secret;
 mod sql;
 mod sql_grow;
 mod sql_text;
@@ -19,6 +23,10 @@ pub(super) fn named(name: &str) -> Option<Fixer> {
         "python-path" => Some(path::fix),
         "python-pickle" => Some(data::fix_pickle),
         "python-yaml" => Some(data::fix_yaml),
+        "python-secret" => Some(secret::fix),
+        "python-disclosure" => Some(disclose::fix),
+        "python-flask-debug" => Some(disclose::fix_debug),
+        "python-password" => Some(password::fix),
         "python-sql" => Some(sql::fix),
         _ => None,
     }

@@ -15,7 +15,7 @@ struct Built {
 
 /// Adds the containment check.
 pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
-    let argument = site.argument;
+    let argument = inner_path(site, site.argument);
     let mut draft = Draft {
         tier: Some(crate::finding::Tier::B),
         summary: "refuses a path that leaves its folder once it is resolved".to_owned(),
@@ -56,6 +56,19 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
     Ok(draft)
 }
 
+/// The path inside `os.path.dirname(path)`, `str(path)`, `path.parent`: that is what must stay in the folder.
+fn inner_path<'a>(site: &Site<'a>, argument: &'a Expr) -> &'a Expr {
+    let inner = match &argument.kind {
+        ExprKind::Call(call) if call.args.len() == 1 => {
+            let callee = super::place::resolved(site, &call.callee).unwrap_or_default();
+            matches!(callee.as_str(), "os.path.dirname" | "str" | "os.fspath").then(|| &call.args[0].value)
+        }
+        ExprKind::Member { object, name, .. } if name == "parent" => Some(&**object),
+        _ => None,
+    };
+    inner.filter(|inner| inner.as_name().is_some()).unwrap_or(argument)
+}
+
 /// The lines of the check.
 fn check(
     site: &Site<'_>,
@@ -70,7 +83,7 @@ fn check(
         lines.push(format!("if not {name}.resolve().is_relative_to({}.resolve()):", built.base));
     } else {
         draft.imports.push(crate::scan::fix::NewImport { module: "os".to_owned(), member: None });
-        let base = if built.base.len() <= 40 {
+        let base = if built.base.len() <= 30 && !built.base.contains('(') {
             format!("os.path.realpath({})", built.base)
         } else {
             let free = free_name(site, &["base_dir", "base", "root_dir", "allowed_dir"])

@@ -1,0 +1,100 @@
+//! The scanner on whole folders: what it finds in the Python example, and that the fixed example still works.
+#![allow(clippy::disallowed_methods, reason = "the tests run python3 and change copies of their own")]
+
+use agent::finding::{Family, Finding};
+use agent::scan::{Filter, Scanner};
+use agent::workspace::Workspace;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
+}
+
+fn scan(folder: &Path) -> Vec<Finding> {
+    let workspace = Workspace::open(folder).unwrap();
+    Scanner::new().scan(&workspace, &Filter::default()).findings
+}
+
+/// Applies one fix after the other until none is left; gives what has no fix.
+#[allow(clippy::disallowed_methods, reason = "a test changes its own copy")]
+fn fix_all(folder: &Path) -> Vec<Finding> {
+    for _ in 0..40 {
+        let findings = scan(folder);
+        let Some(finding) = findings.iter().find(|finding| finding.fix.is_some()) else {
+            return findings;
+        };
+        let path = folder.join(&finding.path);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let fixed = finding.fix.as_ref().and_then(|fix| fix.apply(&text)).expect("the edits fit");
+        assert_ne!(fixed, text);
+        std::fs::write(&path, fixed).unwrap();
+    }
+    panic!("fixes do not come to an end");
+}
+
+#[test]
+fn finds_every_planted_weakness_of_the_python_example() {
+    let findings = scan(&example("notes-python"));
+    let families: BTreeSet<Family> = findings.iter().map(|finding| finding.family).collect();
+    let shown: Vec<String> = findings
+        .iter()
+        .map(|f| {
+            format!(
+                "{} {}:{} {:?} fix={} {:?}",
+                f.rule,
+                f.path,
+                f.span.line,
+                f.within,
+                f.fix.is_some(),
+                f.why_no_fix
+            )
+        })
+        .collect();
+    if std::env::var("SHOW").is_ok() {
+        eprintln!("{}", shown.join("\n"));
+    }
+    assert_eq!(families.len(), 7, "{}", shown.join("\n"));
+}
+
+#[test]
+fn the_fixed_python_example_passes_its_tests_and_stays_silent() {
+    let python = std::process::Command::new("python3").arg("--version").output();
+    if python.is_err() {
+        eprintln!("SKIPPED: there is no python3 on this machine");
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    copy(&example("notes-python"), temp.path());
+    let left = fix_all(temp.path());
+    if std::env::var("SHOW").is_ok() {
+        let diff = std::process::Command::new("diff")
+            .args(["-ru"])
+            .arg(example("notes-python"))
+            .arg(temp.path())
+            .output()
+            .unwrap();
+        eprintln!("{}", String::from_utf8_lossy(&diff.stdout));
+    }
+    assert!(left.is_empty(), "{left:#?}");
+    let run = std::process::Command::new("python3")
+        .args(["-m", "unittest", "discover", "-s", "tests", "-t", "."])
+        .current_dir(temp.path())
+        .env("NOTES_SIGNING_KEY", "FAKE-test-canary")
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}
