@@ -314,6 +314,7 @@ fn is_about(text: &str) -> bool {
         || text.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_' || letter == '-')
         || text.starts_with("X-");
     let about = [
+        "x",
         "token",
         "key",
         "password",
