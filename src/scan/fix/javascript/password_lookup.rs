@@ -48,27 +48,24 @@ pub(crate) fn check_in_code<'t>(
     if !last || !selected || !upper.contains("SELECT") {
         return Err(DATABASE.into());
     }
-    let (row, scope) = row_of(js, query).ok_or(DATABASE)?;
-    let test =
-        single_test(js, row, scope).ok_or("the row that the query gives is not tested in one place")?;
+    let row = row_of(js, query).ok_or(DATABASE)?;
+    let (test, present) =
+        single_test(js, &row).ok_or("the row that the query gives is not tested in one place")?;
     let start = sql.start_byte();
     let previous = given[place - 1];
     let mut edits = vec![
         TextEdit { start: start + whole.start(), end: start + whole.end(), text: String::new() },
         TextEdit { start: previous.end_byte(), end: asked.end_byte(), text: String::new() },
     ];
-    let stored = format!("{row}.{column}");
-    edits.push(if test.kind() == "unary_expression" {
-        let both = format!("!{row} || {}", verified(&stored, false));
-        let loose = test.parent().is_some_and(|p| match p.kind() {
-            "parenthesized_expression" => true,
-            "binary_expression" => field(p, "operator").is_some_and(|op| js.text(op) == "||"),
-            _ => false,
-        });
-        replace(test, if loose { both } else { format!("({both})") })
-    } else {
-        replace(test, format!("{row} && {}", verified(&stored, true)))
+    let stored = format!("{}.{column}", row.code);
+    let joint = if present { "&&" } else { "||" };
+    let both = format!("{} {joint} {}", js.text(test), verified(&stored, present));
+    let loose = test.parent().is_some_and(|p| match p.kind() {
+        "parenthesized_expression" => true,
+        "binary_expression" => field(p, "operator").is_some_and(|sign| js.text(sign) == joint),
+        _ => false,
     });
+    edits.push(replace(test, if loose { both } else { format!("({both})") }));
     Ok((edits, test))
 }
 
@@ -98,32 +95,90 @@ fn query_of<'t>(js: &Js<'t>, list: Node<'t>) -> Option<(Node<'t>, Node<'t>)> {
     js.string(literal).map(|_| (call, literal))
 }
 
-/// The name of the single row a query gives, and where it is visible.
-fn row_of<'t>(js: &Js<'t>, query: Node<'t>) -> Option<(&'t str, Node<'t>)> {
-    if let Some(callback) = js.arguments(query).last().copied().map(bare).filter(|last| is_function(*last)) {
-        let single = matches!(js.callee_name(query), "get");
-        let names = js.parameters(callback);
-        let row = names.get(1).copied().filter(|name| single && !name.is_empty())?;
-        return field(callback, "body").map(|body| (row, body));
-    }
-    let outer = super::password_use::outermost(query);
-    let declarator = outer.parent().filter(|p| p.kind() == "variable_declarator")?;
-    let name =
-        field(declarator, "name").filter(|n| n.kind() == "identifier" && js.callee_name(query) == "get")?;
-    let binding = js.binding(js.text(name), name)?;
-    Some((js.text(name), binding.scope))
+/// A row as the code knows it.
+struct Row<'t> {
+    /// The expression of the row: `user`, `rows[0]`.
+    code: String,
+    /// The expression of the list it is in, where it is in one.
+    list: Option<String>,
+    /// Where it is visible.
+    scope: Node<'t>,
 }
 
-/// The only place where the row is tested: `!row`, or `row` as a whole condition.
-fn single_test<'t>(js: &Js<'t>, row: &str, scope: Node<'t>) -> Option<Node<'t>> {
-    let mut tests = Vec::new();
+/// The rows a query gives: the row itself of `get`, the first of a list otherwise.
+fn row_of<'t>(js: &Js<'t>, query: Node<'t>) -> Option<Row<'t>> {
+    let single = js.callee_name(query) == "get";
+    let in_result =
+        |name: &str| if js.import("pg").is_empty() { name.to_owned() } else { format!("{name}.rows") };
+    let (name, scope) = if let Some(callback) =
+        js.arguments(query).last().copied().map(bare).filter(|last| is_function(*last))
+    {
+        let names = js.parameters(callback);
+        let name = names.get(1).copied().filter(|name| !name.is_empty())?;
+        (if single { name.to_owned() } else { in_result(name) }, field(callback, "body")?)
+    } else {
+        let outer = super::password_use::outermost(query);
+        let declarator = outer.parent().filter(|p| p.kind() == "variable_declarator")?;
+        let pattern = field(declarator, "name")?;
+        let (ident, whole) = match pattern.kind() {
+            "identifier" => (pattern, true),
+            "array_pattern" | "object_pattern" => (*named(pattern).first()?, false),
+            _ => return None,
+        };
+        let scope = js.binding(js.text(ident), ident)?.scope;
+        let name = js.text(ident);
+        if !whole && pattern.kind() == "object_pattern" && name != "rows" {
+            return None;
+        }
+        (if single || !whole { name.to_owned() } else { in_result(name) }, scope)
+    };
+    if single {
+        return Some(Row { code: name, list: None, scope });
+    }
+    // `const user = rows[0];`
+    let mut taken = None;
     walk(scope, &mut |node| {
-        if node.kind() == "unary_expression" && js.text(node) == format!("!{row}") {
-            tests.push(node);
+        if node.kind() == "variable_declarator"
+            && field(node, "value").is_some_and(|value| js.text(value) == format!("{name}[0]"))
+        {
+            taken = field(node, "name").filter(|n| n.kind() == "identifier");
+        }
+    });
+    if let Some(ident) = taken {
+        let row = Row { code: js.text(ident).to_owned(), list: None, scope };
+        if single_test(js, &row).is_some() {
+            return Some(row);
+        }
+    }
+    Some(Row { code: format!("{name}[0]"), list: Some(name), scope })
+}
+
+/// The only place where the row is tested, and whether the test says that it is there.
+fn single_test<'t>(js: &Js<'t>, row: &Row<'t>) -> Option<(Node<'t>, bool)> {
+    let mut absent = vec![format!("!{}", row.code)];
+    let mut present = Vec::new();
+    let mut alone = vec![row.code.clone()];
+    if let Some(list) = &row.list {
+        absent.extend(["===0", "==0", "<1"].map(|test| format!("{list}.length{test}")));
+        absent.push(format!("!{list}.length"));
+        present
+            .extend([">0", ">=1", "===1", "==1", "!==0", "!=0"].map(|test| format!("{list}.length{test}")));
+        alone.push(format!("{list}.length"));
+    }
+    let mut tests = Vec::new();
+    walk(row.scope, &mut |node| {
+        let written = |node: Node<'_>| js.text(node).split_whitespace().collect::<String>();
+        if matches!(node.kind(), "unary_expression" | "binary_expression") && node.byte_range().len() < 120 {
+            let text = written(node);
+            if absent.contains(&text) {
+                tests.push((node, false));
+            } else if present.contains(&text) {
+                tests.push((node, true));
+            }
         }
         if matches!(node.kind(), "if_statement" | "ternary_expression") {
-            let condition = field(node, "condition").map(bare);
-            tests.extend(condition.filter(|test| test.kind() == "identifier" && js.text(*test) == row));
+            let condition = field(node, "condition").map(bare).filter(|test| alone.contains(&written(*test)));
+            tests.extend(condition.map(|test| (test, true)));
         }
     });
     match tests.as_slice() {

@@ -119,4 +119,8 @@ fn a_hash_that_is_looked_up_is_checked_in_code() {
     let expected = "function login(name, password) {\n  const user = db.prepare('SELECT id, pw FROM users WHERE name = ?').get(name);\n  if (user && verifyPassword(password, user.pw)) {\n    return user.id;\n  }\n  return null;\n}\n";
     let out = slowed(code, &[]).expect("a fix");
     assert!(out.ends_with(expected), "{out}");
+    let code = "const crypto = require('crypto');\nconst signup = async (req, res) => {\n  await pool.execute('INSERT INTO u VALUES (?, ?)', [req.body.email, crypto.createHash('md5').update(req.body.password).digest('hex')]);\n};\nconst signin = async (req, res) => {\n  const hash = crypto.createHash('md5').update(req.body.password).digest('hex');\n  const [rows] = await pool.execute('SELECT * FROM u WHERE email = ? AND pw = ?', [req.body.email, hash]);\n  if (rows.length === 0) {\n    return res.sendStatus(401);\n  }\n  res.json(rows[0].id);\n};\n";
+    let expected = "const signin = async (req, res) => {\n  const [rows] = await pool.execute('SELECT * FROM u WHERE email = ?', [req.body.email]);\n  if (rows.length === 0 || !verifyPassword(req.body.password, rows[0].pw)) {\n    return res.sendStatus(401);\n  }\n  res.json(rows[0].id);\n};\n";
+    let out = slowed(code, &[]).expect("a fix");
+    assert!(out.ends_with(expected), "{out}");
 }
