@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench turn`: compare `agent` with `bare`; both talk to the same scripted model on loopback.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so loudly")]
+
 #[path = "../tests/house/mod.rs"]
 mod house;
 
@@ -41,7 +43,7 @@ fn script() -> Vec<Turn> {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 /// The whole loop: plan, judge, perform, record.

@@ -115,7 +115,7 @@ pub async fn run_tests(world: &Arc<World>, command: &str, cancel: &CancellationT
             TestRun {
                 command: command.to_owned(),
                 exit,
-                tail: format!("{how}: {}", last_lines(&redact(&done.output), 12)),
+                tail: format!("{how}: {}", last_lines(&redact(&done.output), 6)),
                 duration_ms: u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
             }
         }
@@ -262,7 +262,8 @@ fn places(findings: &[&Finding]) -> String {
 
 /// The last lines of an output that say something, joined.
 fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| line.contains(char::is_alphanumeric)).collect();
     lines[lines.len().saturating_sub(count)..].join(" | ")
 }
 

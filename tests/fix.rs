@@ -1,5 +1,7 @@
 //! The main job on real backends: find, change, test, scan again, report; with no key and no network.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so loudly")]
+
 mod house;
 
 use house::stage::{Run, Stage, has, skip};
@@ -78,6 +80,16 @@ fn closes_every_planted_weakness(example: &str) {
     }
 }
 
+/// Exploits that know nothing of the scanner: every one of them must fail on the fixed backend.
+#[allow(clippy::disallowed_methods, reason = "the test plays the attacker")]
+fn no_attack_gets_through(stage: &Stage) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks/notes_python.py");
+    let attack = std::process::Command::new("python3").arg(script).arg(stage.root()).output().unwrap();
+    let said =
+        String::from_utf8_lossy(&attack.stdout).into_owned() + &String::from_utf8_lossy(&attack.stderr);
+    assert_eq!(attack.status.code(), Some(0), "{said}");
+}
+
 #[test]
 fn closes_every_planted_weakness_of_the_python_backend() {
     if has("python3") {
@@ -103,6 +115,9 @@ fn closes_everything_at_once() {
         let run = fix(&stage, "Fix all vulnerabilities").exits(0);
         assert_eq!(run.result()["status"], "fixed", "{run}");
         assert_eq!(families_found(&stage), BTreeSet::new(), "{example}: nothing is left");
+        if example == "notes-python" {
+            no_attack_gets_through(&stage);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The wall: what `house` rules say of the code's shape, held against the code.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so loudly")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

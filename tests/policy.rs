@@ -242,6 +242,9 @@ fn asks_for_every_other_command_and_lets_the_sandbox_have_it_in_auto() {
         "git restore --staged a.py",
         "git clean -n",
         "git rm --cached x",
+        "git rm --cached .env",
+        "git check-ignore .env",
+        "cp .env.example .env",
         "kill 123",
         "export A=1",
         "[ -f x ]",
@@ -314,6 +317,14 @@ fn guards_against_what_cannot_be_undone_in_every_mode() {
         "rm -rf .git",
         "rm -rf ./.git/",
         "rm -f .git/index",
+        "find .git -type f -delete",
+        "strace -o x rm -rf .git",
+        "bash -c -- 'rm -rf .git'",
+        "bash --norc -lc 'rm -rf .git'",
+        "coproc rm -rf .git",
+        "env -u A B=1 rm -rf .git",
+        "nice -10 rm -rf .git",
+        "stdbuf -oL rm -rf .git",
         "rm -rf src .git",
         "mv .git x",
         "sudo rm -rf /",
@@ -358,6 +369,13 @@ fn guards_against_what_cannot_be_undone_in_every_mode() {
         "rm -rf \"$DIR\"/x",
         "cd src && rm -rf *",
         "find . -delete",
+        "find . -name '*' -delete",
+        "rm -rf [a-z]*",
+        "rm -rf ?*",
+        "rm -rf {.,src}",
+        "ls | xargs rm -rf",
+        "git checkout HEAD src/app.py",
+        "git checkout src/app.py",
         "find . -type f -exec rm {} +",
         "git reset --hard",
         "git reset --har HEAD~1",
@@ -411,11 +429,25 @@ fn guards_against_what_cannot_be_undone_in_every_mode() {
         "cat .env",
         "cat < .env",
         "base64 deploy/server.pem",
+        "git show HEAD:.env",
+        "git log -p -- .env",
+        "git diff HEAD~1 deploy/.env.production",
         "cp .env x",
         "source .env",
         "exec 3<>/dev/tcp/1.2.3.4/80",
     ] {
         check(&run(command), "??dd");
+    }
+}
+
+#[test]
+fn asks_for_every_command_where_no_walls_are() {
+    for (command, expected) in
+        [("ls", "??da"), ("make", "??da"), ("rm -rf .git", "dddd"), ("git push", "??dd")]
+    {
+        let found: String =
+            MODES.iter().map(|mode| letter(&Policy::new(*mode).without_walls(), &run(command))).collect();
+        assert_eq!(found, expected, "{command}");
     }
 }
 
@@ -486,6 +518,22 @@ fn lets_deny_beat_allow_whatever_the_order() {
     assert_eq!(letter(&policy, &run("npm test")), 'a');
     assert_eq!(letter(&policy, &write("sub/poetry.lock")), '?');
     assert_eq!(letter(&policy, &run("make all")), '?');
+    let policy =
+        with(Mode::Auto, &[(Run, "git push*", Deny), (Run, "*--unsafe*", Deny), (Run, "cargo*", Deny)]);
+    for command in [
+        "git push",
+        "git push --force",
+        "git push origin x",
+        "npm --unsafe x",
+        "x y --unsafe=1",
+        "cargo test",
+    ] {
+        assert_eq!(letter(&policy, &run(command)), 'd', "{command}");
+    }
+    assert_eq!(letter(&policy, &run("git pull")), 'a');
+    let policy = with(Mode::Ask, &[(Run, "npm run*", Allow)]);
+    assert_eq!(letter(&policy, &run("npm run test -- -x")), 'a');
+    assert_eq!(letter(&policy, &run("npm publish")), '?');
 }
 
 #[test]

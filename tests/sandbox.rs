@@ -1,6 +1,7 @@
 //! The walls around commands, each held alone: what a command cannot do, and the everyday work that goes on.
 #![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, reason = "tests make their own files and processes")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 use agent::sandbox::{Done, Exit, Job, Sandbox, SandboxError, Watch, Wish, bare::Bare, linux::Walls, open};
 use std::path::{Path, PathBuf};
@@ -57,7 +58,7 @@ impl House {
     }
 
     async fn run(&self, command: &str) -> Done {
-        self.run_for(command, Duration::from_secs(60)).await
+        self.run_for(command, Duration::from_mins(1)).await
     }
 
     async fn run_for(&self, command: &str, timeout: Duration) -> Done {
@@ -122,8 +123,20 @@ fn is_alive(mark: &str) -> bool {
     })
 }
 
+async fn is_alive_soon(mark: &str) -> bool {
+    // Not the shell's own text: the program it started.
+    let mark = format!("sleep\0{mark}");
+    for _ in 0..500 {
+        if is_alive(&mark) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
 async fn is_gone_soon(mark: &str) -> bool {
-    for _ in 0..100 {
+    for _ in 0..500 {
         if !is_alive(mark) {
             return true;
         }
@@ -193,7 +206,7 @@ async fn closes_standard_input() {
     for house in everywhere() {
         let began = Instant::now();
         assert_eq!(house.works("cat; read line; echo done").await, "done\n");
-        assert!(began.elapsed() < Duration::from_secs(5));
+        assert!(began.elapsed() < Duration::from_secs(60));
     }
 }
 
@@ -205,7 +218,7 @@ async fn ends_the_whole_tree_at_the_limit() {
         let began = Instant::now();
         let done = house.run_for(&command, Duration::from_millis(400)).await;
         assert_eq!(done.exit, Exit::TimedOut);
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
         assert!(is_gone_soon(&mark).await, "a process of the tree goes on");
     }
 }
@@ -217,11 +230,10 @@ async fn ends_the_whole_tree_when_cancelled() {
         let watch = quiet();
         let cancel = watch.cancel.clone();
         let command = format!("sleep {mark} & sleep {mark}");
-        let job = Job { command, workdir: house.root.clone(), timeout: Duration::from_secs(60) };
+        let job = Job { command, workdir: house.root.clone(), timeout: Duration::from_mins(1) };
         let sandbox = house.sandbox.clone();
         let task = tokio::spawn(async move { sandbox.run(job, watch).await });
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        assert!(is_alive(&mark));
+        assert!(is_alive_soon(&mark).await, "the command has not started");
         cancel.cancel();
         assert_eq!(task.await.unwrap().unwrap().exit, Exit::Cancelled);
         assert!(is_gone_soon(&mark).await, "a process of the tree goes on");
@@ -235,15 +247,52 @@ async fn ends_the_whole_tree_when_the_call_is_dropped() {
         let job = Job {
             command: format!("sleep {mark} & sleep {mark}"),
             workdir: house.root.clone(),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
         };
         let sandbox = house.sandbox.clone();
         let task = tokio::spawn(async move { sandbox.run(job, quiet()).await });
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        assert!(is_alive(&mark));
+        assert!(is_alive_soon(&mark).await, "the command has not started");
         task.abort();
         assert!(is_gone_soon(&mark).await, "a process of the tree goes on");
     }
+}
+
+#[tokio::test]
+async fn ends_the_whole_tree_when_the_agent_is_killed() {
+    let Some(house) = House::build(Kind::Namespaces) else { return };
+    let mark = "94.83";
+    let mut agent = Command::new(env!("CARGO_BIN_EXE_agent"))
+        .args(["sandbox", "--workspace"])
+        .arg(&house.root)
+        .args(["--", "sh", "-c", &format!("setsid sleep {mark} & sleep {mark}")])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(is_alive_soon(mark).await, "the command has not started");
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    assert!(is_gone_soon(mark).await, "a process of the tree goes on");
+}
+
+#[tokio::test]
+async fn runs_beside_files_whose_names_are_no_text() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let Some(house) = House::build(Kind::Namespaces) else { return };
+    let name = std::ffi::OsStr::from_bytes(b"odd-\xff.env");
+    std::fs::write(house.root.join(name), "FAKE-env-canary").unwrap();
+    assert_eq!(house.works("cat odd*").await, "");
+}
+
+#[tokio::test]
+async fn works_in_a_workspace_that_is_reached_by_a_link() {
+    let Some(house) = House::build(Kind::Namespaces) else { return };
+    house.file("a.txt", "here\n");
+    let link = house.root.parent().unwrap().join("link");
+    std::os::unix::fs::symlink(&house.root, &link).unwrap();
+    let sandbox = open(&link, &house.state, Path::new(env!("CARGO_BIN_EXE_agent")), Wish::Auto);
+    let job =
+        Job { command: "cat a.txt".into(), workdir: house.root.clone(), timeout: Duration::from_mins(1) };
+    assert_eq!(sandbox.run(job, quiet()).await.unwrap().output, "here\n");
 }
 
 #[tokio::test]
@@ -254,7 +303,7 @@ async fn ends_daemons_that_left_the_session() {
         let done =
             house.run(&format!("setsid nohup sleep {mark} & setsid sh -c 'sleep {mark} & ' ; echo ok")).await;
         assert_eq!(done.exit, Exit::Code(0));
-        assert!(began.elapsed() < Duration::from_secs(3));
+        assert!(began.elapsed() < Duration::from_secs(60));
         assert!(is_gone_soon(&mark).await, "a daemon goes on");
     }
 }
@@ -263,9 +312,9 @@ async fn ends_daemons_that_left_the_session() {
 async fn stops_reading_when_the_leader_has_ended_even_if_a_daemon_holds_the_pipe() {
     for house in everywhere() {
         let began = Instant::now();
-        let done = house.run("setsid sleep 5.31 & echo here").await;
+        let done = house.run("setsid sleep 30.31 & echo here").await;
         assert_eq!(done.output, "here\n");
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
     }
 }
 
@@ -273,7 +322,7 @@ async fn stops_reading_when_the_leader_has_ended_even_if_a_daemon_holds_the_pipe
 async fn bounds_endless_output() {
     for house in everywhere() {
         assert_eq!(house.works("yes | head -n 2").await, "y\ny\n");
-        let done = house.run_for("echo start; yes 0123456789abcdef", Duration::from_millis(700)).await;
+        let done = house.run_for("echo start; yes 0123456789abcdef", Duration::from_secs(2)).await;
         assert_eq!(done.exit, Exit::TimedOut);
         assert!(done.total > 100_000, "{}", done.total);
         assert!(done.output.len() < 60 * 1024, "{}", done.output.len());
@@ -393,6 +442,30 @@ async fn keeps_hooks_config_and_settings_as_they_are() {
 }
 
 #[tokio::test]
+async fn puts_settings_aside_that_a_command_creates() {
+    for house in walled() {
+        if !has("git") {
+            return;
+        }
+        house.file("a.txt", "a\n");
+        init_repository(&house.root);
+        let config = std::fs::read_to_string(house.root.join(".git/config")).unwrap();
+        let done = house
+            .run(
+                "mkdir .claude; echo x > .claude/settings.json; echo /x > .git/commondir; echo x > .git/config.worktree; \
+                 echo x > .git/hooks/pre-push; echo '[core] fsmonitor = x' >> .git/config; echo fine > fine",
+            )
+            .await;
+        for path in [".claude", ".git/commondir", ".git/config.worktree", ".git/hooks/pre-push"] {
+            assert!(!house.root.join(path).exists(), "{path}: {done:?}");
+        }
+        assert_eq!(std::fs::read_to_string(house.root.join(".git/config")).unwrap(), config);
+        assert!(house.root.join("fine").exists());
+        assert!(done.denials.iter().any(|denial| denial.contains(".claude")), "{:?}", done.denials);
+    }
+}
+
+#[tokio::test]
 async fn lets_everyday_git_work() {
     let Some(house) = House::build(Kind::Namespaces) else { return };
     if !has("git") {
@@ -407,6 +480,50 @@ async fn lets_everyday_git_work() {
     house.works("git checkout -q -b topic && git commit -qam change && git log --oneline | cat").await;
     house.works("git checkout -q - && git merge -q topic && git show --stat").await;
     house.works("cd /tmp && git init -q x && cd x && touch f && git add f").await;
+}
+
+#[tokio::test]
+async fn lets_git_look_from_a_linked_worktree() {
+    let Some(house) = House::build(Kind::Namespaces) else { return };
+    if !has("git") {
+        return;
+    }
+    let main = house.root.parent().unwrap().join("main");
+    std::fs::create_dir(&main).unwrap();
+    std::fs::remove_dir(&house.root).unwrap();
+    std::fs::write(main.join("a.txt"), "one\n").unwrap();
+    init_repository(&main);
+    let added = Command::new("git")
+        .args(["worktree", "add", "-q", "-b", "topic"])
+        .arg(&house.root)
+        .current_dir(&main)
+        .output()
+        .unwrap();
+    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+    // The folder was made anew, so it is looked at anew.
+    let sandbox = open(&house.root, &house.state, Path::new(env!("CARGO_BIN_EXE_agent")), Wish::Auto);
+    std::fs::write(house.root.join("a.txt"), "two\n").unwrap();
+    let run = async |command: &str| {
+        let job =
+            Job { command: command.into(), workdir: house.root.clone(), timeout: Duration::from_mins(1) };
+        sandbox.run(job, quiet()).await.unwrap()
+    };
+    let done = run("git status --short && git log --oneline | wc -l && git diff | grep +two").await;
+    assert_eq!(done.output, " M a.txt\n1\n+two\n");
+    assert_ne!(run("echo x > ../main/.git/hooks/pre-commit").await.exit, Exit::Code(0));
+    assert_ne!(run("cat ../main/a.txt").await.exit, Exit::Code(0));
+    // A pointer that the other side does not confirm opens nothing.
+    let private = house.root.parent().unwrap().join("private");
+    std::fs::create_dir_all(private.join("objects")).unwrap();
+    std::fs::write(private.join("HEAD"), "FAKE-head-canary").unwrap();
+    std::fs::write(house.root.join(".git"), format!("gitdir: {}\n", private.display())).unwrap();
+    let sandbox = open(&house.root, &house.state, Path::new(env!("CARGO_BIN_EXE_agent")), Wish::Auto);
+    let job = Job {
+        command: format!("cat {}/HEAD", private.display()),
+        workdir: house.root.clone(),
+        timeout: Duration::from_mins(1),
+    };
+    assert_ne!(sandbox.run(job, quiet()).await.unwrap().exit, Exit::Code(0));
 }
 
 #[tokio::test]
@@ -554,6 +671,40 @@ async fn lets_shell_idioms_work() {
 }
 
 #[tokio::test]
+async fn lets_commands_read_the_full_log_and_nothing_else_of_the_state() {
+    for house in walled() {
+        std::fs::create_dir_all(&house.state).unwrap();
+        std::fs::write(house.state.join("session.jsonl"), "FAKE-session-canary").unwrap();
+        let done = house.run("seq 20000").await;
+        let log = done.log.unwrap();
+        assert!(done.output.contains(&log.display().to_string()));
+        assert_eq!(house.works(&format!("sed -n 10000p {}", log.display())).await, "10000\n");
+        house.fails(&format!("cat {}/session.jsonl", house.state.display())).await;
+        house.fails(&format!("echo x >> {}", log.display())).await;
+    }
+}
+
+#[tokio::test]
+async fn tells_the_model_what_the_walls_refused() {
+    use agent::policy::{Mode, Policy, Verdict};
+    use agent::tool::{Progress, Tool as _, World, bash::Bash};
+    let Some(house) = House::build(Kind::Namespaces) else { return };
+    let workspace = agent::workspace::Workspace::open(&house.root).unwrap();
+    let world = World { workspace, sandbox: house.sandbox.clone(), scanner: agent::scan::Scanner::new() };
+    let args = serde_json::json!({"command": "touch /etc/agent-was-here"});
+    let plan = Bash::new().plan(&args, &Arc::new(world)).unwrap();
+    let Verdict::Allow(permit) = Policy::new(Mode::Auto).judge(&plan.action) else { panic!("not allowed") };
+    let output = plan.perform(permit, Progress::silent()).await.unwrap();
+    assert!(
+        output.text.contains("\n[refused: write: ") && output.text.contains("/etc/agent-was-here"),
+        "{}",
+        output.text
+    );
+    assert!(output.text.ends_with("sandbox: namespaces]"), "{}", output.text);
+    assert_eq!(output.exit, Some(1));
+}
+
+#[tokio::test]
 async fn runs_nothing_when_no_walls_can_be_had() {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = open(folder.path(), folder.path(), Path::new("/bin/false"), Wish::Auto);
@@ -568,8 +719,9 @@ async fn runs_nothing_when_no_walls_can_be_had() {
 #[tokio::test]
 async fn refuses_a_workspace_that_contains_what_must_stay_hidden() {
     let program = Path::new(env!("CARGO_BIN_EXE_agent"));
+    let state = tempfile::tempdir().unwrap();
     for root in ["/", "/var"] {
-        let sandbox = open(Path::new(root), Path::new("/tmp/none"), program, Wish::Auto);
+        let sandbox = open(Path::new(root), state.path(), program, Wish::Auto);
         assert_eq!(sandbox.level().name, "none", "{root}");
         assert!(sandbox.level().missing[0].contains("hidden"), "{:?}", sandbox.level());
     }
@@ -591,6 +743,6 @@ async fn cost_per_command() {
             times.push(began.elapsed());
         }
         times.sort();
-        eprintln!("{kind:?}: median {:?}, p90 {:?}", times[50], times[90]);
+        eprintln!("{kind:?}: least {:?}, median {:?}, p90 {:?}", times[0], times[50], times[90]);
     }
 }

@@ -1,6 +1,8 @@
 //! The loop, through the real binary and a scripted model on loopback: every tool over both wires, histories
 //! that are always valid, bytes that never change, and an end for everything that goes wrong.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so loudly")]
+
 mod house;
 
 use house::model::{Fault, ModelServer, Received, Turn, Wire};

@@ -466,6 +466,17 @@ async fn nobody_listening_is_unreachable() {
 }
 
 #[tokio::test]
+async fn a_server_without_tls_is_unreachable_over_https() {
+    for wire in Wire::ALL {
+        let server = ModelServer::start(wire, vec![Turn::text("x")]).await;
+        let model = open(wire, &format!("https://{}", server.host()), Duration::from_secs(5));
+        let (_, error) = ask(model.as_ref(), &[Message::user("go")]).await;
+        assert!(matches!(error, Some(ModelError::Unreachable { .. })), "{error:?}");
+        assert!(server.requests().is_empty(), "no key went out in the clear");
+    }
+}
+
+#[tokio::test]
 async fn a_retry_gets_the_same_turn() {
     for wire in Wire::ALL {
         let turn = Turn::text("second try").fault(Fault::status(529)).fault(Fault::Reset);
@@ -550,6 +561,30 @@ async fn a_connection_that_was_closed_between_turns_is_opened_again() {
 }
 
 #[tokio::test]
+async fn a_kept_connection_that_dies_under_a_request_costs_no_try() {
+    for wire in Wire::ALL {
+        let dying = Turn::text("two").fault(Fault::ResetAtOnce);
+        let dead = Turn::text("three").always(Fault::ResetAtOnce);
+        let server = ModelServer::start(wire, vec![Turn::text("one"), dying, dead]).await;
+        let model = open(wire, &server.base_url(), Duration::from_secs(5));
+        let mut messages = vec![Message::user("go")];
+        for expected in ["one", "two"] {
+            let (deltas, error) = ask(model.as_ref(), &messages).await;
+            assert_eq!(error, None, "{wire:?}");
+            let message = assemble(&deltas).message();
+            assert_eq!(message.text(), expected);
+            messages.extend([message, Message::user("on")]);
+        }
+        let requests = server.requests();
+        assert_eq!(requests.len(), 3);
+        assert_eq!(requests[1], requests[2]);
+        let (_, error) = ask(model.as_ref(), &messages).await;
+        assert!(matches!(error, Some(ModelError::Unreachable { .. })), "{error:?}");
+        assert_eq!(server.requests().len(), 5, "once, not for ever");
+    }
+}
+
+#[tokio::test]
 async fn requests_say_what_the_wire_wants() {
     let server = ModelServer::start(Wire::OpenAi, vec![Turn::text("a")]).await;
     let model = open(Wire::OpenAi, &server.base_url(), Duration::from_secs(5));
@@ -607,5 +642,49 @@ async fn a_dropped_stream_ends_the_request() {
         ];
         let (deltas, error) = ask(model.as_ref(), &after).await;
         assert_eq!((error, assemble(&deltas).message().text()), (None, "next".to_owned()));
+    }
+}
+
+/// An independent server for both wires, when there is one: `AGENT_E2E_BASE_URL=http://127.0.0.1:8080`
+/// (without `/v1`). Proves the wires, not the model's wit.
+#[tokio::test]
+async fn a_real_server_understands_both_wires() {
+    let Ok(base) = std::env::var("AGENT_E2E_BASE_URL") else {
+        eprintln!("SKIPPED: a_real_server_understands_both_wires needs AGENT_E2E_BASE_URL");
+        return;
+    };
+    for wire in Wire::ALL {
+        let base = if wire == Wire::OpenAi { format!("{base}/v1") } else { base.clone() };
+        let model = open(wire, &base, Duration::from_mins(3));
+        let tools = [&*SPEC];
+        let say = |text: &str| vec![Message::user(text)];
+        let ask = async |messages: &[Message]| {
+            let request = Request { system: "", tools: &tools, messages, max_output: 80 };
+            let answered: Vec<_> = model.stream(request).collect().await;
+            let deltas: Vec<Delta> = answered.into_iter().map(|answered| answered.unwrap()).collect();
+            assemble(&deltas)
+        };
+        let assembly = ask(&say("Say hello.")).await;
+        assert!(assembly.usage.output > 0, "{wire:?}: {:?}", assembly.usage);
+        assert!(assembly.usage.input + assembly.usage.cached > 0, "{wire:?}: {:?}", assembly.usage);
+        assert!(assembly.stop.is_some());
+        eprintln!("{wire:?} said {:?} ({:?})", assembly.usage, assembly.stop);
+
+        let mut messages = say(
+            "Repeat this exactly:\n<tool_call>\n{\"name\": \"read\", \"arguments\": {\"filePath\": \"src/main.rs\"}}\n</tool_call>",
+        );
+        let message = ask(&messages).await.message();
+        let Some(call) = message.calls().next().cloned() else {
+            eprintln!("{wire:?}: no tool call, so none is answered: {:?}", message.text());
+            continue;
+        };
+        eprintln!("{wire:?} called {call:?}");
+        assert!(serde_json::from_str::<Value>(&call.arguments).is_ok(), "{call:?}");
+        let result =
+            ToolResult { call_id: call.id, name: call.name, text: "fn main() {}".into(), is_error: false };
+        messages.push(message);
+        messages.push(Message { role: Role::User, parts: vec![Part::Result(result)] });
+        let assembly = ask(&messages).await;
+        eprintln!("{wire:?} went on: {:?} {:?}", assembly.stop, assembly.usage);
     }
 }

@@ -5,6 +5,7 @@ use super::wire::{self, Trouble};
 use super::{say, say_error};
 use crate::session::record::private_folder;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Programs a backend's tests may need.
@@ -64,18 +65,18 @@ fn text(seen: &Value) -> String {
         if words.is_empty() { "none".to_owned() } else { words.join(", ") }
     };
     let mut out = format!("agent {}\n", word(&seen["version"]));
-    out += &format!("workspace  {}\n", word(&seen["workspace"]));
-    out += &format!("model      {}: {}\n", word(&seen["model"]["name"]), problem(&seen["model"]));
-    out += &format!("keys       {}\n", list(&seen["keys"]));
-    out += &format!("mode       {}\n", word(&seen["mode"]));
-    out += &format!("sandbox    {}\n", word(&seen["sandbox"]["level"]));
+    let _ = writeln!(out, "workspace  {}", word(&seen["workspace"]));
+    let _ = writeln!(out, "model      {}: {}", word(&seen["model"]["name"]), problem(&seen["model"]));
+    let _ = writeln!(out, "keys       {}", list(&seen["keys"]));
+    let _ = writeln!(out, "mode       {}", word(&seen["mode"]));
+    let _ = writeln!(out, "sandbox    {}", word(&seen["sandbox"]["level"]));
     for missing in seen["sandbox"]["missing"].as_array().into_iter().flatten() {
-        out += &format!("           missing: {}\n", word(missing));
+        let _ = writeln!(out, "           missing: {}", word(missing));
     }
-    out += &format!("state      {}: {}\n", word(&seen["state"]["path"]), problem(&seen["state"]));
+    let _ = writeln!(out, "state      {}: {}", word(&seen["state"]["path"]), problem(&seen["state"]));
     for program in seen["programs"].as_array().into_iter().flatten() {
-        out +=
-            &format!("{:<10} {}\n", word(&program["name"]), program["path"].as_str().unwrap_or("not found"));
+        let path = program["path"].as_str().unwrap_or("not found");
+        let _ = writeln!(out, "{:<10} {path}", word(&program["name"]));
     }
     out
 }

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use std::io::Write;
 
 /// Version of the line format.
-pub const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// Writes every event as `{"v":1,"type":…,"seq":…,"ts":…,"session_id":…,…}`.
 #[derive(Default)]
-pub struct Lines {
+pub(super) struct Lines {
     seq: u64,
     session_id: String,
     silent: bool,
@@ -20,12 +20,12 @@ pub struct Lines {
 
 impl Lines {
     /// One that keeps silent until the result.
-    pub fn silent() -> Self {
+    pub(super) fn silent() -> Self {
         Self { silent: true, ..Self::default() }
     }
 
     /// The last line. In silent mode the result object stands alone.
-    pub fn finish(&mut self, report: &Report) {
+    pub(super) fn finish(&mut self, report: &Report) {
         let result = serde_json::to_value(report).unwrap_or_default();
         if self.silent {
             write_line(&result);

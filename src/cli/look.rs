@@ -88,10 +88,9 @@ pub(super) fn tools(format: Format) -> u8 {
     let tools = tool::all();
     let specs: Vec<_> = tools.iter().map(|tool| tool.spec()).collect();
     if format == Format::Text {
-        say(&specs
-            .iter()
-            .map(|spec| format!("{}\n    {}\n", spec.name, spec.description))
-            .collect::<String>());
+        for spec in specs {
+            say(&format!("{}\n    {}\n", spec.name, spec.description));
+        }
     } else {
         say(&(serde_json::to_string_pretty(&specs).unwrap_or_default() + "\n"));
     }

@@ -6,6 +6,7 @@ pub mod exit;
 mod lines;
 mod look;
 mod plain;
+mod undo;
 mod wire;
 mod work;
 
@@ -34,6 +35,9 @@ fn run(cli: Cli) -> u8 {
         Command::Scan { path, family, severity, fail_on_findings, output_format } => {
             look::scan(&path, family, severity, fail_on_findings, output_format)
         }
+        Command::Diff(args) => undo::diff(&args),
+        Command::Undo(args) => undo::undo(&args),
+        Command::Redo(args) => undo::redo(&args),
         Command::Doctor { work } => doctor::doctor(&work),
         Command::Tools { output_format } => look::tools(output_format),
         Command::Sandbox { workspace, command } => look::sandbox(&workspace, &command),

@@ -11,13 +11,12 @@ use std::io::{BufRead, IsTerminal, Write};
 const ADDED: Style = AnsiColor::Green.on_default();
 const REMOVED: Style = AnsiColor::Red.on_default();
 const PLACE: Style = AnsiColor::Cyan.on_default();
-const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const UNSURE: Style = AnsiColor::Yellow.on_default().bold();
 const FAINT: Style = Style::new().dimmed();
 
 /// Renders events as text. Colours only where standard output is a terminal that wants them.
-pub struct Plain {
+pub(super) struct Plain {
     out: anstream::AutoStream<std::io::Stdout>,
     in_text: bool,
 }
@@ -64,7 +63,7 @@ impl Plain {
     }
 
     /// Prints text for people, as it stands.
-    pub fn print(&mut self, text: &str) {
+    pub(super) fn print(&mut self, text: &str) {
         self.end_text();
         let _ = write!(self.out, "{}", printable(text));
         let _ = self.out.flush();
@@ -106,16 +105,10 @@ impl Host for Plain {
                     self.line(UNSURE, &format!("! {path}:{line}{within}: {}", finding.family.facts().title));
                 }
             }
-            Event::Verify { gate, status, evidence } => {
-                let style = match status.as_str() {
-                    "passed" => GOOD,
-                    "failed" => BAD,
-                    _ => UNSURE,
-                };
-                self.line(style, &format!("gate {gate}: {status} ({evidence})"));
-            }
+            Event::Status { text } => self.line(FAINT, &text),
             Event::Warning { text } => self.line(UNSURE, &format!("warning: {text}")),
-            Event::Thought { .. } | Event::ToolUpdate { .. } | Event::Usage(_) => {}
+            // The report that follows at once holds the gates.
+            Event::Verify { .. } | Event::Thought { .. } | Event::ToolUpdate { .. } | Event::Usage(_) => {}
         }
     }
 

@@ -13,6 +13,7 @@ use crate::scan::Scanner;
 use crate::session::record::RecordError;
 use crate::session::{Limits, Parts};
 use crate::tool::{self, Toolbox, World};
+use crate::workspace::lock::LockError;
 use crate::workspace::{Workspace, WorkspaceError};
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ impl Trouble {
 impl From<RecordError> for Trouble {
     fn from(error: RecordError) -> Self {
         match error {
+            RecordError::Lock(LockError::Busy(_)) => Self::new(Outcome::Blocked, error.to_string()),
             RecordError::Unknown(_) => Self::coded(super::exit::NO_INPUT, error.to_string()),
             _ => Self::new(Outcome::Error, error.to_string()),
         }

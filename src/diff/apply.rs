@@ -1,10 +1,11 @@
 //! A file patch applied to a text: every chunk placed on the text as it was, then all written at once.
 
+use super::drift::seats;
 use super::ladder::{Miss, Rung};
 use super::lines::{BOM, Ending, bare};
 use super::patch::{Chunk, FilePatch, Form, Kind};
 use super::place::Haystack;
-use super::seek::{Seat, Unplaced, seek};
+use super::seek::{Seat, Unplaced};
 use super::{Line, Tag};
 use std::fmt;
 
@@ -93,7 +94,14 @@ impl fmt::Display for PatchError {
                         );
                     }
                     Unplaced::Beyond { line, lines } => {
-                        return write!(f, "is for line {line}, but the file has {lines} lines");
+                        return write!(f, "is for line {line}, but the file ends at line {lines}");
+                    }
+                    Unplaced::Adrift(line) => {
+                        return write!(
+                            f,
+                            "is for line {line}, but lines have moved since and nothing in it says where to; give it \
+                             context lines"
+                        );
                     }
                     Unplaced::Anchor(anchor, miss) => {
                         return write!(f, "has a context line `{anchor}` that cannot be placed: {miss}");
@@ -200,21 +208,18 @@ impl FilePatch {
             self.chunks.iter().flat_map(|chunk| &chunk.lines).any(|line| line.text.starts_with(BOM));
         let text = before.strip_prefix(BOM).filter(|_| !mentioned).unwrap_or(before);
         let hay = Haystack::new(text);
-        let mut cuts: Vec<Cut<'_>> = Vec::new();
-        let mut floor = 0;
-        for (index, chunk) in self.chunks.iter().enumerate() {
-            let seat = seek(&hay, text, chunk, floor).map_err(|why| {
-                Box::new(Reason::Unplaced {
-                    hunk: (index + 1, self.chunks.len()),
-                    header: chunk.header.clone(),
-                    wanted: preview(&chunk.old_lines()),
-                    why,
-                })
-            })?;
-            let cut = Cut::new(index + 1, chunk, seat, hay.lines.len());
-            floor = cut.end;
-            cuts.push(cut);
-        }
+        let seats = seats(&hay, text, &self.chunks).map_err(|(at, why)| {
+            let chunk = &self.chunks[at];
+            Box::new(Reason::Unplaced {
+                hunk: (at + 1, self.chunks.len()),
+                header: chunk.header.clone(),
+                wanted: preview(&chunk.old_lines()),
+                why,
+            })
+        })?;
+        let placed = self.chunks.iter().zip(seats).enumerate();
+        let mut cuts: Vec<Cut<'_>> =
+            placed.map(|(at, (chunk, seat))| Cut::new(at + 1, chunk, seat, hay.lines.len())).collect();
         cuts.sort_by_key(|cut| cut.start);
         let overlap = cuts.windows(2).find(|pair| pair[1].start < pair[0].end);
         if let Some([one, other]) = overlap {
@@ -285,8 +290,8 @@ impl<'a> Cut<'a> {
         let first = chunk.lines.iter().position(changed).unwrap_or(chunk.lines.len());
         let last = chunk.lines.iter().rposition(changed).map_or(first, |last| last + 1);
         let lines = &chunk.lines[first..last];
-        let start = seat.line + first;
-        let end = start + lines.iter().filter(|line| line.tag != Tag::Added).count();
+        let (start, end) = chunk.changed();
+        let (start, end) = (seat.line + start, seat.line + end);
         let reaches_end = seat.line + chunk.old_lines().len() == count;
         Cut { hunk, start, end, lines, chunk, seat, reaches_end }
     }
@@ -384,7 +389,7 @@ mod tests {
         check("--- f\n+++ f\n@@ -1,0 +2 @@\n+x\n", Ok("a\nx\nb\nc\n"));
         check("--- f\n+++ f\n@@ -0,0 +1 @@\n+x\n", Ok("x\na\nb\nc\n"));
         check("--- f\n+++ f\n@@ -2,3 +2,4 @@\n+x\n", Ok("a\nx\nb\nc\n"));
-        check("--- f\n+++ f\n@@ -9,0 +10 @@\n+x\n", Err("the file has 3 lines"));
+        check("--- f\n+++ f\n@@ -9,0 +10 @@\n+x\n", Err("the file ends at line 3"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The `*** Begin Patch` envelope: sections that add, delete, update or move a file.
 
 use super::Tag;
-use super::patch::{Chunk, FilePatch, Form, Header, Kind, ParseError, header};
+use super::patch::{Chunk, FilePatch, Form, Kind, ParseError, header};
 
 /// First line of an envelope.
 pub(super) const BEGIN: &str = "*** Begin Patch";
@@ -150,20 +150,12 @@ impl<'a> Reader<'a> {
             self.at += 2;
         }
         while let Some(line) = self.body() {
-            if let Some(header) = header(line) {
+            if header(line).is_some() {
                 // `@@ class A` and `@@ def b` one after the other narrow the same hunk down.
                 if open.as_ref().is_none_or(|chunk| !chunk.lines.is_empty() || chunk.at_end) {
                     close(open.replace(Chunk::default()), empty, &mut chunks);
                 }
-                let chunk = open.get_or_insert_default();
-                match header {
-                    Header::Numbers { old_start, old_count, .. } => {
-                        chunk.stated = Some((old_start, old_count));
-                    }
-                    Header::Anchor(anchor) => chunk.anchors.push(anchor.to_owned()),
-                    Header::Bare => {}
-                }
-                line.trim_end().clone_into(&mut chunk.header);
+                open.get_or_insert_default().state(line);
                 empty = 0;
             } else {
                 if open.as_ref().is_some_and(|chunk| chunk.at_end) && !line.trim().is_empty() {

@@ -66,6 +66,12 @@ pub(super) struct Normal {
 }
 
 impl Normal {
+    /// Ends the last line, which had no newline: the one appended here is nowhere in the original.
+    pub(super) fn end_line(&mut self) {
+        self.text.push('\n');
+        self.origin.extend(self.origin.last().copied());
+    }
+
     /// The offset in the original that belongs to an offset in `text`. A line's end maps behind what was taken
     /// away there and before the line's ending.
     pub(super) fn origin(&self, offset: usize) -> usize {

@@ -215,7 +215,11 @@ fn normalized(text: &str, needle: &str, single: bool, loss: Loss) -> Found {
     if is_blank(&wanted) {
         return Found { places: Vec::new(), total: 0 };
     }
-    let normal = normalize(text, loss);
+    let mut normal = normalize(text, loss);
+    if needle.ends_with('\n') && !text.ends_with('\n') {
+        // The newline the last line lacks is an ending, too.
+        normal.end_line();
+    }
     let (at_start, at_end) = frayed(needle, loss);
     let fits = |range: &Range<usize>| {
         let starts = range.start == 0 || normal.text.as_bytes()[range.start - 1] == b'\n';
@@ -302,6 +306,9 @@ impl Match {
                 }
             }
         }
+        if needle.ends_with('\n') && !region.ends_with('\n') && out.ends_with('\n') {
+            out.truncate(bare(&out).len());
+        }
         Some(out)
     }
 
@@ -329,8 +336,10 @@ fn mend(found: &str, old: &str, new: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lines::indent;
     use super::Rung::{Exact, Folded, Shifted, Trailing};
     use super::*;
+    use proptest::prelude::*;
     use std::fmt::Write as _;
     use std::time::{Duration, Instant};
 
@@ -353,6 +362,8 @@ mod tests {
         check("f(a,\r\n  b)\r\n", "(a,\n  b", "(c,\n  b", Trailing, "f(c,\r\n  b)\r\n");
         check("a  \nb\t\nc\n", "a\nb\n", "a\nx\n", Trailing, "a  \nx\nc\n");
         check("a\nb\n", "a \nb ", "x", Trailing, "x\n");
+        check("a\r\nb", "b\n", "c\nd\n", Trailing, "a\r\nc\r\nd");
+        check("a\n  b\n    c", "b\n  c\n", "b\n  d\n", Shifted, "a\n  b\n    d");
         check("x\nfoo  \nbar\n", "\nfoo\nbar", "\nbaz\nbar", Trailing, "x\nbaz\nbar\n");
         check("    a\n      b\n", "a\n  b\n", "a\n  c\nd\n", Shifted, "    a\n      c\n    d\n");
         check("\tif x:\n\t\ty\n", "if x:\n\ty", "if z:\n\ty", Shifted, "\tif z:\n\t\ty\n");
@@ -419,9 +430,45 @@ mod tests {
             locate(&text, "fn login(user: &str) {\n    check(name);\n    audit(user);\n}\n").unwrap_err();
         let shown = miss.to_string();
         assert!(shown.contains("40: fn login(user: &str) {"), "{shown}");
-        assert!(shown.contains("line 2 of the text to find"), "{shown}");
+        assert!(shown.contains("Line 2 of the text to find"), "{shown}");
         let hidden = miss.without_content().to_string();
         assert!(hidden.contains("line 40") && !hidden.contains("login"), "{hidden}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_a_loss_hid_is_found_where_it_stands_and_nothing_else_changes(
+            indents in prop::collection::vec(2_usize..6, 4..20),
+            (from, count) in (0_usize..4, 1_usize..4),
+            crlf: bool,
+            loss in 0..5,
+        ) {
+            let ending = if crlf { "\r\n" } else { "\n" };
+            let line = |(n, depth): (usize, &usize)| format!("{}say(“{n}”) – {n};", "  ".repeat(*depth));
+            let lines: Vec<String> = indents.iter().enumerate().map(line).collect();
+            let text: String = lines.iter().flat_map(|line| [line, ending]).collect();
+            let block = &lines[from..(from + count).min(lines.len())];
+            let (needle, rung): (Vec<String>, _) = match loss {
+                0 => (block.to_vec(), if crlf && block.len() > 1 { Trailing } else { Exact }),
+                1 => (block.iter().map(|line| format!("{line} \t")).collect(), Trailing),
+                2 => (block.iter().map(|line| format!("\t{line}")).collect(), Shifted),
+                3 => (block.iter().map(|line| format!("    {line} ")).collect(), Shifted),
+                _ => (block.iter().map(|line| line.chars().map(plain).collect()).collect(), Folded),
+            };
+            let needle = needle.join("\n");
+            let start: usize = lines[..from].iter().map(|line| line.len() + ending.len()).sum();
+            let length = block.join(ending).len();
+            let found = locate(&text, &needle).map_err(|miss| TestCaseError::fail(miss.to_string()))?;
+            prop_assert_eq!((found.range.clone(), found.rung), (start..start + length, rung));
+            let added = format!("{needle}\n{}last", indent(&needle));
+            let new = found.rewrite(&text, &needle, &added).unwrap_or_default();
+            let old = &text[found.range];
+            let expected = format!("{old}{ending}{}last", indent(old));
+            // An exact match writes the replacement as it is given, the ladder keeps what did not change.
+            prop_assert_eq!(new, expected);
+        }
     }
 
     #[test]
@@ -430,12 +477,12 @@ mod tests {
             let _ = writeln!(text, "    let value_{n} = compute({n}, other);");
             text
         });
-        let (same, one, blank) = ("aaaaaaa\n".repeat(130_000), "ab".repeat(500_000), "\n".repeat(150_000));
+        let (same, one, blank) = ("aaaaaaa\n".repeat(60_000), "ab".repeat(500_000), "\n".repeat(80_000));
         let shifted = format!("{}  b\n", "  a\n".repeat(500));
         let half = "a".repeat(400_000);
         let needles = [
             "let value_29999 = compute(29998, other);\n  x\n".to_owned(),
-            "aaaaaaa\n".repeat(60_000) + "b",
+            "aaaaaaa\n".repeat(30_000) + "b",
             format!("{half}b"),
             half.clone() + &half,
             shifted,

@@ -4,6 +4,7 @@
 //! through a diff and back.
 
 mod apply;
+mod drift;
 mod envelope;
 mod fold;
 pub mod ladder;

@@ -14,7 +14,8 @@ pub struct Nearest {
     pub line: usize,
     /// Its lines as `N: text`, at most 14 lines of at most 160 bytes; empty when content may not be shown.
     pub text: String,
-    /// The first line of the needle that is not there, 1-based, and its text cut to 160 bytes.
+    /// The first line of the needle that is not there, 1-based, and its text cut to 160 bytes; with a word on it
+    /// where only the indentation differs.
     pub missing: Option<(usize, String)>,
 }
 
@@ -40,7 +41,7 @@ impl fmt::Display for Nearest {
         }
         write!(f, "the nearest region is:\n{}", self.text)?;
         if let Some((line, text)) = &self.missing {
-            write!(f, "The first line that is not there (line {line} of the text to find): {text}")?;
+            write!(f, "Line {line} of the text to find does not stand there: {text}")?;
         }
         Ok(())
     }
@@ -81,13 +82,18 @@ pub(super) fn nearest(text: &str, needle: &str) -> Option<Nearest> {
     for (index, line) in lines.iter().enumerate().skip(first).take(MAX_LINES.min(size + 4)) {
         let _ = writeln!(shown, "{}: {}", index + 1, cut(body(line)));
     }
-    let present: HashSet<&str> =
-        lines[start..start + size].iter().map(|line| without_trailing(body(line))).collect();
+    let window = || lines[start..start + size].iter().map(|line| without_trailing(body(line)));
+    let present: HashSet<&str> = window().collect();
+    let unindented: HashSet<&str> = window().map(str::trim_start).collect();
+    let describe = |line: &str| {
+        let hint = if unindented.contains(line.trim()) { " (but indented otherwise)" } else { "" };
+        cut(line) + hint
+    };
     let missing = wanted
         .iter()
         .enumerate()
         .find(|(_, line)| !is_blank(line) && !present.contains(without_trailing(line)))
-        .map(|(index, line)| (index + 1, cut(line)));
+        .map(|(index, line)| (index + 1, describe(line)));
     Some(Nearest { line: start + lead + 1, text: shown, missing })
 }
 

@@ -56,6 +56,8 @@ pub struct Chunk {
     pub anchors: Vec<String>,
     /// The 1-based old line and old line count its header states.
     pub stated: Option<(usize, usize)>,
+    /// What git puts behind the numbers: a line that stands before it. Only ever chooses between candidates.
+    pub section: Option<String>,
     /// Whether it must end where the file ends.
     pub at_end: bool,
     /// Same, removed and added lines.
@@ -66,6 +68,33 @@ impl Chunk {
     /// The lines it wants to find, `\r` kept.
     pub(super) fn old_lines(&self) -> Vec<&str> {
         self.lines.iter().filter(|line| line.tag != Tag::Added).map(|line| line.text.as_str()).collect()
+    }
+
+    /// Where its first change stands within its old lines, and where the line behind its last one.
+    pub(super) fn changed(&self) -> (usize, usize) {
+        let old = |lines: &[Line]| lines.iter().filter(|line| line.tag != Tag::Added).count();
+        let changed = |line: &Line| line.tag != Tag::Same;
+        let first = self.lines.iter().position(changed).unwrap_or(self.lines.len());
+        let last = self.lines.iter().rposition(changed).map_or(first, |last| last + 1);
+        (old(&self.lines[..first]), old(&self.lines[..last]))
+    }
+
+    /// The line its header states, moved by a drift.
+    pub(super) fn line_after(&self, drift: isize) -> Option<isize> {
+        isize::try_from(self.stated?.0).ok()?.checked_add(drift)
+    }
+
+    /// Takes up what its header states.
+    pub(super) fn state(&mut self, line: &str) {
+        line.trim_end().clone_into(&mut self.header);
+        match header(line) {
+            Some(Header::Numbers { old_start, old_count, section, .. }) => {
+                self.stated = Some((old_start, old_count));
+                self.section = Some(section.to_owned()).filter(|section| !section.is_empty());
+            }
+            Some(Header::Anchor(anchor)) => self.anchors.push(anchor.to_owned()),
+            Some(Header::Bare) | None => {}
+        }
     }
 
     /// Appends a line.
@@ -147,8 +176,8 @@ pub fn parse(text: &str) -> Result<Patch, ParseError> {
 /// What stands behind `@@`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Header<'a> {
-    /// `@@ -a,b +c,d @@`: old start and count, new count.
-    Numbers { old_start: usize, old_count: usize, new_count: usize },
+    /// `@@ -a,b +c,d @@ section`: old start and count, new count, and the rest.
+    Numbers { old_start: usize, old_count: usize, new_count: usize, section: &'a str },
     /// `@@ some line`.
     Anchor(&'a str),
     /// `@@`.
@@ -169,12 +198,13 @@ pub(super) fn header(line: &str) -> Option<Header<'_>> {
     Some(if uncounted { Header::Bare } else { Header::Anchor(anchor) })
 }
 
-fn numbers(rest: &str) -> Option<Header<'static>> {
-    let (ranges, _) = rest.trim_start().split_once("@@")?;
+fn numbers(rest: &str) -> Option<Header<'_>> {
+    let (ranges, section) = rest.trim_start().split_once("@@")?;
     let mut sides = ranges.split_whitespace();
     let (old_start, old_count) = range(sides.next()?.strip_prefix('-')?)?;
     let (_, new_count) = range(sides.next()?.strip_prefix('+')?)?;
-    sides.next().is_none().then_some(Header::Numbers { old_start, old_count, new_count })
+    let section = section.trim();
+    sides.next().is_none().then_some(Header::Numbers { old_start, old_count, new_count, section })
 }
 
 fn range(text: &str) -> Option<(usize, usize)> {
@@ -189,11 +219,12 @@ mod tests {
     #[test]
     fn a_header_is_numbers_or_an_anchor_or_bare() {
         let check = |line, expected| assert_eq!(header(line), expected, "{line}");
-        let numbers =
-            |old_start, old_count, new_count| Some(Header::Numbers { old_start, old_count, new_count });
-        check("@@ -1,2 +3,4 @@", numbers(1, 2, 4));
-        check("@@ -7 +7 @@ def f():", numbers(7, 1, 1));
-        check("@@ -0,0 +1,9 @@\r", numbers(0, 0, 9));
+        let numbers = |old_start, old_count, new_count, section| {
+            Some(Header::Numbers { old_start, old_count, new_count, section })
+        };
+        check("@@ -1,2 +3,4 @@", numbers(1, 2, 4, ""));
+        check("@@ -7 +7 @@ def f():", numbers(7, 1, 1, "def f():"));
+        check("@@ -0,0 +1,9 @@\r", numbers(0, 0, 9, ""));
         check("@@", Some(Header::Bare));
         check("@@ @@", Some(Header::Bare));
         check("@@ def f(self):", Some(Header::Anchor("def f(self):")));

@@ -14,6 +14,15 @@ pub(super) struct Seat {
     pub(super) line: usize,
     pub(super) rung: Rung,
     pub(super) shift: Option<Shift>,
+    /// Whether it was the only candidate; `None` when others were not looked for.
+    firm: Option<bool>,
+}
+
+impl Seat {
+    /// Whether the chunk can be nowhere else.
+    pub(super) fn is_firm(&self, hay: &Haystack<'_>, chunk: &Chunk) -> bool {
+        self.firm.unwrap_or_else(|| hay.find(&chunk.old_lines(), self.rung).len() == 1)
+    }
 }
 
 /// Why a chunk has no place.
@@ -27,6 +36,8 @@ pub enum Unplaced {
     Anchor(String, Miss),
     /// It only adds lines and does not say where.
     Nowhere,
+    /// It only adds lines at a number, and other hunks show that the numbers are off by different counts.
+    Adrift(usize),
     /// It states a line beyond the file's end.
     Beyond {
         /// 1-based, as stated.
@@ -39,21 +50,28 @@ pub enum Unplaced {
 /// How far from its stated line a block that stands in several places is still the one that was meant.
 const SLACK: usize = 3;
 
-/// Finds the place of a chunk. `floor` is the line behind the chunk before it.
-pub(super) fn seek(hay: &Haystack<'_>, text: &str, chunk: &Chunk, floor: usize) -> Result<Seat, Unplaced> {
+/// Finds the place of a chunk. `floor` is the line behind the chunk before it; `drifts` is by how many lines the
+/// stated line may be off.
+pub(super) fn seek(
+    hay: &Haystack<'_>,
+    text: &str,
+    chunk: &Chunk,
+    floor: usize,
+    drifts: &[isize],
+) -> Result<Seat, Unplaced> {
     let old = chunk.old_lines();
     if old.is_empty() {
-        let line = insertion(hay, text, chunk, floor)?;
-        return Ok(Seat { line, rung: Rung::Exact, shift: None });
+        let line = insertion(hay, text, chunk, floor, drifts)?;
+        return Ok(Seat { line, rung: Rung::Exact, shift: None, firm: Some(false) });
     }
     let regions = narrow(hay, text, &chunk.anchors)?;
     let unended = chunk.lines.iter().any(|line| line.unended && line.tag != super::Tag::Added);
     let ends = |line: usize| !(chunk.at_end || unended) || line + old.len() == hay.lines.len();
-    if let (Some((line, _)), true) = (chunk.stated, chunk.anchors.is_empty()) {
-        // Where the content stands just where the header says, nothing else can be meant.
+    if let (Some((line, _)), true, [0]) = (chunk.stated, chunk.anchors.is_empty(), drifts) {
+        // Where the content stands right where the header says, nothing else can be meant.
         let line = line.saturating_sub(1);
         if ends(line) && hay.stands(&old, line) {
-            return Ok(Seat { line, rung: Rung::Exact, shift: None });
+            return Ok(Seat { line, rung: Rung::Exact, shift: None, firm: None });
         }
     }
     let mut elsewhere = Vec::new();
@@ -67,9 +85,18 @@ pub(super) fn seek(hay: &Haystack<'_>, text: &str, chunk: &Chunk, floor: usize) 
                 elsewhere = lines;
             }
         }
+        if let (Some(section), true) = (&chunk.section, spots.len() > 1) {
+            let stretch = narrow(hay, text, std::slice::from_ref(section)).unwrap_or_default();
+            let inside = within(hay, spots.clone(), &stretch);
+            if inside.len() == 1 {
+                spots = inside;
+            }
+        }
         if !spots.is_empty() {
-            return choose(spots, chunk.stated, floor)
-                .map(|spot| Seat { line: spot.line, rung, shift: spot.shift })
+            let firm = Some(spots.len() == 1);
+            let stated: Vec<isize> = drifts.iter().filter_map(|drift| chunk.line_after(*drift)).collect();
+            return choose(spots, &stated, floor)
+                .map(|spot| Seat { line: spot.line, rung, shift: spot.shift, firm })
                 .map_err(|lines| Unplaced::Lines(ambiguous(rung, lines)));
         }
     }
@@ -87,14 +114,17 @@ fn ambiguous(rung: Rung, mut lines: Vec<usize>) -> Miss {
 }
 
 /// The one spot that is meant, or the 1-based lines of all that could be.
-fn choose(mut spots: Vec<Spot>, stated: Option<(usize, usize)>, floor: usize) -> Result<Spot, Vec<usize>> {
+fn choose(mut spots: Vec<Spot>, stated: &[isize], floor: usize) -> Result<Spot, Vec<usize>> {
     let mut prefer = |wanted: &dyn Fn(&Spot) -> bool, one: bool| {
         let count = spots.iter().filter(|spot| wanted(spot)).count();
         if spots.len() > 1 && count > 0 && (count == 1 || !one) {
             spots.retain(wanted);
         }
     };
-    let near = |spot: &Spot, slack| stated.is_some_and(|(line, _)| (spot.line + 1).abs_diff(line) <= slack);
+    let near = |spot: &Spot, slack| {
+        let line = isize::try_from(spot.line).unwrap_or(isize::MAX).saturating_add(1);
+        stated.iter().any(|stated| stated.abs_diff(line) <= slack)
+    };
     prefer(&|spot| near(spot, 0), true);
     prefer(&|spot| spot.line >= floor, false);
     prefer(&|spot| near(spot, SLACK), true);
@@ -105,7 +135,13 @@ fn choose(mut spots: Vec<Spot>, stated: Option<(usize, usize)>, floor: usize) ->
 }
 
 /// The line before which a chunk without old lines goes.
-fn insertion(hay: &Haystack<'_>, text: &str, chunk: &Chunk, floor: usize) -> Result<usize, Unplaced> {
+fn insertion(
+    hay: &Haystack<'_>,
+    text: &str,
+    chunk: &Chunk,
+    floor: usize,
+    drifts: &[isize],
+) -> Result<usize, Unplaced> {
     let count = hay.lines.len();
     if let Some(last) = chunk.anchors.last() {
         let mut regions = narrow(hay, text, &chunk.anchors)?;
@@ -123,8 +159,10 @@ fn insertion(hay: &Haystack<'_>, text: &str, chunk: &Chunk, floor: usize) -> Res
     match chunk.stated {
         // With no old lines the header names the line before; with a wrong count, the first line meant.
         Some((line, old)) => {
+            let [drift] = drifts else { return Err(Unplaced::Adrift(line)) };
             let at = if old == 0 { line } else { line.saturating_sub(1) };
-            if at <= count { Ok(at) } else { Err(Unplaced::Beyond { line, lines: count }) }
+            let at = at.checked_add_signed(*drift).filter(|at| *at <= count);
+            at.ok_or(Unplaced::Beyond { line, lines: count })
         }
         None if chunk.at_end || count == 0 => Ok(count),
         None => Err(Unplaced::Nowhere),

@@ -111,16 +111,12 @@ impl<'a> Reader<'a> {
     /// the text ends it in any case, and lines beyond the counts still belong to it.
     fn hunk(&mut self) -> Result<Chunk, ParseError> {
         let line = self.lines[self.at];
-        let mut chunk = Chunk { header: line.trim_end().to_owned(), ..Chunk::default() };
-        let mut left = None;
-        match header(line) {
-            Some(Header::Numbers { old_start, old_count, new_count }) => {
-                chunk.stated = Some((old_start, old_count));
-                left = Some((old_count, new_count));
-            }
-            Some(Header::Anchor(anchor)) => chunk.anchors.push(anchor.to_owned()),
-            Some(Header::Bare) | None => {}
-        }
+        let mut chunk = Chunk::default();
+        chunk.state(line);
+        let mut left = match header(line) {
+            Some(Header::Numbers { old_count, new_count, .. }) => Some((old_count, new_count)),
+            _ => None,
+        };
         let start = self.at;
         self.at += 1;
         let mut empty = 0;

@@ -2,7 +2,7 @@
 
 use super::fault::{Said, Trouble};
 use super::http::{Answered, Auth, Endpoint, Reader, Stage};
-use super::json::{Text, as_object, count};
+use super::json::{Text, as_object, as_word, count};
 use super::sse::Frame;
 use super::{Delta, Model, ModelError, Request, Stop};
 use crate::message::{Message, Part, Usage};
@@ -106,11 +106,13 @@ fn write_part(part: &Part) -> Option<Value> {
             .as_ref()
             .filter(|raw| matches!(raw["type"].as_str(), Some("thinking" | "redacted_thinking")))
             .cloned(),
-        Part::Call(call) => Some(json!({"type": "tool_use", "id": wire_id(&call.id), "name": call.name,
-            "input": as_object(&call.arguments)})),
+        Part::Call(call) => {
+            Some(json!({"type": "tool_use", "id": as_word(&call.id), "name": as_word(&call.name),
+            "input": as_object(&call.arguments)}))
+        }
         Part::Result(result) => {
             let text = if result.text.trim().is_empty() { "(nothing)" } else { &result.text };
-            let mut block = json!({"type": "tool_result", "tool_use_id": wire_id(&result.call_id),
+            let mut block = json!({"type": "tool_result", "tool_use_id": as_word(&result.call_id),
                 "content": [{"type": "text", "text": text}]});
             if result.is_error {
                 block["is_error"] = Value::Bool(true);
@@ -118,12 +120,6 @@ fn write_part(part: &Part) -> Option<Value> {
             Some(block)
         }
     }
-}
-
-/// An id as this wire takes it; other providers' ids hold dots and colons.
-fn wire_id(id: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    id.chars().map(|c| if fits(c) { c } else { '_' }).collect()
 }
 
 #[derive(Deserialize)]

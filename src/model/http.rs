@@ -3,12 +3,14 @@
 use super::fault::{self, Said, Trouble};
 use super::sse::{Decoder, Frame};
 use super::{Delta, ModelError, Stop};
+use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt, unfold};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, ClientBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::VecDeque;
 use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Once, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -43,6 +45,8 @@ pub struct Endpoint {
     headers: HeaderMap,
     idle: Duration,
     client: OnceLock<Client>,
+    /// Whether a connection may have been left open by an earlier request.
+    kept: AtomicBool,
 }
 
 impl Endpoint {
@@ -64,7 +68,15 @@ impl Endpoint {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        Ok(Self { url, host, key, headers, idle: IDLE, client: OnceLock::new() })
+        Ok(Self {
+            url,
+            host,
+            key,
+            headers,
+            idle: IDLE,
+            client: OnceLock::new(),
+            kept: AtomicBool::new(false),
+        })
     }
 
     /// The same with one more header.
@@ -87,6 +99,10 @@ impl Endpoint {
     }
 
     /// Asks, and reads the answer through `reader` as it comes.
+    ///
+    /// Every packet wakes whoever polls this. Polled on the thread that drives the connection (a
+    /// current-thread runtime, or a spawned task) a wake is cheap; across threads it is a system call:
+    /// 1 MB in 16-byte deltas was measured at 0.09 s of CPU against 0.65 s.
     pub fn converse<'a>(&'a self, body: Vec<u8>, reader: impl Reader + 'a) -> BoxStream<'a, Answered> {
         let talk = Talk {
             endpoint: self,
@@ -104,7 +120,7 @@ impl Endpoint {
         unfold(talk, |mut talk| async move { talk.next().await.map(|answered| (answered, talk)) }).boxed()
     }
 
-    fn client(&self) -> Result<&Client, ModelError> {
+    fn client(&self) -> Result<&Client, reqwest::Error> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
@@ -118,18 +134,24 @@ impl Endpoint {
                 .pool_max_idle_per_host(1)
                 .user_agent(concat!("agent/", env!("CARGO_PKG_VERSION")));
             if is_loopback(&self.url) { builder.no_proxy() } else { builder }
-        })
-        .map_err(|error| self.unreachable(&error))?;
+        })?;
         Ok(self.client.get_or_init(|| client))
     }
 
     async fn send(&self, body: Vec<u8>) -> Result<Response, Failure> {
-        let request = self.client()?.post(self.url.clone()).headers(self.headers.clone()).body(body);
-        let response = match timeout(self.idle, request.send()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(self.unreachable(&error).into()),
-            Err(_) => return Err(self.cut(self.silence()).into()),
+        let body = Bytes::from(body);
+        let response = match self.post(body.clone()).await {
+            // A server may close a kept connection just as the next request goes out on it. That says
+            // nothing about the server, so it costs no try and no wait.
+            Err(Unsent::Closed(_)) if self.kept.swap(false, Ordering::Relaxed) => self.post(body).await,
+            other => other,
         };
+        let response = match response {
+            Ok(response) => response,
+            Err(Unsent::Closed(error) | Unsent::Other(error)) => return Err(self.unreachable(&error).into()),
+            Err(Unsent::Silence) => return Err(self.cut(self.silence()).into()),
+        };
+        self.kept.store(true, Ordering::Relaxed);
         let status = response.status().as_u16();
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let kind = header(CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
@@ -155,6 +177,17 @@ impl Endpoint {
                 .map_or(500, |value| Said::in_event(&value["error"]).status);
         }
         Err(self.sort(Trouble::Said(said)))
+    }
+
+    async fn post(&self, body: Bytes) -> Result<Response, Unsent> {
+        let client = self.client().map_err(Unsent::Other)?;
+        let request = client.post(self.url.clone()).headers(self.headers.clone()).body(body);
+        match timeout(self.idle, request.send()).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) if error.is_connect() || error.is_timeout() => Err(Unsent::Other(error)),
+            Ok(Err(error)) => Err(Unsent::Closed(error)),
+            Err(_) => Err(Unsent::Silence),
+        }
     }
 
     fn sort(&self, trouble: Trouble) -> Failure {
@@ -216,6 +249,14 @@ pub trait Reader: Send {
     fn stage(&self) -> Stage;
     /// The stream is over: says the last deltas, or that the answer has no end.
     fn finish(&mut self, out: &mut VecDeque<Delta>) -> Result<(), Trouble>;
+}
+
+/// Why a request has no response.
+enum Unsent {
+    /// The connection was there and is gone.
+    Closed(reqwest::Error),
+    Other(reqwest::Error),
+    Silence,
 }
 
 enum Failure {

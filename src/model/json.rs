@@ -109,6 +109,15 @@ pub fn as_object(arguments: &str) -> Value {
     }
 }
 
+/// A name or id as wires take it: letters, digits, `_` and `-`. Models make up names
+/// with dots in them, and other providers' ids hold colons; one of those in the history would have every
+/// later request rejected.
+pub fn as_word(text: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let word: String = text.chars().map(|c| if fits(c) { c } else { '_' }).collect();
+    if word.is_empty() { "unnamed".into() } else { word }
+}
+
 /// A token count at `path`; 0 where there is none.
 pub fn count(value: &Value, path: &str) -> u64 {
     value.pointer(path).and_then(Value::as_u64).unwrap_or_default()
@@ -136,6 +145,15 @@ mod tests {
     fn writes_objects_out_in_their_order() {
         let written: Written = serde_json::from_str(r#"{"b":1,"a":[2,{"c":null}]}"#).unwrap();
         assert_eq!(written.0, r#"{"b":1,"a":[2,{"c":null}]}"#);
+    }
+
+    #[test]
+    fn words_fit_every_wire() {
+        let check = |text: &str, expected: &str| assert_eq!(as_word(text), expected);
+        check("call_1-a", "call_1-a");
+        check("functions.read:0", "functions_read_0");
+        check("läuft", "l_uft");
+        check("", "unnamed");
     }
 
     #[test]

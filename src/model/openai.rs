@@ -3,7 +3,7 @@
 mod listen;
 
 use super::http::{Answered, Auth, Endpoint};
-use super::json::as_object;
+use super::json::{as_object, as_word};
 use super::{Model, ModelError, Request};
 use crate::message::{Message, Part, Role};
 use futures_util::stream::BoxStream;
@@ -105,7 +105,7 @@ fn write_assistant(message: &Message) -> Option<Value> {
         .map(|call| {
             let arguments = write_arguments(&call.arguments);
             json!({"id": call.id, "type": "function",
-                "function": {"name": call.name, "arguments": arguments}})
+                "function": {"name": as_word(&call.name), "arguments": arguments}})
         })
         .collect();
     if text.is_empty() && calls.is_empty() {

@@ -12,10 +12,12 @@ pub(super) struct Danger {
     pub(super) why: String,
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "each arm of a judgement is an option")]
 fn never(why: impl Into<String>) -> Option<Danger> {
     Some(Danger { never: true, why: why.into() })
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "each arm of a judgement is an option")]
 fn asks(why: impl Into<String>) -> Option<Danger> {
     Some(Danger { never: false, why: why.into() })
 }
@@ -125,6 +127,11 @@ fn target(word: &Word, place: &Place) -> Target {
     if parts.is_empty() || matches!(parts.as_slice(), ["*" | ".*" | "{*,.*}" | ".[!.]*"]) {
         return if place.at_root || from_root { Target::Everything } else { Target::Unknown };
     }
+    let letters = text.chars().filter(|letter| letter.is_alphanumeric()).count();
+    if !word.exact && parts.len() == 1 && (letters < 2 || text.starts_with('[')) {
+        // `[a-z]*` and the like are everything in other words.
+        return Target::Unknown;
+    }
     if word.exact || word.text.contains(['*', '?']) && !word.text.contains(['$', '`']) {
         return Target::Inside;
     }
@@ -185,7 +192,12 @@ fn sweep(words: &[Word]) -> Option<Danger> {
         "-empty",
         "-size",
     ];
-    let filtered = words.iter().any(|word| filters.contains(&word.text.as_str()));
+    let filtered =
+        words.windows(2).any(|pair| filters.contains(&pair[0].text.as_str()) && pair[1].text != "*");
+    let starts = words.iter().take_while(|word| is_operand(word));
+    if deletes && starts.clone().any(|word| word.text.split('/').any(|part| part == ".git")) {
+        return never("find deletes inside the repository's own folder");
+    }
     if deletes && !filtered { asks("find deletes everything it meets") } else { None }
 }
 
@@ -221,6 +233,16 @@ fn git(words: &[Word]) -> Option<Danger> {
             if rest.iter().any(|word| matches!(word.text.as_str(), "--" | "." | "./" | ":/" | "*")) =>
         {
             asks("git checkout of files throws uncommitted work away")
+        }
+        "checkout" if !flag(&['b', 'B', 't']) && !option("--orphan", 4) && !option("--track", 4) => {
+            let operands: Vec<&Word> = rest.iter().filter(|word| is_operand(word)).collect();
+            let named = |word: &&Word| {
+                word.text.rsplit('/').next().is_some_and(|name| name.trim_start_matches('.').contains('.'))
+            };
+            if operands.len() > 1 || operands.iter().any(named) {
+                return asks("git checkout of files throws uncommitted work away");
+            }
+            None
         }
         "restore" => {
             let staged = (option("--staged", 4) || flag(&['S'])) && !option("--worktree", 4) && !flag(&['W']);

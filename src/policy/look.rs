@@ -308,10 +308,8 @@ fn git_looks(words: &[Word]) -> bool {
             if rest.next().is_none() {
                 return false;
             }
-        } else if *word == "--" {
-            continue;
         } else if word.starts_with('-') {
-            if !is_listed(word, short, GIT_LONG) {
+            if *word != "--" && !is_listed(word, short, GIT_LONG) {
                 return false;
             }
         } else if !is_revision(word) && !is_plain_path(word)

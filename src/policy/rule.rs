@@ -12,7 +12,7 @@ pub enum Kind {
     Read,
     /// Changing a file; the pattern is a glob over workspace-relative paths.
     Write,
-    /// Running a command; the pattern is words, `*` as the last one stands for any rest.
+    /// Running a command; the pattern is words, `*` at the end stands for any rest.
     Run,
     /// Fetching a page; the pattern is a host, `*.example.com`, or `*`.
     Fetch,
@@ -167,8 +167,13 @@ impl Rule {
         if strict && (!simple.is_exact() || simple.assigned) {
             return None;
         }
-        let open = words.last().is_some_and(|word| word == "*");
-        let fixed = if open { &words[..words.len() - 1] } else { &words[..] };
+        // `git push*` and `*--force*` are written as patterns of the whole line; a denial takes them so as well.
+        if !strict && is_like(&self.pattern, &line_of(simple)) {
+            return Some(true);
+        }
+        let open = words.last().is_some_and(|word| word.ends_with('*'));
+        let fixed =
+            if words.last().is_some_and(|word| word == "*") { &words[..words.len() - 1] } else { &words[..] };
         if simple.argv.len() < fixed.len() || !open && simple.argv.len() != fixed.len() {
             return None;
         }
@@ -185,7 +190,13 @@ impl Rule {
     }
 }
 
-/// `*` inside a word stands for any letters.
+/// The command as one line, the program without its folder.
+fn line_of(simple: &Simple) -> String {
+    let rest = simple.arguments().iter().map(|word| word.text.as_str());
+    std::iter::once(simple.name()).chain(rest).collect::<Vec<_>>().join(" ")
+}
+
+/// `*` stands for any characters.
 fn is_like(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,

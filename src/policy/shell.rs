@@ -239,7 +239,7 @@ impl<'a> Reader<'a> {
     fn visit_inside(&mut self, node: Node) {
         match node.kind() {
             "command_substitution" | "process_substitution" | "file_redirect" | "pipeline" => {
-                self.visit(node)
+                self.visit(node);
             }
             _ => {
                 let mut cursor = node.walk();
@@ -275,7 +275,7 @@ impl<'a> Reader<'a> {
                 .push(format!("`{}` stands for a command that is not known yet", argv[0].text));
         }
         let simple = Simple { argv, assigned, wrapped: false };
-        wrappers::expand(simple, self.depth, self.script);
+        wrappers::expand(&simple, self.depth, self.script);
     }
 
     fn word(&self, node: Node) -> Word {

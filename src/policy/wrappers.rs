@@ -35,7 +35,8 @@ const WITH_VALUE: &[(&str, &[&str])] = &[
     ),
     ("watch", &["-n", "--interval"]),
     ("flock", &["-w", "--timeout", "-E", "--conflict-exit-code"]),
-    ("taskset", &[]),
+    ("strace", &["-o", "-e", "-p", "-s", "-E", "-P", "-u", "-a", "-I", "-O", "-S", "-X"]),
+    ("ltrace", &["-o", "-e", "-p", "-s", "-u", "-a", "-n", "-l", "-x"]),
 ];
 
 /// Words between the options and the inner program.
@@ -63,19 +64,21 @@ const PLAIN: &[&str] = &[
     "chronic",
     "unbuffer",
     "catchsegv",
+    "coproc",
     "strace",
     "ltrace",
 ];
 
 /// Shells whose `-c` text is read in turn.
-pub(super) const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"];
+pub(super) const SHELLS: &[&str] =
+    &["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "csh", "tcsh", "busybox"];
 
 /// Programs whose arguments are text that only they understand.
 const OPAQUE: &[&str] =
     &["eval", "parallel", "script", "su", "runuser", "pkexec", "ssh", "chroot", "nsenter", "unshare"];
 
 /// Adds a command and everything it starts to the script.
-pub(super) fn expand(simple: Simple, depth: usize, script: &mut Script) {
+pub(super) fn expand(simple: &Simple, depth: usize, script: &mut Script) {
     let name = simple.name().to_owned();
     let wrapped = simple.wrapped;
     let at = script.commands.len();
@@ -90,22 +93,22 @@ pub(super) fn expand(simple: Simple, depth: usize, script: &mut Script) {
     if OPAQUE.contains(&name.as_str()) {
         script.undecided.push(format!("what `{name}` will run cannot be told from its text"));
     } else if SHELLS.contains(&name.as_str()) {
-        expand_shell(&simple, depth, script);
+        expand_shell(simple, depth, script);
     } else if name == "find" {
-        expand_find(&simple, depth, script);
+        expand_find(simple, depth, script);
     } else if name == "trap" {
         if let Some(word) = simple.arguments().first() {
             expand_text(word, depth, script);
         }
     } else if name == "git" {
-        check_git(&simple, script);
+        check_git(simple, script);
     } else if PLAIN.contains(&name.as_str()) {
         if name == "command"
             && simple.arguments().first().is_some_and(|word| matches!(word.text.as_str(), "-v" | "-V"))
         {
             return;
         }
-        expand_plain(&simple, &name, depth, script);
+        expand_plain(simple, &name, depth, script);
     }
     // A wrapper shows what it wraps; both stay in the list, the wrapper first.
     for inner in script.commands.iter_mut().skip(at + 1) {
@@ -156,7 +159,7 @@ fn expand_plain(simple: &Simple, name: &str, depth: usize, script: &mut Script) 
     if !argv[0].exact {
         script.undecided.push(format!("`{}` stands for a command that is not known yet", argv[0].text));
     }
-    expand(Simple { argv, assigned, wrapped: true }, depth + 1, script);
+    expand(&Simple { argv, assigned, wrapped: true }, depth + 1, script);
 }
 
 fn is_assignment(word: &Word) -> bool {
@@ -171,7 +174,7 @@ fn expand_shell(simple: &Simple, depth: usize, script: &mut Script) {
     if simple.name() == "busybox" {
         let argv: Vec<Word> = words.cloned().collect();
         if !argv.is_empty() {
-            expand(Simple { argv, assigned: false, wrapped: true }, depth + 1, script);
+            expand(&Simple { argv, assigned: false, wrapped: true }, depth + 1, script);
         }
         return;
     }
@@ -184,7 +187,7 @@ fn expand_shell(simple: &Simple, depth: usize, script: &mut Script) {
         if matches!(text, "-o" | "+o" | "-O" | "+O" | "--rcfile" | "--init-file") {
             words.next();
         } else if text.starts_with('-') && !text.starts_with("--") && text.contains('c') {
-            match words.next() {
+            match words.find(|word| word.text != "--") {
                 Some(inner) => expand_text(inner, depth, script),
                 None => script.undecided.push("a shell without a command".into()),
             }
@@ -241,7 +244,7 @@ fn expand_find(simple: &Simple, depth: usize, script: &mut Script) {
                 if !argv[0].exact {
                     script.undecided.push("`find -exec` runs what it finds".into());
                 }
-                expand(Simple { argv, assigned: false, wrapped: true }, depth + 1, script);
+                expand(&Simple { argv, assigned: false, wrapped: true }, depth + 1, script);
             }
             at += end + 1;
         }

@@ -1,7 +1,7 @@
 //! No walls: a plain shell in its own process group. Used only when the user asks for it by name.
 
 use super::drive::{Ender, drive};
-use super::{Done, Job, Level, Sandbox, SandboxError, Watch, environment};
+use super::{Done, Job, Level, Sandbox, SandboxError, Watch, environment, logs_below};
 use futures_util::future::BoxFuture;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use tokio::process::Command;
 /// Runs commands as the user would, with a scrubbed environment, limits and nothing else.
 pub struct Bare {
     workspace: PathBuf,
-    state_dir: PathBuf,
+    logs: PathBuf,
     level: Level,
 }
 
@@ -18,13 +18,17 @@ impl Bare {
     /// Logs of cut outputs go below `state_dir`.
     pub fn open(workspace: &Path, state_dir: &Path, why: &str) -> Self {
         let level = Level { name: "none", missing: vec![why.to_owned()] };
-        Self { workspace: workspace.to_owned(), state_dir: state_dir.to_owned(), level }
+        Self { workspace: workspace.to_owned(), logs: logs_below(state_dir), level }
     }
 }
 
 impl Sandbox for Bare {
     fn level(&self) -> &Level {
         &self.level
+    }
+
+    fn log_folder(&self) -> Option<PathBuf> {
+        Some(self.logs.clone())
     }
 
     fn run(&self, job: Job, watch: Watch) -> BoxFuture<'_, Result<Done, SandboxError>> {
@@ -35,7 +39,7 @@ impl Sandbox for Bare {
             command.arg("-c").arg(&job.command).current_dir(&job.workdir);
             command.env_clear().envs(variables).stdin(Stdio::null());
             let driven =
-                drive(command, Ender::Group, std::future::ready(()), &job, &watch, &self.state_dir).await?;
+                drive(command, Ender::Group, std::future::ready(()), &job, &watch, &self.logs).await?;
             Ok(Done {
                 exit: driven.exit,
                 output: driven.captured.text,

@@ -19,15 +19,43 @@ pub(super) struct Capture {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     total: u64,
-    state_dir: PathBuf,
+    folder: PathBuf,
     log: Option<Log>,
     stream: Stream,
 }
 
-struct Log {
+/// A log file that only its owner reads, with a limit on its size.
+#[derive(Debug)]
+pub struct Log {
     file: File,
     path: PathBuf,
     written: u64,
+}
+
+impl Log {
+    /// A new one in `folder`, which is made when missing.
+    pub fn open(folder: &Path) -> std::io::Result<Self> {
+        make_private_dir(folder)?;
+        let file = tempfile::Builder::new().prefix("run-").suffix(".log").tempfile_in(folder)?;
+        let (file, path) = file.keep().map_err(|error| error.error)?;
+        Ok(Self { file, path, written: 0 })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds bytes; what exceeds [`LOG_MAX`] or cannot be written is lost.
+    pub fn append(&mut self, bytes: &[u8]) {
+        let room = usize::try_from(LOG_MAX - self.written).unwrap_or(usize::MAX);
+        let part = &bytes[..bytes.len().min(room)];
+        if self.file.write_all(part).is_ok() {
+            self.written += part.len() as u64;
+        } else {
+            self.written = LOG_MAX;
+        }
+    }
 }
 
 /// What is left of the output when the command has ended.
@@ -38,12 +66,12 @@ pub(super) struct Captured {
 }
 
 impl Capture {
-    pub(super) fn new(state_dir: &Path) -> Self {
+    pub(super) fn new(folder: &Path) -> Self {
         Self {
             head: Vec::new(),
             tail: VecDeque::new(),
             total: 0,
-            state_dir: state_dir.to_owned(),
+            folder: folder.to_owned(),
             log: None,
             stream: Stream::default(),
         }
@@ -100,7 +128,7 @@ impl Capture {
 
     fn open_log(&mut self) {
         // No log is better than no command: the count and the cut are still told.
-        self.log = open_log(&self.state_dir).ok();
+        self.log = Log::open(&self.folder).ok();
         let (front, back) = self.tail.as_slices();
         let parts = [self.head.clone(), front.to_vec(), back.to_vec()];
         for part in parts {
@@ -109,22 +137,10 @@ impl Capture {
     }
 
     fn append_log(&mut self, bytes: &[u8]) {
-        let Some(log) = &mut self.log else { return };
-        let room = usize::try_from(LOG_MAX - log.written).unwrap_or(usize::MAX);
-        let part = &bytes[..bytes.len().min(room)];
-        if log.file.write_all(part).is_ok() {
-            log.written += part.len() as u64;
-        } else {
-            log.written = LOG_MAX;
+        if let Some(log) = &mut self.log {
+            log.append(bytes);
         }
     }
-}
-
-fn open_log(state_dir: &Path) -> std::io::Result<Log> {
-    make_private_dir(state_dir)?;
-    let file = tempfile::Builder::new().prefix("run-").suffix(".log").tempfile_in(state_dir)?;
-    let (file, path) = file.keep().map_err(|error| error.error)?;
-    Ok(Log { file, path, written: 0 })
 }
 
 /// Makes a directory that only its owner enters.
@@ -221,6 +237,7 @@ impl Stream {
 mod tests {
     use super::*;
     use std::cell::RefCell;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn feed(pieces: &[&[u8]]) -> (Captured, String, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
@@ -261,7 +278,6 @@ mod tests {
             assert_eq!(done.total, all.len() as u64);
             let log = done.log.unwrap();
             assert_eq!(std::fs::read(&log).unwrap(), all, "chunks of {size}");
-            use std::os::unix::fs::PermissionsExt as _;
             assert_eq!(std::fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
             assert!(done.text.len() < HEAD + TAIL + 300);
             assert!(!done.text.contains(char::REPLACEMENT_CHARACTER));
@@ -272,7 +288,7 @@ mod tests {
                 .and_then(|(number, _)| number.parse().ok())
                 .unwrap();
             let note = done.text.lines().find(|line| line.starts_with('[')).unwrap();
-            let kept = done.text.len() - note.len() - 2 - if note.is_empty() { 1 } else { 0 };
+            let kept = done.text.len() - note.len() - 2;
             assert_eq!(cut + kept as u64, done.total);
         }
     }

@@ -26,6 +26,10 @@ const HELPER: Duration = Duration::from_secs(3);
 pub(super) enum Ender {
     /// A KILL to the group: it reaches everything, or the kernel sees to the rest.
     Group,
+    #[cfg_attr(
+        not(target_os = "linux"),
+        allow(dead_code, reason = "only the helper on Linux watches over others")
+    )]
     /// The leader itself, when the side conversation is dropped: a KILL would orphan what it watches.
     Leader,
 }
@@ -67,7 +71,7 @@ pub(super) async fn drive<F: Future>(
     talk: F,
     job: &Job,
     watch: &Watch,
-    state_dir: &Path,
+    logs: &Path,
 ) -> std::io::Result<Driven<F::Output>> {
     let (reader, writer) = std::io::pipe()?;
     command.stdout(writer.try_clone()?).stderr(writer).process_group(0);
@@ -80,7 +84,7 @@ pub(super) async fn drive<F: Future>(
     let mut sides = Sides {
         pipe: Some(Receiver::from_owned_fd(OwnedFd::from(reader))?),
         buffer: vec![0; 64 * 1024],
-        capture: Capture::new(state_dir),
+        capture: Capture::new(logs),
         talk: Some(Box::pin(talk)),
         told: None,
         watch,
@@ -100,12 +104,11 @@ pub(super) async fn drive<F: Future>(
         sides.talk = None;
         status = sides.within(HELPER, child.wait()).await.transpose()?;
     }
-    let status = match status {
-        Some(status) => status,
-        None => {
-            group.signal(Signal::KILL);
-            child.wait().await?
-        }
+    let status = if let Some(status) = status {
+        status
+    } else {
+        group.signal(Signal::KILL);
+        child.wait().await?
     };
     let took = began.elapsed();
     // Everything said so far is wanted; who still holds the pipe after that is not waited for.

@@ -2,7 +2,7 @@
 //! network stays closed; files outside can be read, which the level says.
 
 use super::drive::{Ender, drive};
-use super::{Done, Job, Level, Sandbox, SandboxError, Watch, environment};
+use super::{Done, Job, Level, Sandbox, SandboxError, Watch, environment, logs_below};
 use futures_util::future::BoxFuture;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use std::process::Stdio;
 /// Runs commands under `sandbox-exec`.
 pub struct Profile {
     workspace: PathBuf,
-    state_dir: PathBuf,
+    logs: PathBuf,
     level: Level,
 }
 
@@ -42,13 +42,17 @@ impl Profile {
             ("none", format!("{PROGRAM} is missing"))
         };
         let workspace = workspace.canonicalize().unwrap_or_else(|_| workspace.to_owned());
-        Self { workspace, state_dir: state_dir.to_owned(), level: Level { name, missing: vec![missing] } }
+        Self { workspace, logs: logs_below(state_dir), level: Level { name, missing: vec![missing] } }
     }
 }
 
 impl Sandbox for Profile {
     fn level(&self) -> &Level {
         &self.level
+    }
+
+    fn log_folder(&self) -> Option<PathBuf> {
+        Some(self.logs.clone())
     }
 
     fn run(&self, job: Job, watch: Watch) -> BoxFuture<'_, Result<Done, SandboxError>> {
@@ -65,7 +69,7 @@ impl Sandbox for Profile {
             command.arg(environment::find_shell(&variables)).arg("-c").arg(&job.command);
             command.current_dir(&job.workdir).env_clear().envs(variables).stdin(Stdio::null());
             let driven =
-                drive(command, Ender::Group, std::future::ready(()), &job, &watch, &self.state_dir).await?;
+                drive(command, Ender::Group, std::future::ready(()), &job, &watch, &self.logs).await?;
             Ok(Done {
                 exit: driven.exit,
                 output: driven.captured.text,

@@ -1,7 +1,7 @@
 //! Run a command behind walls, with limits and streamed output.
 
 pub mod bare;
-pub mod capture;
+mod capture;
 mod drive;
 mod environment;
 #[cfg(target_os = "linux")]
@@ -10,6 +10,8 @@ mod denial;
 pub mod linux;
 #[cfg(target_os = "macos")]
 pub mod macos;
+
+pub use capture::{HEAD, LOG_MAX, Log, TAIL};
 
 use futures_util::future::BoxFuture;
 use std::path::{Path, PathBuf};
@@ -93,6 +95,15 @@ pub trait Sandbox: Send + Sync {
     fn level(&self) -> &Level;
     /// Runs one job to its end.
     fn run(&self, job: Job, watch: Watch) -> BoxFuture<'_, Result<Done, SandboxError>>;
+    /// Where logs of cut outputs go; commands can read there.
+    fn log_folder(&self) -> Option<PathBuf> {
+        None
+    }
+}
+
+/// The folder for logs below a state folder.
+fn logs_below(state_dir: &Path) -> PathBuf {
+    state_dir.join("output")
 }
 
 /// What the user wants around commands.

@@ -53,6 +53,7 @@ pub(super) fn gather(workspace: &Workspace, beneath: Option<&Place>) -> Gathered
             Vec::new()
         }
     };
+    let beneath = beneath.filter(|place| place.as_str() != ".");
     let asked = beneath.map_or(".", Place::as_str);
     let mut places: Vec<Place> =
         root.iter().filter(|place| is_source(place.as_str(), asked)).cloned().collect();

@@ -201,9 +201,27 @@ impl Session {
             self.record.append(&Entry::Deed { action: plan.action.clone().map_text(&hide) })?;
             self.deeds.push(plan.action.clone());
         }
-        let outcome = perform(plan, permit, &call.id, self.parts.cancel.clone(), host).await;
+        let outcome = self.perform_kept(plan, permit, &call.id, host).await;
         self.stopped_by_denial &= !(changes && outcome.is_ok());
         Ok(outcome)
+    }
+
+    /// Performs a plan once the journal has what it takes to undo it.
+    async fn perform_kept(
+        &self,
+        plan: Plan,
+        permit: Permit,
+        id: &str,
+        host: &mut dyn Host,
+    ) -> Result<ToolOutput, ToolError> {
+        let (world, cancel) = (&self.parts.world, self.parts.cancel.clone());
+        let Some(keep) = &self.keep else { return perform(plan, permit, id, cancel, host).await };
+        let action = plan.action.clone();
+        let Some(step) = keep.begin(world, &action, self.turns).await? else {
+            return perform(plan, permit, id, cancel, host).await;
+        };
+        let outcome = perform(plan, permit, id, cancel, host).await;
+        keep.settle(world, step, &action, outcome).await
     }
 
     /// Policy's word, or the user's where policy has none.
@@ -312,7 +330,12 @@ async fn perform(
 }
 
 fn announce(call: &ToolCall, action: Option<&Action>, host: &mut dyn Host) {
-    let title = action.map_or_else(|| call.name.clone(), Action::title);
+    let title = match action {
+        // Five tools look; which one does is what a person wants to know.
+        Some(Action::Read { paths }) => format!("{} {}", call.name, paths.join(", ")),
+        Some(action) => action.title(),
+        None => call.name.clone(),
+    };
     host.tell(Event::ToolCall {
         id: call.id.clone(),
         tool: call.name.clone(),

@@ -169,19 +169,18 @@ fn settle(body: &str, wishes: &[Wish], path: &str) -> Result<(Vec<Swap>, Vec<Run
         if hidden::has_stand_in(old) && !body.contains(old) {
             // The model was shown a stand-in where the file holds a secret; it means the place, not the words.
             if let Some(range) = hidden::locate(body, old) {
-                let new = hidden::restore(old, &body[range.clone()], new).ok_or_else(|| {
-                    ToolError::Failed(format!(
-                        "{which}`newString` holds a `[redacted:…]` that `oldString` does not; it stands for a secret you \
-                         cannot see, so only the place it was shown at can keep it"
-                    ))
-                })?;
+                let new = hidden::restore(old, &body[range.clone()], new).ok_or_else(|| made_up(&which))?;
                 rungs.push(Rung::Exact);
                 swaps.push(Swap { wish: at, range, new });
                 continue;
             }
         }
+        if hidden::has_stand_in(new) && !hidden::has_stand_in(old) && redact(body) != body {
+            return Err(made_up(&which));
+        }
         let found = if wish.all { locate_all(body, old) } else { locate(body, old).map(|only| vec![only]) };
-        let found: Vec<Match> = found.map_err(|miss| missed(&which, path, old, miss))?;
+        let made = wishes[..at].iter().any(|earlier| earlier.new.contains(old));
+        let found: Vec<Match> = found.map_err(|miss| missed(&which, path, old, made, miss))?;
         rungs.push(found.iter().map(|one| one.rung).max().unwrap_or(Rung::Exact));
         for one in found {
             let new = one.rewrite(body, old, new).ok_or_else(|| {
@@ -196,9 +195,20 @@ fn settle(body: &str, wishes: &[Wish], path: &str) -> Result<(Vec<Swap>, Vec<Run
     Ok((swaps, rungs))
 }
 
+/// Refuses to write a stand-in into a file as it is.
+fn made_up(which: &str) -> ToolError {
+    ToolError::Failed(format!(
+        "{which}`newString` holds a `[redacted:…]` that `oldString` does not; it stands for a secret you cannot see, \
+         so only the place it was shown at can keep it"
+    ))
+}
+
 /// Says why there is no match, and what to do about it. Of files that hold secrets, line numbers only.
-fn missed(which: &str, path: &str, old: &str, miss: Miss) -> ToolError {
+fn missed(which: &str, path: &str, old: &str, made: bool, miss: Miss) -> ToolError {
     let advice = match &miss {
+        Miss::Absent { .. } if made => {
+            "\nAn earlier edit writes it, but all edits are matched against the file as it was; join the two."
+        }
         Miss::Ambiguous { .. } => "; add lines around it until it is unique, or set `replaceAll`",
         _ if has_line_numbers(old) => "\nLeave out the line numbers that read puts before each line.",
         _ => "",
@@ -396,6 +406,8 @@ mod tests {
         check("a\n", json!({"filePath": "g", "oldString": "a", "newString": "b"}), "does not exist").await;
         let overlap = json!([{"oldString": "ab", "newString": "x"}, {"oldString": "bc", "newString": "y"}]);
         check("abc\n", json!({"filePath": "f", "edits": overlap}), "edits 1 and 2").await;
+        let chain = json!([{"oldString": "a", "newString": "xy"}, {"oldString": "xy", "newString": "z"}]);
+        check("abc\n", json!({"filePath": "f", "edits": chain}), "join the two").await;
         let half = json!([{"oldString": "a", "newString": "x"}, {"oldString": "z", "newString": "y"}]);
         check("abc\n", json!({"filePath": "f", "edits": half}), "edit 2 of 2: `oldString` in f: not found")
             .await;
@@ -495,5 +507,10 @@ mod tests {
         assert_eq!(stage.text("f"), before.replacen("TOKEN", "KEY", 1));
         let error = Stage::new("f", &before).edit(one(&shown, "x = \"[redacted:other]\"")).await.unwrap_err();
         assert!(error.contains("newString"), "{error}");
+        let error =
+            Stage::new("f", &before).edit(one("import os", "x = \"[redacted:other]\"")).await.unwrap_err();
+        assert!(error.contains("newString"), "{error}");
+        // In a file that hides nothing the words are just words.
+        Stage::new("f", "import os\n").edit(one("import os", "x = \"[redacted:other]\"")).await.unwrap();
     }
 }

@@ -126,7 +126,11 @@ impl Search {
             .build();
         let mut found = Found::default();
         for place in world.workspace.files(&self.place)? {
-            if self.include.as_ref().is_some_and(|include| !include.is_match(below(&place, &self.place))) {
+            // Some write it relative to the path they search, some to the workspace.
+            let is_meant = |include: &GlobSet| {
+                include.is_match(below(&place, &self.place)) || include.is_match(place.as_str())
+            };
+            if !self.include.as_ref().is_none_or(is_meant) {
                 continue;
             }
             let stop = || Instant::now() > deadline || progress.cancel.is_cancelled();

@@ -11,6 +11,7 @@ pub mod read;
 pub mod write;
 pub mod edit;
 pub mod patch;
+pub mod bash;
 pub mod webfetch;
 pub mod scan;
 
@@ -54,7 +55,9 @@ pub fn all() -> Vec<Box<dyn Tool>> {
         Box::new(write::Write),
         Box::new(edit::Edit),
         Box::new(patch::Patch),
+        Box::new(bash::Bash::new()),
         Box::new(webfetch::WebFetch::new()),
+        Box::new(scan::Scan),
     ]
 }
 

@@ -5,10 +5,10 @@ use super::{Plan, Tool, ToolError, ToolOutput, World};
 use crate::action::{Action, Change};
 use crate::diff::ladder::Rung;
 use crate::diff::patch::{FilePatch, parse};
-use crate::diff::stats;
+use crate::diff::{Line, Tag, stats};
 use crate::message::Spec;
 use crate::policy::paths::is_secret;
-use crate::text::redact;
+use crate::text::{hidden, redact};
 use crate::workspace::{Place, WorkspaceError, hash_of};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -88,7 +88,13 @@ impl Drafts<'_> {
             Some(at) => self.all[at].after.clone(),
             None => self.read(&place)?,
         };
-        let applied = file.fit(current.as_deref()).map_err(|error| {
+        let revealed = current.as_deref().map_or(Ok(None), |text| reveal(file, text))?;
+        let fitted = match &revealed {
+            // What is wrong is said in the words of the patch, which hold no secret.
+            Some(revealed) => revealed.fit(current.as_deref()).or_else(|_| file.fit(current.as_deref())),
+            None => file.fit(current.as_deref()),
+        };
+        let applied = fitted.map_err(|error| {
             let error = if is_secret(place.as_str()) { error.without_content() } else { error };
             refused(&error.to_string())
         })?;
@@ -135,6 +141,50 @@ impl Drafts<'_> {
             },
         }
     }
+}
+
+/// The patch with the file's own lines in place of those the model was shown with a secret hidden in them; `None`
+/// when it holds none. A stand-in in an added line stays the secret it stands for in the same hunk; one that
+/// stands for another is refused, lest it be written into the file as it is.
+fn reveal(file: &FilePatch, text: &str) -> Result<Option<FilePatch>, ToolError> {
+    let hides = |line: &Line| hidden::has_stand_in(&line.text);
+    if !file.chunks.iter().flat_map(|chunk| &chunk.lines).any(hides) {
+        return Ok(None);
+    }
+    let view = redact(text);
+    let mut real: HashMap<&str, Option<&str>> = HashMap::new();
+    for (shown, line) in view.lines().zip(text.lines()).filter(|(shown, line)| shown != line) {
+        let same = real.entry(shown.trim_end()).or_insert(Some(line));
+        // Two lines that look alike with their secrets hidden cannot be told apart.
+        *same = same.filter(|known| *known == line);
+    }
+    let mut file = file.clone();
+    for chunk in &mut file.chunks {
+        let (mut shown, mut original) = (Vec::new(), Vec::new());
+        for line in chunk.lines.iter_mut().filter(|line| line.tag != Tag::Added) {
+            if let Some(Some(real)) = real.get(line.text.trim_end()) {
+                shown.push(line.text.trim_end().to_owned());
+                original.push((*real).to_owned());
+                let carriage = if line.text.ends_with('\r') { "\r" } else { "" };
+                line.text = format!("{real}{carriage}");
+            }
+        }
+        let (shown, original) = (shown.join("\n"), original.join("\n"));
+        for line in chunk.lines.iter_mut().filter(|line| line.tag == Tag::Added && hides(line)) {
+            match hidden::restore(&shown, &original, &line.text) {
+                Some(restored) => line.text = restored,
+                None if real.is_empty() => {}
+                None => {
+                    return Err(refused(&format!(
+                        "an added line for {} holds a `[redacted:…]` that its hunk does not show on an old line; it \
+                         stands for a secret you cannot see, so only the place it was shown at can keep it",
+                        file.path
+                    )));
+                }
+            }
+        }
+    }
+    Ok(Some(file))
 }
 
 fn refused(why: &str) -> ToolError {

@@ -3,7 +3,10 @@
 mod apply;
 mod door;
 mod ignores;
+pub mod journal;
 mod lines;
+pub mod lock;
+mod private;
 mod walk;
 pub mod survey;
 
@@ -199,6 +202,11 @@ impl Workspace {
         apply::apply(self, changes)
     }
 
+    /// The same for contents that need not be text; a mode is set where one is given.
+    fn replace(&self, replacements: &[apply::Replacement]) -> Result<(), WorkspaceError> {
+        apply::replace(self, replacements)
+    }
+
     /// Notes that the model has seen this content of this file.
     pub fn note_seen(&self, place: &Place, hash: [u8; 32]) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -390,6 +398,74 @@ mod tests {
             assert!(matches!(workspace.read(&file), Err(WorkspaceError::NotRegular(_, "a link"))));
             fs::remove_file(workspace.root().join("real/x")).unwrap();
             fs::write(workspace.root().join("real/x"), "x").unwrap();
+        }
+    }
+
+    #[test]
+    fn changes_are_made_without_the_kernels_help_too() {
+        let (_dir, workspaces) = both();
+        for (number, workspace) in workspaces.iter().enumerate() {
+            let change = |path: &str, before: Option<&str>, after: Option<&str>| Change {
+                path: path.into(),
+                before: before.map(str::to_owned),
+                after: after.map(str::to_owned),
+                moved_from: None,
+            };
+            let path = format!("dirlink/new{number}/deep/file");
+            workspace.apply(&[change(&path, None, Some("one"))]).unwrap();
+            workspace.apply(&[change(&path, Some("one"), Some("two"))]).unwrap();
+            assert_eq!(
+                fs::read(workspace.root().join(format!("real/new{number}/deep/file"))).unwrap(),
+                b"two"
+            );
+            workspace.apply(&[change(&path, Some("two"), None)]).unwrap();
+            let error = workspace.apply(&[change("leaves/x", None, Some("x"))]).unwrap_err();
+            assert!(matches!(error, WorkspaceError::Outside(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_race_lets_anything_out_or_in() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let (dir, workspaces) = both();
+        let out = dir.path().join("out");
+        fs::write(out.join("x"), "FAKE-canary").unwrap();
+        for (number, workspace) in workspaces.iter().enumerate() {
+            let stop = AtomicBool::new(false);
+            let (folder, trap) = (format!("flips{number}"), format!("trap{number}"));
+            fs::create_dir(workspace.root().join(&folder)).unwrap();
+            fs::write(workspace.root().join(&folder).join("x"), "plain").unwrap();
+            symlink(&out, workspace.root().join(&trap)).unwrap();
+            std::thread::scope(|scope| {
+                let attacker = scope.spawn(|| {
+                    let root = fs::File::open(workspace.root()).unwrap();
+                    let flags = rustix::fs::RenameFlags::EXCHANGE;
+                    while !stop.load(Ordering::Relaxed) {
+                        rustix::fs::renameat_with(&root, folder.as_str(), &root, trap.as_str(), flags)
+                            .unwrap();
+                    }
+                });
+                let mut reads = 0;
+                for turn in 0..3_000 {
+                    if let Ok(place) = workspace.place(&format!("{folder}/x"))
+                        && let Ok(content) = workspace.read(&place)
+                    {
+                        assert_eq!(content.bytes, b"plain");
+                        reads += 1;
+                    }
+                    if turn % 30 == 0 {
+                        let path = format!("{folder}/new{turn}");
+                        let change =
+                            Change { path, before: None, after: Some("new".into()), moved_from: None };
+                        let _ = workspace.apply(&[change]);
+                    }
+                }
+                stop.store(true, Ordering::Relaxed);
+                attacker.join().unwrap();
+                assert!(reads > 0, "the reader never won the race");
+            });
+            let names: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(names.len(), 2, "something was written outside: {names:?}");
         }
     }
 

@@ -296,7 +296,7 @@ mod tests {
     }
 
     fn listing(count: usize) -> String {
-        let blocks: String = (0..count)
+        let blocks: Vec<String> = (0..count)
             .map(|n| {
                 format!(
                     "4f1c09ab22e{n} py-sql sql-injection high CWE-89 app{n}.py:2 in login\n  message: built from input\n  fix: binds\n```diff\n{}```\n\n",
@@ -304,7 +304,7 @@ mod tests {
                 )
             })
             .collect();
-        format!("{count} findings in {count} files\n\n{blocks}")
+        format!("{count} findings in {count} files\n\n{}", blocks.concat())
     }
 
     /// Plays a conversation: the issue, then what each call gave. Gives what is said at the end.
@@ -369,7 +369,7 @@ mod tests {
         let report = last(play(&opening, &[&steps[..], &[("fine\nexit code: 0", false)]].concat()));
         assert!(report.starts_with("Status: fixed\n"), "{report}");
         let report = last(play(&opening, &[&steps[..], &[("broken\nexit code: 2", false)]].concat()));
-        assert!(report.starts_with("Status: not_fixed\n") && report.contains("exit 2"), "{report}");
+        assert!(report.starts_with("Status: fixed_unverified\n") && report.contains("exit 2"), "{report}");
     }
 
     #[test]

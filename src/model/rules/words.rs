@@ -78,7 +78,11 @@ pub(super) fn about_to_fix(findings: &[&Listed]) -> String {
 /// The final message.
 pub(super) fn report(first: &[Listed], left: &[Listed], test: Option<&(String, &str)>) -> String {
     let exit = test.and_then(|(_, text)| exit_code(text));
-    let status = if left.is_empty() && exit.unwrap_or(0) == 0 { "fixed" } else { "not_fixed" };
+    let status = match exit {
+        _ if !left.is_empty() => "not_fixed",
+        Some(code) if code != 0 => "fixed_unverified",
+        _ => "fixed",
+    };
     let mut out = format!("Status: {status}\n");
     let closed: Vec<&Listed> =
         first.iter().filter(|was| !left.iter().any(|l| l.sighting.id == was.sighting.id)).collect();

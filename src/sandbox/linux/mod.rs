@@ -3,9 +3,11 @@
 
 mod entry;
 mod filter;
+mod firsts;
 mod lock;
 mod mounts;
 mod orders;
+mod site;
 mod survey;
 mod sys;
 
@@ -13,9 +15,11 @@ pub use entry::helper_main;
 
 use super::denial;
 use super::drive::{Ender, drive};
-use super::{Done, Exit, Job, Level, Sandbox, SandboxError, Watch, environment};
+use super::{Done, Exit, Job, Level, Sandbox, SandboxError, Watch, environment, logs_below};
+use firsts::Firsts;
 use futures_util::future::BoxFuture;
-use orders::{Height, Orders, Report, Site};
+use orders::{Height, Orders, Report};
+use site::Site;
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
@@ -28,6 +32,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// First argument that makes the binary a helper.
 pub const HELPER_ARGUMENT: &str = "__sandbox";
+
+/// Closes this process to tracing, to looks at its memory and to core dumps. For the agent itself, which holds
+/// keys; says why where the system refuses.
+pub fn seal() -> std::io::Result<()> {
+    sys::limit(libc::RLIMIT_CORE, 0)?;
+    sys::make_opaque()
+}
 
 /// How long the probe may take.
 const PROBE_MAX: Duration = Duration::from_secs(10);
@@ -62,7 +73,8 @@ impl Walls {
 
     fn at_most(highest: Height, workspace: &Path, state_dir: &Path, program: &Path) -> Self {
         Self {
-            workspace: workspace.to_owned(),
+            // Behind the walls a link on the way may be gone.
+            workspace: workspace.canonicalize().unwrap_or_else(|_| workspace.to_owned()),
             state_dir: state_dir.to_owned(),
             program: program.to_owned(),
             highest,
@@ -77,7 +89,7 @@ impl Walls {
     /// Runs the helper on `true`, from the highest walls down. What works is what counts.
     fn choose(&self) -> Chosen {
         let variables = environment::scrub(&self.workspace);
-        let site = match Site::look(&self.workspace, &variables) {
+        let site = match Site::look(&self.workspace, &self.state_dir, &variables) {
             Ok(site) => site,
             Err(why) => {
                 return Chosen {
@@ -88,13 +100,11 @@ impl Walls {
             }
         };
         let mut missing = Vec::new();
-        for height in [Height::Namespaces, Height::Landlock] {
-            if height == Height::Landlock && self.highest == Height::Namespaces && missing.is_empty() {
-                continue;
-            }
-            if height == Height::Namespaces && self.highest == Height::Landlock {
-                continue;
-            }
+        let heights: &[Height] = match self.highest {
+            Height::Namespaces => &[Height::Namespaces, Height::Landlock],
+            Height::Landlock => &[Height::Landlock],
+        };
+        for &height in heights {
             match self.probe(&site, height, &variables) {
                 Ok(gaps) => {
                     missing.extend(gaps);
@@ -170,6 +180,7 @@ impl Walls {
         let cut = seen.cut;
         let orders = site.orders(height, shell, &job.command, &job.workdir, seen, folder);
 
+        let firsts = Firsts::note(&self.workspace, &self.state_dir.join("aside"));
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         #[allow(clippy::disallowed_methods, reason = "this is the sandbox")]
@@ -187,7 +198,8 @@ impl Walls {
         };
         // The kernel ends a namespace with its first process; without one the helper must do it.
         let ender = if height == Height::Namespaces { Ender::Group } else { Ender::Leader };
-        let driven = drive(command, ender, talk, job, watch, &self.state_dir).await?;
+        let driven = drive(command, ender, talk, job, watch, &logs_below(&self.state_dir)).await?;
+        let undone = firsts.settle();
         let reports = reports(&driven.told.unwrap_or_default());
         if let Some(Report::Fail(why)) = reports.iter().find(|report| matches!(report, Report::Fail(_))) {
             return Err(SandboxError::Walls(why.clone()));
@@ -200,6 +212,7 @@ impl Walls {
             (_, None) => return Err(SandboxError::Walls("the helper ended before the walls stood".into())),
         };
         let mut denials = denial::find(&driven.captured.text, exit);
+        denials.extend(undone);
         denials.extend(denial::blanked(&job.command, &driven.captured.text, exit, &secrets));
         if cut {
             denials.push(
@@ -238,7 +251,7 @@ impl Walls {
 const LANDLOCK_GAPS: [&str; 4] = [
     "secret files of the workspace cannot be hidden: commands are refused where there are any",
     "no network at all, loopback included",
-    ".git/hooks and .git/config can be written",
+    "changes to .git/hooks and .git/config are undone after a command, not prevented",
     "modes and times of the user's own files can be changed",
 ];
 
@@ -286,6 +299,10 @@ fn prepare_variables(variables: &mut Vec<(OsString, OsString)>, site: &Site, pri
 impl Sandbox for Walls {
     fn level(&self) -> &Level {
         &self.chosen().level
+    }
+
+    fn log_folder(&self) -> Option<PathBuf> {
+        Some(logs_below(&self.state_dir))
     }
 
     fn run(&self, job: Job, watch: Watch) -> BoxFuture<'_, Result<Done, SandboxError>> {

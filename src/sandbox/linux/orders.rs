@@ -1,10 +1,7 @@
 //! What the parent tells its re-executed self: which walls, where, around which command; and what comes back.
 
-use super::survey::Survey;
-use crate::sandbox::environment::value;
 use serde::{Deserialize, Serialize};
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Which walls are built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,20 +23,27 @@ pub(super) struct Orders {
     /// Folders that become empty memory file systems, with their size.
     pub(super) hide: Vec<(PathBuf, String)>,
     /// Folders made inside those.
+    #[serde(with = "raw")]
     pub(super) fresh: Vec<PathBuf>,
     /// Small files written inside those.
     pub(super) seed: Vec<(PathBuf, String)>,
     /// Put back read-only from what is hidden: toolchains and package caches.
+    #[serde(with = "raw")]
     pub(super) keep: Vec<PathBuf>,
     /// Cannot be renamed or removed.
+    #[serde(with = "raw")]
     pub(super) pin: Vec<PathBuf>,
     /// Cannot be written.
+    #[serde(with = "raw")]
     pub(super) freeze: Vec<PathBuf>,
     /// Read as empty.
+    #[serde(with = "raw")]
     pub(super) blank: Vec<PathBuf>,
     /// Landlock alone: what may be read.
+    #[serde(with = "raw")]
     pub(super) readable: Vec<PathBuf>,
     /// What may be written.
+    #[serde(with = "raw")]
     pub(super) writable: Vec<PathBuf>,
 }
 
@@ -56,341 +60,34 @@ pub(super) enum Report {
     Signal(i32),
 }
 
-/// Hidden beside the homes. Sizes are limits, not reservations.
-const HIDDEN: [(&str, &str); 12] = [
-    ("/tmp", "1g"),
-    ("/var/tmp", "256m"),
-    ("/home", "512m"),
-    ("/root", "512m"),
-    ("/run", "16m"),
-    ("/mnt", "1m"),
-    ("/media", "1m"),
-    ("/var/lib/docker", "1m"),
-    ("/var/lib/containerd", "1m"),
-    ("/var/lib/kubelet", "1m"),
-    ("/var/spool", "1m"),
-    ("/etc/kubernetes", "1m"),
-];
+/// Paths as they are: a name need not be text.
+mod raw {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+    use std::path::PathBuf;
 
-/// Secrets of the machine, which the modes alone do not hide from root's uid.
-pub(super) const MACHINE_SECRETS: [&str; 13] = [
-    "/etc/shadow",
-    "/etc/shadow-",
-    "/etc/gshadow",
-    "/etc/gshadow-",
-    "/etc/sudoers",
-    "/etc/sudoers.d",
-    "/etc/ssl/private",
-    "/etc/krb5.keytab",
-    "/etc/ssh/ssh_host_rsa_key",
-    "/etc/ssh/ssh_host_ecdsa_key",
-    "/etc/ssh/ssh_host_ed25519_key",
-    "/etc/docker",
-    "/etc/rancher",
-];
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Spelled {
+        Text(String),
+        Bytes(Vec<u8>),
+    }
 
-/// First components below the home that are toolchains as a whole.
-const TOOLCHAINS: [&str; 26] = [
-    ".pyenv",
-    ".nvm",
-    ".cargo",
-    ".rustup",
-    ".rbenv",
-    ".rvm",
-    ".asdf",
-    ".sdkman",
-    ".volta",
-    ".deno",
-    ".bun",
-    ".fnm",
-    ".nodenv",
-    ".goenv",
-    ".jenv",
-    ".phpenv",
-    ".poetry",
-    ".rye",
-    ".ghcup",
-    ".opam",
-    ".dotnet",
-    ".juliaup",
-    "miniconda3",
-    "anaconda3",
-    "miniforge3",
-    "mambaforge",
-];
-
-/// Below the home: package caches and what toolchains keep elsewhere.
-const CACHES: [&str; 18] = [
-    ".cargo/registry",
-    ".cargo/git",
-    ".rustup",
-    ".npm/_cacache",
-    ".m2",
-    ".gradle/caches",
-    ".gradle/wrapper",
-    ".cache/pip",
-    ".cache/uv",
-    ".cache/yarn",
-    ".cache/go-build",
-    ".composer/cache",
-    ".nuget/packages",
-    ".local/share/pnpm",
-    ".local/share/uv",
-    ".local/share/virtualenv",
-    ".local/pipx",
-    "go/pkg",
-];
-
-/// Below the home, inside what is kept or when the home is the workspace.
-const HOME_SECRETS: [&str; 26] = [
-    ".cargo/credentials",
-    ".cargo/credentials.toml",
-    ".m2/settings.xml",
-    ".m2/settings-security.xml",
-    ".gem/credentials",
-    ".composer/auth.json",
-    ".config/composer/auth.json",
-    ".gradle/gradle.properties",
-    ".nuget/NuGet/NuGet.Config",
-    ".ssh",
-    ".aws",
-    ".azure",
-    ".gnupg",
-    ".kube",
-    ".docker",
-    ".config/gcloud",
-    ".config/gh",
-    ".config/op",
-    ".local/share/keyrings",
-    ".netrc",
-    ".npmrc",
-    ".pypirc",
-    ".pgpass",
-    ".git-credentials",
-    ".bash_history",
-    ".vault-token",
-];
-
-/// System folders a program needs to start, for the lower walls.
-const SYSTEM: [&str; 14] = [
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/opt",
-    "/nix",
-    "/snap",
-    "/proc",
-    "/sys/devices/system/cpu",
-    "/sys/fs/cgroup",
-    "/var/lib/dpkg",
-];
-
-/// What does not change between commands of one session.
-#[derive(Debug, Clone)]
-pub(super) struct Site {
-    workspace: PathBuf,
-    home: Option<PathBuf>,
-    hide: Vec<(PathBuf, String)>,
-    fresh: Vec<PathBuf>,
-    seed: Vec<(PathBuf, String)>,
-    keep: Vec<PathBuf>,
-    blank: Vec<PathBuf>,
-}
-
-impl Site {
-    /// Looks at the machine once. Fails where the workspace would swallow what must be hidden.
-    pub(super) fn look(workspace: &Path, variables: &[(OsString, OsString)]) -> Result<Self, String> {
-        let workspace = workspace
-            .canonicalize()
-            .map_err(|error| format!("the workspace {}: {error}", workspace.display()))?;
-        let home = value(variables, "HOME").map(Path::new).and_then(|path| path.canonicalize().ok());
-        let home = home.filter(|path| path.parent().is_some() && path.is_dir());
-
-        let mut wanted: Vec<(PathBuf, String)> = HIDDEN
-            .iter()
-            .filter_map(|(path, size)| Some((Path::new(path).canonicalize().ok()?, (*size).to_owned())))
-            .filter(|(path, _)| path.is_dir())
-            .collect();
-        if let Some(home) = home.as_ref().filter(|home| **home != workspace) {
-            wanted.push((home.clone(), "512m".to_owned()));
-        }
-        wanted.sort();
-        let mut hide: Vec<(PathBuf, String)> = Vec::new();
-        for (path, size) in wanted {
-            if path == workspace && home.as_ref() == Some(&workspace) {
-                continue;
-            }
-            if path.starts_with(&workspace) {
-                return Err(format!(
-                    "the workspace {} contains {}, which must stay hidden; start in a project folder",
-                    workspace.display(),
-                    path.display()
-                ));
-            }
-            if !hide.iter().any(|(above, _)| path.starts_with(above)) {
-                hide.push((path, size));
-            }
-        }
-        let is_hidden = |path: &Path| hide.iter().any(|(above, _)| path.starts_with(above));
-        let outside_home = home.as_ref() != Some(&workspace);
-        let fresh: Vec<PathBuf> =
-            home.iter().filter(|path| outside_home && is_hidden(path)).cloned().collect();
-        let keep = kept(home.as_deref(), &workspace, variables, is_hidden);
-        let mut blank: Vec<PathBuf> = MACHINE_SECRETS.iter().map(PathBuf::from).collect();
-        if let Some(home) = &home {
-            blank.extend(HOME_SECRETS.iter().map(|path| home.join(path)));
-        }
-        let seed = match (&home, fresh.is_empty()) {
-            (Some(home), false) => {
-                identity(home).map(|text| (home.join(".gitconfig"), text)).into_iter().collect()
-            }
-            _ => Vec::new(),
+    pub(super) fn serialize<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+        let spell = |path: &PathBuf| match path.to_str() {
+            Some(text) => Spelled::Text(text.to_owned()),
+            None => Spelled::Bytes(path.as_os_str().as_bytes().to_vec()),
         };
-        Ok(Self { workspace, home, hide, fresh, seed, keep, blank })
+        serializer.collect_seq(paths.iter().map(spell))
     }
 
-    /// The home a command is told of: the usual path where it is private, else the private `/tmp`.
-    pub(super) fn home(&self) -> &Path {
-        match &self.home {
-            Some(home) if *home != self.workspace => home,
-            _ => Path::new("/tmp"),
-        }
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+        let spelled = Vec::<Spelled>::deserialize(deserializer)?;
+        let read = |spelled| match spelled {
+            Spelled::Text(text) => PathBuf::from(text),
+            Spelled::Bytes(bytes) => PathBuf::from(OsString::from_vec(bytes)),
+        };
+        Ok(spelled.into_iter().map(read).collect())
     }
-
-    /// The user's real home, for what toolchains look up there.
-    pub(super) fn real_home(&self) -> Option<&Path> {
-        self.home.as_deref()
-    }
-
-    /// Orders for one command. `private` is where a command without its own mounts may write.
-    pub(super) fn orders(
-        &self,
-        height: Height,
-        shell: PathBuf,
-        command: &str,
-        workdir: &Path,
-        seen: Survey,
-        private: Option<&Path>,
-    ) -> Orders {
-        let mut writable = vec![self.workspace.clone()];
-        let mut readable = Vec::new();
-        match height {
-            Height::Namespaces => {
-                readable.push("/".into());
-                writable.extend(["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from));
-                writable.push(self.home().to_owned());
-            }
-            Height::Landlock => {
-                readable.extend(SYSTEM.iter().map(PathBuf::from));
-                readable.extend(settings());
-                readable.extend(self.keep.iter().cloned());
-                writable.extend(private.map(Path::to_owned));
-            }
-        }
-        let mut blank = self.blank.clone();
-        blank.extend(seen.secrets);
-        Orders {
-            height,
-            shell,
-            command: command.to_owned(),
-            workdir: workdir.to_owned(),
-            workspace: self.workspace.clone(),
-            hide: self.hide.clone(),
-            fresh: self.fresh.clone(),
-            seed: self.seed.clone(),
-            keep: self.keep.clone(),
-            pin: seen.pin,
-            freeze: seen.freeze,
-            blank,
-            readable,
-            writable,
-        }
-    }
-}
-
-/// `/etc` without the machine's secrets, entry by entry, since an allow list has no exceptions.
-fn settings() -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir("/etc") else { return Vec::new() };
-    let mut all: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    all.retain(|path| {
-        let closed = MACHINE_SECRETS.iter().any(|secret| Path::new(secret).starts_with(path));
-        !closed || path == Path::new("/etc/ssl")
-    });
-    if let Some(at) = all.iter().position(|path| path == Path::new("/etc/ssl")) {
-        all[at] = "/etc/ssl/certs".into();
-        all.push("/etc/ssl/openssl.cnf".into());
-    }
-    all
-}
-
-fn kept(
-    home: Option<&Path>,
-    workspace: &Path,
-    variables: &[(OsString, OsString)],
-    is_hidden: impl Fn(&Path) -> bool,
-) -> Vec<PathBuf> {
-    let mut wanted: Vec<PathBuf> = Vec::new();
-    let path = value(variables, "PATH").unwrap_or_default();
-    for entry in std::env::split_paths(path) {
-        for entry in [entry.canonicalize().ok(), Some(entry)].into_iter().flatten() {
-            wanted.push(toolchain_root(&entry, home));
-        }
-    }
-    if let Some(home) = home {
-        wanted.extend(CACHES.iter().map(|cache| home.join(cache)));
-        if wanted.contains(&home.join(".local/bin")) {
-            wanted.push(home.join(".local/lib"));
-        }
-    }
-    wanted.retain(|path| {
-        let secret = home.is_some_and(|home| {
-            path == home || HOME_SECRETS.iter().any(|secret| path.starts_with(home.join(secret)))
-        });
-        let shared = ["/tmp", "/var/tmp"].iter().any(|folder| path.starts_with(folder));
-        path.exists() && is_hidden(path) && !secret && !shared && !path.starts_with(workspace)
-    });
-    wanted.sort();
-    wanted.dedup();
-    let mut kept: Vec<PathBuf> = Vec::new();
-    for path in wanted {
-        if !kept.iter().any(|above| path.starts_with(above)) {
-            kept.push(path);
-        }
-    }
-    kept
-}
-
-/// The folder that must be there for a PATH entry to work: the toolchain it belongs to, else itself.
-fn toolchain_root(entry: &Path, home: Option<&Path>) -> PathBuf {
-    let Some((home, below)) = home.and_then(|home| Some((home, entry.strip_prefix(home).ok()?))) else {
-        return entry.to_owned();
-    };
-    let first = below.components().next().map(|part| home.join(part));
-    match first {
-        Some(first) if TOOLCHAINS.iter().any(|name| first.ends_with(name)) => first,
-        // `~/sdk/go1.22/bin` needs its sibling folders; `~/bin` and `~/.local/bin` stand alone.
-        _ if below.components().count() > 2 && entry.ends_with("bin") => {
-            entry.parent().unwrap_or(entry).to_owned()
-        }
-        _ => entry.to_owned(),
-    }
-}
-
-/// Name and mail address of the user's git settings, and nothing else of them.
-fn identity(home: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(home.join(".gitconfig")).ok()?;
-    let mut inside = false;
-    let mut lines = vec!["[user]".to_owned()];
-    for line in text.lines().map(str::trim) {
-        if line.starts_with('[') {
-            inside = line.eq_ignore_ascii_case("[user]");
-        } else if inside && (line.starts_with("name") || line.starts_with("email")) {
-            lines.push(format!("\t{line}"));
-        }
-    }
-    (lines.len() > 1).then(|| lines.join("\n") + "\n")
 }
