@@ -104,7 +104,7 @@ impl<'a> Search<'a> {
                     match &entry.value.kind {
                         ExprKind::Text(_) if key == "secret" => phrases.push(&entry.value),
                         ExprKind::List { items, .. } if matches!(key.as_str(), "keys" | "secret") => {
-                            phrases.extend(items)
+                            phrases.extend(items);
                         }
                         _ => {}
                     }

@@ -73,7 +73,7 @@ pub(super) fn collect_values<'a>(
     for stmt in &block.stmts {
         match &stmt.kind {
             StmtKind::Assign { value, .. } | StmtKind::Expr(value) => {
-                function_values(file, value, class, out)
+                function_values(file, value, class, out);
             }
             StmtKind::Class(inner) => collect_values(file, &inner.body, Some(inner), out),
             _ => {

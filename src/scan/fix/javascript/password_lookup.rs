@@ -36,7 +36,7 @@ pub(crate) fn check_in_code<'t>(
     let (Some(whole), Some(column), Some(mark)) = (found.get(0), found.get(1), found.get(2)) else {
         return Err(DATABASE.into());
     };
-    let last = match mark.as_str() {
+    let is_last = match mark.as_str() {
         "?" => !text[mark.end()..].contains('?') && text.matches('?').count() == given.len(),
         numbered => numbered == format!("${}", given.len()) && text.matches(numbered).count() == 1,
     };
@@ -45,11 +45,11 @@ pub(crate) fn check_in_code<'t>(
     let head = upper.find(" FROM ").map_or("", |end| &text[..end]);
     let selected =
         head.contains('*') || head.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|w| w == column);
-    if !last || !selected || !upper.contains("SELECT") {
+    if !is_last || !selected || !upper.contains("SELECT") {
         return Err(DATABASE.into());
     }
     let row = row_of(js, query).ok_or(DATABASE)?;
-    let (test, present) =
+    let (check, present) =
         single_test(js, &row).ok_or("the row that the query gives is not tested in one place")?;
     let start = sql.start_byte();
     let previous = given[place - 1];
@@ -59,14 +59,14 @@ pub(crate) fn check_in_code<'t>(
     ];
     let stored = format!("{}.{column}", row.code);
     let joint = if present { "&&" } else { "||" };
-    let both = format!("{} {joint} {}", js.text(test), verified(&stored, present));
-    let loose = test.parent().is_some_and(|p| match p.kind() {
+    let both = format!("{} {joint} {}", js.text(check), verified(&stored, present));
+    let loose = check.parent().is_some_and(|p| match p.kind() {
         "parenthesized_expression" => true,
         "binary_expression" => field(p, "operator").is_some_and(|sign| js.text(sign) == joint),
         _ => false,
     });
-    edits.push(replace(test, if loose { both } else { format!("({both})") }));
-    Ok((edits, test))
+    edits.push(replace(check, if loose { both } else { format!("({both})") }));
+    Ok((edits, check))
 }
 
 fn values_before_callback<'t>(values: &[Node<'t>]) -> Vec<Node<'t>> {
