@@ -98,3 +98,23 @@ fn the_fixed_python_example_passes_its_tests_and_stays_silent() {
         .unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
 }
+
+/// Shows what is found in a folder of one's own: `SCAN_FOLDER=… cargo test --test scan shows -- --nocapture`.
+#[test]
+fn shows_a_folder_of_ones_own() {
+    let Ok(folder) = std::env::var("SCAN_FOLDER") else { return };
+    let workspace = Workspace::open(Path::new(&folder)).unwrap();
+    let begin = std::time::Instant::now();
+    let scan = Scanner::new().scan(&workspace, &Filter::default());
+    eprintln!(
+        "{} findings, {} files, {:?}, skipped {:?}",
+        scan.findings.len(),
+        scan.files,
+        begin.elapsed(),
+        scan.skipped
+    );
+    for finding in &scan.findings {
+        let text = std::fs::read_to_string(Path::new(&folder).join(&finding.path)).unwrap();
+        eprintln!("{}", agent::finding::listing::render(finding, &text));
+    }
+}

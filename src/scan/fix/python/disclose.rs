@@ -83,7 +83,11 @@ fn find_details<'a>(site: &Site<'a>, expr: &'a Expr, out: &mut Vec<&'a Expr>) {
                 return;
             }
             // `str(e).encode()`: what is sent stays bytes.
-            if let ExprKind::Member { object, .. } = &call.callee.kind {
+            const TEXTUAL: &[&str] =
+                &["encode", "strip", "splitlines", "lower", "upper", "title", "capitalize"];
+            if let ExprKind::Member { object, name, .. } = &call.callee.kind
+                && TEXTUAL.contains(&name.as_str())
+            {
                 let before = out.len();
                 find_details(site, object, out);
                 if out.len() > before {
