@@ -71,7 +71,7 @@ impl<'a> Engine<'a> {
             }
             has_default |= case.is_default;
             frame.vars.clone_from(&before);
-            if !case.values.is_empty() && falling.is_none() {
+            if !case.values.is_empty() {
                 self.clear_checked(frame, subject);
             }
             if let Some(more) = falling.take() {

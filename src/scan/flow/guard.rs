@@ -3,7 +3,7 @@
 use super::value::{Callable, Kinds, Known, Shape, Value};
 use super::{Engine, Frame};
 use crate::scan::ir::{Call, Catch, Expr, ExprKind, StmtKind};
-use crate::scan::rules::Kind;
+use crate::scan::rules::{Kind, Source};
 
 /// What a check proves.
 #[derive(Debug, Clone, Copy)]
@@ -179,6 +179,10 @@ impl<'a> Engine<'a> {
             ("startswith" | "startsWith", Some(beginning)) => {
                 let value = self.quiet_value(frame, beginning);
                 match (value.known_text(), held) {
+                    // `path.relative(base, full).startsWith('..')`
+                    (Some(".." | "../"), false) if self.is_relative(frame, object) => {
+                        self.prove(frame, object, Proof::NoDots);
+                    }
                     (Some("/" | "\\"), false) => self.prove(frame, object, Proof::NoRoot),
                     (_, true) => self.prove(frame, object, Proof::Inside),
                     _ => {}

@@ -77,7 +77,7 @@ impl<'a> Engine<'a> {
             Parameters::None => false,
             Parameters::All => !is_number(kind) && !is_converted(function.function, &param.name),
             Parameters::Typed => self.is_typed_input(function, param),
-            Parameters::Decorated => !param.decorators.is_empty() && !is_number(kind),
+            Parameters::Decorated => super::javascript::is_filled_from_request(param) && !is_number(kind),
         };
         if !tainted {
             return Value::of_path(&param.name);

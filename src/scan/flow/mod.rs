@@ -14,6 +14,7 @@ mod fold;
 mod guard;
 mod handler;
 mod invoke;
+mod javascript;
 mod lexicon;
 mod prove;
 mod scope;

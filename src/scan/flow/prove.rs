@@ -162,15 +162,24 @@ impl<'a> Engine<'a> {
                 value.clear(Kinds::of(&[Kind::Path]));
             }
         }
+        let inside = matches!(proof, Proof::Inside)
+            || value.route.no_dots
+                && value.route.no_root
+                && value.path.as_deref().is_some_and(|path| path.ends_with("path.relative()"));
         frame.vars.insert(name.into(), value);
         // A check on the resolved path also speaks for the path it was made from.
-        if matches!(proof, Proof::Inside) && depth < 2 {
+        if inside && depth < 2 {
             for made_from in from {
                 let Some(mut value) = frame.vars.get(&made_from).cloned() else { continue };
                 value.clear(Kinds::of(&[Kind::Path]));
                 frame.vars.insert(made_from, value);
             }
         }
+    }
+
+    /// Whether a value is the way from one path to another, in which `..` can only stand at the start.
+    pub(super) fn is_relative(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> bool {
+        self.quiet_value(frame, expr).path.is_some_and(|path| path.ends_with("path.relative()"))
     }
 
     /// The value of an expression without reporting anything.
