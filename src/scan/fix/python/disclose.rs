@@ -56,6 +56,9 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
     Ok(draft)
 }
 
+/// Methods of a text that give a text (or its bytes).
+const TEXTUAL: &[&str] = &["encode", "strip", "splitlines", "lower", "upper", "title", "capitalize"];
+
 /// The smallest texts that hold the details.
 fn find_details<'a>(site: &Site<'a>, expr: &'a Expr, out: &mut Vec<&'a Expr>) {
     let tainted = site.notes.note(expr.at).is_some_and(|note| note.tainted);
@@ -83,7 +86,9 @@ fn find_details<'a>(site: &Site<'a>, expr: &'a Expr, out: &mut Vec<&'a Expr>) {
                 return;
             }
             // `str(e).encode()`: what is sent stays bytes.
-            if let ExprKind::Member { object, .. } = &call.callee.kind {
+            if let ExprKind::Member { object, name, .. } = &call.callee.kind
+                && TEXTUAL.contains(&name.as_str())
+            {
                 let before = out.len();
                 find_details(site, object, out);
                 if out.len() > before {

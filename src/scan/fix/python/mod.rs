@@ -1,6 +1,7 @@
 //! Fixes in Python.
 
 mod command;
+mod command_quote;
 mod data;
 mod disclose;
 mod driver;
@@ -11,6 +12,7 @@ mod place;
 mod secret;
 mod sql;
 mod sql_grow;
+mod sql_settle;
 mod sql_text;
 mod template;
 
