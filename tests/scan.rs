@@ -1,4 +1,10 @@
 //! The scanner on whole folders: what it finds in the Python example, and that the fixed example still works.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says where"
+)]
 #![allow(clippy::disallowed_methods, reason = "the tests run python3 and change copies of their own")]
 
 use agent::finding::{Family, Finding};

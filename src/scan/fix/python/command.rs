@@ -188,7 +188,7 @@ fn unshell<'a>(
         "a value that begins with `-` may still be read as an option by the program; check its form where that matters"
             .clone_into(&mut draft.by_hand);
     }
-    let inline = place_list(site, value, variable, &list, &items, &mut draft)?;
+    let inline = place_list(site, value, variable, &list, &mut draft);
     rewrite_call(site, call, &inline, &mut draft)?;
     Ok(draft)
 }
@@ -199,17 +199,16 @@ fn place_list(
     value: &Expr,
     variable: Option<&str>,
     list: &str,
-    _items: &[String],
     draft: &mut Draft,
-) -> Result<String, String> {
-    let Some(name) = variable else { return Ok(list.to_owned()) };
+) -> String {
+    let Some(name) = variable else { return list.to_owned() };
     let scope = site.function().map_or(site.file.text.as_str(), |function| function.at.of(&site.file.text));
     if count_word(scope, name) == 2 {
         draft.edits.push(replace(value.outer, list));
-        return Ok(name.to_owned());
+        return name.to_owned();
     }
     // The text is used elsewhere too (a log line): it stays, the call gets the list.
-    Ok(list.to_owned())
+    list.to_owned()
 }
 
 /// A word as Python source.

@@ -99,13 +99,13 @@ impl<'a> Walk<'_, 'a> {
                         }
                         match quote {
                             Some((open, start, sql)) if letter == open => {
-                                if !group.is_empty() {
+                                if group.is_empty() {
+                                    self.before.push(letter);
+                                } else {
                                     self.quoted(&group, start, byte + 1, sql)?;
                                     group.clear();
                                     self.before.truncate(sql);
                                     self.before.push('\u{1}');
-                                } else {
-                                    self.before.push(letter);
                                 }
                                 quote = None;
                             }
