@@ -3,6 +3,8 @@
 //! `cargo bench --bench journal`: compare `undo` with `plain_copies`, which writes the same files without any
 //! of the care (no check, no sync, no second copy).
 
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should say so loudly")]
+
 use agent::action::{Action, Change};
 use agent::workspace::Workspace;
 use agent::workspace::journal::{Choice, Journal};

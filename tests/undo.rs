@@ -1,5 +1,7 @@
 //! `agent diff`, `undo`, `redo` through the real binary, and one agent at a time in a workspace.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so loudly")]
+
 mod house;
 
 use house::model::{Fault, ModelServer, Turn, Wire};

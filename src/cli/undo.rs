@@ -70,22 +70,17 @@ fn open(args: &UndoArgs) -> Result<Case, Trouble> {
     let config = config::decide(Flags::default(), &wire::lookup)
         .map_err(|error| Trouble::coded(exit::USAGE, error.to_string()))?;
     let here = args.workspace.as_deref();
-    let (session_id, root) = match &args.session {
-        Some(id) => {
-            let found = record::find(&config.state, id).ok_or_else(|| RecordError::Unknown(id.clone()))?;
-            (found.session_id, here.map_or_else(|| PathBuf::from(&found.workspace), ToOwned::to_owned))
-        }
-        None => {
-            let root = Workspace::open(here.unwrap_or_else(|| ".".as_ref()))?.root().to_owned();
-            let changed = record::list(&config.state, Some(&root))
-                .into_iter()
-                .map(|session| session.session_id)
-                .find(|id| Journal::look(&config.state, id).is_ok_and(|journal| !journal.steps().is_empty()))
-                .ok_or_else(|| {
-                    Trouble::coded(exit::NO_INPUT, "no session has changed anything in this workspace")
-                })?;
-            (changed, root)
-        }
+    let (session_id, root) = if let Some(id) = &args.session {
+        let found = record::find(&config.state, id).ok_or_else(|| RecordError::Unknown(id.clone()))?;
+        (found.session_id, here.map_or_else(|| PathBuf::from(&found.workspace), ToOwned::to_owned))
+    } else {
+        let root = Workspace::open(here.unwrap_or_else(|| ".".as_ref()))?.root().to_owned();
+        let changed = record::list(&config.state, Some(&root))
+            .into_iter()
+            .map(|session| session.session_id)
+            .find(|id| Journal::look(&config.state, id).is_ok_and(|journal| !journal.steps().is_empty()));
+        let nothing = || Trouble::coded(exit::NO_INPUT, "no session has changed anything in this workspace");
+        (changed.ok_or_else(nothing)?, root)
     };
     let workspace = Workspace::open(&root)?;
     let ours = record::find(&config.state, &session_id);

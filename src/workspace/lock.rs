@@ -80,8 +80,8 @@ impl Drop for Lock {
 
 fn path(state: &Path, root: &Path) -> PathBuf {
     let hash = hash_of(root.as_os_str().as_encoded_bytes());
-    let name: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    state.join("locks").join(format!("{name}.lock"))
+    let number = u128::from_be_bytes(std::array::from_fn(|at| hash[at]));
+    state.join("locks").join(format!("{number:032x}.lock"))
 }
 
 fn rewrite(file: &mut File, text: &[u8]) -> io::Result<()> {

@@ -363,7 +363,7 @@ fn kept(
             path == home || HOME_SECRETS.iter().any(|secret| path.starts_with(home.join(secret)))
         });
         let shared = ["/tmp", "/var/tmp"].iter().any(|folder| path.starts_with(folder));
-        path.exists() && is_hidden(path) && !secret && !shared && !path.starts_with(workspace)
+        path.is_dir() && is_hidden(path) && !secret && !shared && !path.starts_with(workspace)
     });
     wanted.sort();
     wanted.dedup();

@@ -1,5 +1,6 @@
 //! Checks that are no flow from a source to a sink: written in Rust, named in rule files.
 
+mod debug;
 mod javascript;
 mod password;
 mod secret;
@@ -32,6 +33,7 @@ pub(super) type Detector = for<'a> fn(&'a Project, usize, &'static Rule) -> Vec<
 pub(super) fn named(name: &str) -> Option<Detector> {
     match name {
         "secret" => Some(secret::find),
+        "python-debug" => Some(debug::find),
         "python-password" => Some(password::find),
         _ => javascript::named(name),
     }

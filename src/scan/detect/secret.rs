@@ -104,7 +104,7 @@ impl<'a> Search<'a> {
                     match &entry.value.kind {
                         ExprKind::Text(_) if key == "secret" => phrases.push(&entry.value),
                         ExprKind::List { items, .. } if matches!(key.as_str(), "keys" | "secret") => {
-                            phrases.extend(items)
+                            phrases.extend(items);
                         }
                         _ => {}
                     }
@@ -313,6 +313,7 @@ fn is_about(text: &str) -> bool {
         || text.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_' || letter == '-')
         || text.starts_with("X-");
     let about = [
+        "x",
         "token",
         "key",
         "password",

@@ -117,19 +117,16 @@ impl<'a> Engine<'a> {
                 return value;
             }
         }
-        if let (Some((_, holder, "get")), 1, true) = (&receiver, given.len(), self.is_javascript(frame.file))
-            && holder.constant
-        {
-            // `new Map([['a', 'b']]).get(x)` gives what stands there, or nothing.
-            return Value::constant();
-        }
-        if let Some(value) =
-            self.stripped(frame, receiver.as_ref().map(|(_, value, name)| (value, *name)), &given)
-        {
+        let on = receiver.as_ref().map(|(_, value, name)| (value, *name));
+        if let Some(value) = self.narrowed_result(frame, on, &given) {
             return value;
         }
         let holder = receiver.as_ref().map(|(_, value, _)| value);
-        self.run_callbacks(frame, &path, holder, &given);
+        let made = self.run_callbacks(frame, &path, holder, &given);
+        let on = receiver.as_ref().map(|(_, value, name)| (value, *name));
+        if let Some(value) = self.mapped(on, made, &given) {
+            return value;
+        }
         let mut value = Self::unknown(&path, &callee, holder, &given);
         // `request.args.get("n", type=int)` gives a number or the default.
         let converts = given.iter().any(|arg| {

@@ -182,14 +182,15 @@ impl<'a> Engine<'a> {
         names
     }
 
-    /// Functions given to an unknown function: they run with what it may hand them.
+    /// Functions given to an unknown function: they run with what it may hand them. Gives what the last returned.
     pub(super) fn run_callbacks(
         &mut self,
         frame: &mut Frame<'a>,
         path: &str,
         holder: Option<&Value<'a>>,
         given: &[Given<'a>],
-    ) {
+    ) -> Option<Value<'a>> {
+        let mut made = None;
         let method = path.rsplit('.').next().unwrap_or(path);
         let others: Vec<&Value<'a>> = given.iter().map(|arg| &arg.value).collect();
         for arg in given {
@@ -199,10 +200,8 @@ impl<'a> Engine<'a> {
             }
             let mut handed = Vec::new();
             for (at, param) in function.function.params.iter().enumerate() {
-                let value = if matches!(param.name.as_str(), "err" | "error" | "e" | "ex" | "exception")
-                    && at == 0
-                    && !WALKING.contains(&method)
-                {
+                let named = matches!(param.name.as_str(), "err" | "error" | "e" | "ex" | "exception");
+                let value = if (named || method == "catch") && at == 0 && !WALKING.contains(&method) {
                     let note = format!("error `{}` is received", param.name);
                     Value::tainted(Taint::new(Source::Exception, function.file, param.at, note))
                 } else if WALKING.contains(&method) && at == 0 {
@@ -235,9 +234,10 @@ impl<'a> Engine<'a> {
                 function.captured = Some(Rc::new(vars));
             }
             let left = self.left_by_call;
-            self.invoke(frame, arg.expr, &function, None, &handed);
+            made = self.invoke(frame, arg.expr, &function, None, &handed);
             self.left_by_call = left;
         }
+        made
     }
 }
 

@@ -176,6 +176,11 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Whether a value is the way from one path to another, in which `..` can only stand at the start.
+    pub(super) fn is_relative(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> bool {
+        self.quiet_value(frame, expr).path.is_some_and(|path| path.ends_with("path.relative()"))
+    }
+
     /// The value of an expression without reporting anything.
     pub(super) fn quiet_value(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> Value<'a> {
         let quiet = std::mem::replace(&mut self.quiet, true);
@@ -184,10 +189,5 @@ impl<'a> Engine<'a> {
         self.notes = notes;
         self.quiet = quiet;
         value
-    }
-
-    /// Whether a value is the way from one path to another, in which `..` can only stand at the start.
-    pub(super) fn is_relative(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> bool {
-        self.quiet_value(frame, expr).path.is_some_and(|path| path.ends_with("path.relative()"))
     }
 }

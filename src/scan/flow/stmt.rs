@@ -26,7 +26,6 @@ impl<'a> Engine<'a> {
     fn stmt(&mut self, frame: &mut Frame<'a>, stmt: &'a Stmt) -> Way {
         match &stmt.kind {
             StmtKind::Assign { targets, value, .. } => {
-                super::javascript::define_values(frame, value);
                 let value = self.expr(frame, value);
                 for target in targets {
                     let mut value = value.clone();
@@ -74,7 +73,6 @@ impl<'a> Engine<'a> {
             StmtKind::Return(value) => {
                 let returned = match value {
                     Some(expr) => {
-                        super::javascript::define_values(frame, expr);
                         let value = self.expr(frame, expr);
                         if frame.answers {
                             self.check_answer(frame, expr, &value);

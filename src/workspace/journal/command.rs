@@ -160,7 +160,11 @@ impl Inner {
             match hash_now(workspace, path) {
                 Ok(after) if after == before => {}
                 Ok(after) => {
-                    settled.files.push(Touch { path: path.clone(), before: Some(before), after: Some(after) })
+                    settled.files.push(Touch {
+                        path: path.clone(),
+                        before: Some(before),
+                        after: Some(after),
+                    });
                 }
                 Err(error) => settled.uncovered.push(format!("{path}: {error}")),
             }
@@ -177,7 +181,11 @@ impl Inner {
             match hash_now(workspace, path) {
                 Ok(after) if after == before => {}
                 Ok(after) => {
-                    settled.files.push(Touch { path: path.clone(), before: Some(before), after: Some(after) })
+                    settled.files.push(Touch {
+                        path: path.clone(),
+                        before: Some(before),
+                        after: Some(after),
+                    });
                 }
                 Err(WorkspaceError::Missing(_)) => {
                     settled.files.push(Touch { path: path.clone(), before: Some(before), after: None });

@@ -63,14 +63,14 @@ pub(super) struct Seen {
 
 /// Looks at every file of the workspace that its ignore files do not cover, `.git` excepted.
 pub(super) fn look(workspace: &Workspace) -> Result<Seen, WorkspaceError> {
-    let (mut builder, start) = workspace.builder(&Place { relative: ".".into() })?;
+    let (mut builder, top) = workspace.builder(&Place { relative: ".".into() })?;
     builder.threads(std::thread::available_parallelism().map_or(2, |cores| cores.get().min(8)));
     let exclude = workspace.door.stat(".git/info/exclude").ok().map(|stat| Stamp::of(&stat));
     let seen = Mutex::new(Seen { exclude, ..Seen::default() });
     builder.build_parallel().run(|| {
         Box::new(|found| {
             let Ok(found) = found else { return WalkState::Continue };
-            let Some(path) = found.path().strip_prefix(&start).ok().and_then(|path| path.to_str()) else {
+            let Some(path) = found.path().strip_prefix(&top).ok().and_then(|path| path.to_str()) else {
                 return WalkState::Continue;
             };
             let kind = found.file_type();

@@ -246,8 +246,8 @@ fn a_write_that_was_cut_off_can_be_taken_back_and_leaves_nothing_in_the_way() {
     stage.put(".agent-mine.tmp", "the user's");
     let stage = stage.reopen();
     assert!(!stage.is_there(&left) && stage.is_there(".agent-mine.tmp"));
-    let changed: Vec<String> = stage.journal.changes(&all()).into_iter().map(|touch| touch.path).collect();
-    assert_eq!(changed, ["a"], "what did not happen is not told");
+    let paths: Vec<String> = stage.journal.changes(&all()).into_iter().map(|touch| touch.path).collect();
+    assert_eq!(paths, ["a"], "what did not happen is not told");
     assert!(stage.undo(&all()).applied);
     assert_eq!((stage.text("a").unwrap().as_str(), stage.text("b").unwrap().as_str()), ("one", "two"));
 }

@@ -3,7 +3,9 @@
 mod command;
 mod command_quote;
 mod data;
+mod debug;
 mod disclose;
+mod disclose_carry;
 mod driver;
 mod password;
 mod password_role;
@@ -27,7 +29,7 @@ pub(super) fn named(name: &str) -> Option<Fixer> {
         "python-yaml" => Some(data::fix_yaml),
         "python-secret" => Some(secret::fix),
         "python-disclosure" => Some(disclose::fix),
-        "python-flask-debug" => Some(disclose::fix_debug),
+        "python-debug" => Some(debug::fix),
         "python-password" => Some(password::fix),
         "python-sql" => Some(sql::fix),
         _ => None,
