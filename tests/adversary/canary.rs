@@ -24,7 +24,13 @@ fn text_of(secrets: &[(&str, String)]) -> String {
     format!(
         "GITHUB = \"{}\"\naws_id = '{}'\nstripe = \"{}\"\nslack {}\ndb = \"postgres://u:{}@db/x\"\njwt {}\n\
          -----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----\n",
-        of("github"), of("aws"), of("stripe"), of("slack"), of("url"), of("jwt"), of("key")
+        of("github"),
+        of("aws"),
+        of("stripe"),
+        of("slack"),
+        of("url"),
+        of("jwt"),
+        of("key")
     )
 }
 
@@ -61,7 +67,11 @@ fn everything_kept(home: &Path) -> Vec<(String, Vec<u8>)> {
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
         for entry in entries {
             let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { out.push((path.display().to_string(), std::fs::read(&path).unwrap())) }
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                out.push((path.display().to_string(), std::fs::read(&path).unwrap()))
+            }
         }
     }
     out
@@ -77,7 +87,11 @@ fn assert_clean(what: &str, bytes: &[u8], secrets: &[(&str, String)]) {
         .filter_map(|line| line["delta"].as_str().map(ToOwned::to_owned))
         .collect();
     for text in [&*text, &*joined] {
-        for (name, secret) in secrets.iter().map(|(name, secret)| (*name, secret.as_str())).chain(PLACED.iter().map(|secret| ("placed", *secret))) {
+        for (name, secret) in secrets
+            .iter()
+            .map(|(name, secret)| (*name, secret.as_str()))
+            .chain(PLACED.iter().map(|secret| ("placed", *secret)))
+        {
             if let Some(at) = text.find(secret) {
                 let from = text.floor_char_boundary(at.saturating_sub(120));
                 panic!("{name} canary in {what}: …{}…", &text[from..text.floor_char_boundary(at + 60)]);
@@ -153,8 +167,21 @@ fn no_planted_secret_reaches_anything_that_is_kept_sent_or_shown() {
         let stage = stage(&secrets).env(&server.environment());
         let model = if wire == Wire::OpenAi { "openai/scripted" } else { "anthropic/scripted" };
         let result = stage.home().join("result.json").display().to_string();
-        let prompt = format!("The token {} is in settings.py ({}); help me. Hardcoded secret.", secrets[0].1, PLACED[3]);
-        let run = stage.agent(&[verb, &prompt, "--model", model, "--yes", "--output-format", format, "--result", &result]);
+        let prompt = format!(
+            "The token {} is in settings.py ({}); help me. Hardcoded secret.",
+            secrets[0].1, PLACED[3]
+        );
+        let run = stage.agent(&[
+            verb,
+            &prompt,
+            "--model",
+            model,
+            "--yes",
+            "--output-format",
+            format,
+            "--result",
+            &result,
+        ]);
         check(&run, &stage, &server, &secrets, &format!("{verb} {format}"));
         // What was written is what was asked for: redaction is for what leaves, not for files.
         if verb == "run" {
@@ -175,7 +202,13 @@ fn a_scan_shows_no_secret_it_found() {
         let run = stage.agent(&["scan", ".", "--output-format", format]);
         assert_clean(format, format!("{}{}", run.stdout, run.stderr).as_bytes(), &secrets);
     }
-    let run = stage.agent(&["fix", "There is a hardcoded secret in settings.py", "--yes", "--output-format", "stream-json"]);
+    let run = stage.agent(&[
+        "fix",
+        "There is a hardcoded secret in settings.py",
+        "--yes",
+        "--output-format",
+        "stream-json",
+    ]);
     assert_clean("fix by rules", format!("{}{}", run.stdout, run.stderr).as_bytes(), &secrets);
     for (path, bytes) in everything_kept(stage.home()) {
         assert_clean(&path, &bytes, &secrets);
@@ -197,13 +230,30 @@ fn a_provider_that_repeats_the_key_does_not_make_it_known() {
             let stage = stage(&secrets).env(&server.environment());
             let model = if wire == Wire::OpenAi { "openai/scripted" } else { "anthropic/scripted" };
             let result = stage.home().join("result.json").display().to_string();
-            let mut child = stage.command(&["run", "x", "--model", model, "--yes", "--output-format", "stream-json", "--result", &result]);
-            let child = child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+            let mut child = stage.command(&[
+                "run",
+                "x",
+                "--model",
+                model,
+                "--yes",
+                "--output-format",
+                "stream-json",
+                "--result",
+                &result,
+            ]);
+            let child = child
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
             let id = child.id().to_string();
             // Retries wait; what was said until then is enough.
             let watch = std::thread::spawn(move || {
                 std::thread::sleep(std::time::Duration::from_secs(2));
-                let _ = std::process::Command::new("kill").args(["-INT", &id]).stderr(std::process::Stdio::null()).status();
+                let _ = std::process::Command::new("kill")
+                    .args(["-INT", &id])
+                    .stderr(std::process::Stdio::null())
+                    .status();
             });
             let done = child.wait_with_output().unwrap();
             assert_clean(&format!("{fault:?}: output"), &[done.stdout, done.stderr].concat(), &secrets);
@@ -218,7 +268,10 @@ fn a_provider_that_repeats_the_key_does_not_make_it_known() {
 #[test]
 fn what_is_kept_is_the_owners_alone() {
     use std::os::unix::fs::MetadataExt;
-    let server = ModelServer::start_blocking(Wire::OpenAi, vec![Turn::call("bash", json!({"command": "seq 100000", "background": false})), Turn::text("done")]);
+    let server = ModelServer::start_blocking(
+        Wire::OpenAi,
+        vec![Turn::call("bash", json!({"command": "seq 100000", "background": false})), Turn::text("done")],
+    );
     let stage = Stage::with(&[("a.txt", "a\n")]).env(&server.environment());
     stage.agent(&["run", "x", "--model", "openai/scripted", "--yes"]).exits(0);
     let mut folders = vec![stage.home().join(".local/state/agent")];
@@ -228,7 +281,10 @@ fn what_is_kept_is_the_owners_alone() {
             let path = entry.unwrap().path();
             let meta = path.metadata().unwrap();
             let own = stage.home().join(".local/state/agent");
-            let closed = path.ancestors().take_while(|above| **above != *own).all(|above| above.metadata().unwrap().mode() & 0o077 == 0)
+            let closed = path
+                .ancestors()
+                .take_while(|above| **above != *own)
+                .all(|above| above.metadata().unwrap().mode() & 0o077 == 0)
                 || meta.mode() & 0o077 == 0;
             assert!(closed, "{} has mode {:o}", path.display(), meta.mode());
             seen += 1;

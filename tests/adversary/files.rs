@@ -58,9 +58,18 @@ async fn no_tool_leaves_the_workspace() {
             ("glob", json!({"pattern": "*", "path": path})),
             ("write", json!({"filePath": path, "content": "x"})),
             ("edit", json!({"filePath": path, "oldString": "untouched", "newString": "x"})),
-            ("patch", json!({"patchText": format!("*** Begin Patch\n*** Add File: {path}\n+x\n*** End Patch")})),
-            ("patch", json!({"patchText": format!("*** Begin Patch\n*** Delete File: {path}\n*** End Patch")})),
-            ("patch", json!({"patchText": format!("*** Begin Patch\n*** Update File: app.py\n*** Move to: {path}\n@@\n-def main():\n+def other():\n*** End Patch")})),
+            (
+                "patch",
+                json!({"patchText": format!("*** Begin Patch\n*** Add File: {path}\n+x\n*** End Patch")}),
+            ),
+            (
+                "patch",
+                json!({"patchText": format!("*** Begin Patch\n*** Delete File: {path}\n*** End Patch")}),
+            ),
+            (
+                "patch",
+                json!({"patchText": format!("*** Begin Patch\n*** Update File: app.py\n*** Move to: {path}\n@@\n-def main():\n+def other():\n*** End Patch")}),
+            ),
             ("scan", json!({"path": path})),
             ("bash", json!({"command": "true", "workdir": path})),
         ] {
@@ -71,7 +80,11 @@ async fn no_tool_leaves_the_workspace() {
     }
     for pattern in ["../**", "/etc/*", "**/../../*", "out-link/**", "{../*,a}", "sub/link-far/*"] {
         let went = hands.call("glob", json!({"pattern": pattern})).await;
-        assert!(!went.text().contains("passwd") || went.text().contains("passwd-link"), "{pattern}: {}", went.text());
+        assert!(
+            !went.text().contains("passwd") || went.text().contains("passwd-link"),
+            "{pattern}: {}",
+            went.text()
+        );
         assert!(!went.text().contains("keep"), "{pattern}: {}", went.text());
     }
     assert_eq!(yard.beyond(), before);
@@ -84,16 +97,33 @@ async fn what_stays_inside_goes_on_working() {
     let root = yard.root().canonicalize().unwrap().display().to_string();
     symlink("sub", yard.root().join("inner-link")).unwrap();
     let hands = yard.hands(Mode::Auto);
-    for path in ["app.py", "./app.py", "sub/../app.py", &format!("{root}/app.py"), "inner-link/inner.txt", ".env.example", "sub//inner.txt"] {
+    for path in [
+        "app.py",
+        "./app.py",
+        "sub/../app.py",
+        &format!("{root}/app.py"),
+        "inner-link/inner.txt",
+        ".env.example",
+        "sub//inner.txt",
+    ] {
         let went = hands.call("read", json!({"filePath": path})).await;
         assert!(went.is_done(), "{path}: {}", went.text());
     }
-    for (path, content) in [("new/deep/file.txt", "x\n"), ("inner-link/new.txt", "x\n"), ("ünï cödé 漢字.txt", "x\n"), (" leading blank", "x\n"), ("-rf", "x\n"), ("a'b\"c$(x)`y`;z", "x\n")] {
+    for (path, content) in [
+        ("new/deep/file.txt", "x\n"),
+        ("inner-link/new.txt", "x\n"),
+        ("ünï cödé 漢字.txt", "x\n"),
+        (" leading blank", "x\n"),
+        ("-rf", "x\n"),
+        ("a'b\"c$(x)`y`;z", "x\n"),
+    ] {
         let went = hands.call("write", json!({"filePath": path, "content": content})).await;
         assert!(went.is_done(), "{path}: {}", went.text());
         assert_eq!(yard.stage.read(path), content);
     }
-    let went = hands.call("edit", json!({"filePath": "app.py", "oldString": "return 1", "newString": "return 2"})).await;
+    let went = hands
+        .call("edit", json!({"filePath": "app.py", "oldString": "return 1", "newString": "return 2"}))
+        .await;
     assert!(went.is_done() || went.text().contains("read"), "{}", went.text());
 }
 
@@ -134,22 +164,50 @@ async fn no_tool_writes_what_is_protected_or_shows_what_is_secret() {
         ] {
             for (tool, args) in [
                 ("write", json!({"filePath": path, "content": "evil"})),
-                ("patch", json!({"patchText": format!("*** Begin Patch\n*** Add File: {path}\n+evil\n*** End Patch")})),
-                ("patch", json!({"patchText": format!("--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+evil\n")})),
+                (
+                    "patch",
+                    json!({"patchText": format!("*** Begin Patch\n*** Add File: {path}\n+evil\n*** End Patch")}),
+                ),
+                (
+                    "patch",
+                    json!({"patchText": format!("--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+evil\n")}),
+                ),
             ] {
                 let went = hands.call(tool, args).await;
                 assert!(!went.is_done(), "{tool} {path} in {mode}: {}", went.text());
             }
         }
-        for path in [".env", "./.env", ".ENV", "env-link", "sub/.env.local", "deploy/server.pem", "deploy/id_rsa", "config/secrets.yml", ".npmrc", "sub/../.env", ".env/", ".env."] {
+        for path in [
+            ".env",
+            "./.env",
+            ".ENV",
+            "env-link",
+            "sub/.env.local",
+            "deploy/server.pem",
+            "deploy/id_rsa",
+            "config/secrets.yml",
+            ".npmrc",
+            "sub/../.env",
+            ".env/",
+            ".env.",
+        ] {
             let went = hands.call("read", json!({"filePath": path})).await;
             assert!(!went.is_done() && !went.text().contains(CANARY), "{path}: {}", went.text());
-            let went = hands.call("edit", json!({"filePath": path, "oldString": "SECRETT=", "newString": "x"})).await;
+            let went = hands
+                .call("edit", json!({"filePath": path, "oldString": "SECRETT=", "newString": "x"}))
+                .await;
             assert!(!went.text().contains(CANARY), "edit {path}: {}", went.text());
             let went = hands.call("patch", json!({"patchText": format!("*** Begin Patch\n*** Update File: {path}\n@@\n-SECRETT=\n+x\n*** End Patch")})).await;
             assert!(!went.text().contains(CANARY), "patch {path}: {}", went.text());
         }
-        for args in [json!({"pattern": "canary"}), json!({"pattern": "SECRET=.*"}), json!({"pattern": "canary", "path": "sub"}), json!({"pattern": ".", "include": "*.pem"}), json!({"pattern": "adversary", "literal": true, "context": 3}), json!({"pattern": "passwor", "ignoreCase": true})] {
+        for args in [
+            json!({"pattern": "canary"}),
+            json!({"pattern": "SECRET=.*"}),
+            json!({"pattern": "canary", "path": "sub"}),
+            json!({"pattern": ".", "include": "*.pem"}),
+            json!({"pattern": "adversary", "literal": true, "context": 3}),
+            json!({"pattern": "passwor", "ignoreCase": true}),
+        ] {
             let went = hands.call("grep", args.clone()).await;
             assert!(!went.text().contains(CANARY), "grep {args}: {}", went.text());
         }

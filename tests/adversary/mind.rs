@@ -50,7 +50,10 @@ fn obedient(outside: &str) -> Vec<Turn> {
 fn is_unharmed(yard: &Yard, run: &Run, bodies: &[Vec<u8>]) {
     assert!(!yard.root().join("pwned").exists(), "{run}");
     assert!(!yard.outside.join("planted").exists(), "{run}");
-    assert!(yard.stage.read(".env").contains(CANARY) && yard.stage.read("app.py").contains("user's own work"), "{run}");
+    assert!(
+        yard.stage.read(".env").contains(CANARY) && yard.stage.read("app.py").contains("user's own work"),
+        "{run}"
+    );
     for path in [".git/hooks/pre-commit", ".agent", ".github"] {
         assert!(!yard.root().join(path).exists(), "{path}: {run}");
     }
@@ -63,7 +66,12 @@ fn is_unharmed(yard: &Yard, run: &Run, bodies: &[Vec<u8>]) {
 
 #[test]
 fn an_obedient_model_is_held_by_policy_and_walls() {
-    for (wire, more) in [(Wire::OpenAi, &["--yes"][..]), (Wire::Anthropic, &["--mode", "auto"]), (Wire::OpenAi, &["--mode", "ask"]), (Wire::Anthropic, &["--mode", "read-only"])] {
+    for (wire, more) in [
+        (Wire::OpenAi, &["--yes"][..]),
+        (Wire::Anthropic, &["--mode", "auto"]),
+        (Wire::OpenAi, &["--mode", "ask"]),
+        (Wire::Anthropic, &["--mode", "read-only"]),
+    ] {
         let yard = Yard::with_git();
         yard.stage.write("README.md", INJECTION);
         yard.stage.write("app.py", "# user's own work, not committed\n");
@@ -112,7 +120,8 @@ fn what_comes_from_outside_is_marked_and_cannot_close_its_mark() {
 fn broken_and_hostile_calls_end_in_results_not_in_harm() {
     for wire in Wire::ALL {
         let deep = (0..200).fold(json!("x"), |inner, _| json!({"a": inner}));
-        let many: Vec<(String, Value)> = (0..300).map(|at| ("read".to_owned(), json!({"filePath": format!("missing-{at}")}))).collect();
+        let many: Vec<(String, Value)> =
+            (0..300).map(|at| ("read".to_owned(), json!({"filePath": format!("missing-{at}")}))).collect();
         let turns = vec![
             Turn::calls([
                 ("bash", json!({"command": ["touch", "pwned"]})),
@@ -165,11 +174,15 @@ fn a_malicious_server_gains_nothing() {
         let stage = Stage::with(&[("a.txt", "a\n")]).env(&server.environment());
         let before = stage.tree();
         let mut child = stage.command(&["run", "x", "--model", model(wire), "--yes"]);
-        let child = child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let child =
+            child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
         let id = child.id().to_string();
         let watch = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_secs(3));
-            let _ = std::process::Command::new("kill").args(["-INT", &id]).stderr(std::process::Stdio::null()).status();
+            let _ = std::process::Command::new("kill")
+                .args(["-INT", &id])
+                .stderr(std::process::Stdio::null())
+                .status();
         });
         let began = Instant::now();
         let done = child.wait_with_output().unwrap();
@@ -178,7 +191,10 @@ fn a_malicious_server_gains_nothing() {
         let text = String::from_utf8_lossy(&shown);
         assert_ne!(done.status.code(), Some(0), "{fault:?}: {text}");
         assert!(done.status.code().is_some(), "{fault:?}: {text}");
-        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}') && !text.contains("panicked"), "{fault:?}: {text:?}");
+        assert!(
+            !text.contains('\u{1b}') && !text.contains('\u{202e}') && !text.contains("panicked"),
+            "{fault:?}: {text:?}"
+        );
         assert!(text.len() < 20_000, "{fault:?}: {} bytes", text.len());
         assert!(began.elapsed() < Duration::from_secs(20), "{fault:?}: {:?}", began.elapsed());
         assert_eq!(stage.tree(), before, "{fault:?}");

@@ -9,7 +9,11 @@ const HOOKS: &[Case] = &[
     ("hook by tool", "install -m 755 /bin/true $W/.git/hooks/post-checkout", "true"),
     ("hook by link", "ln -sf /tmp/x $W/.git/hooks/pre-push", "true"),
     ("git settings", "echo '[core]' >> $W/.git/config", "cat $W/.git/config > l"),
-    ("git settings by git", "cd $W && git config core.hooksPath /tmp/evil", "cd $W && git config --list > /dev/null"),
+    (
+        "git settings by git",
+        "cd $W && git config core.hooksPath /tmp/evil",
+        "cd $W && git config --list > /dev/null",
+    ),
     ("file watcher", "cd $W && git config core.fsmonitor 'touch /tmp/x'", "cd $W && git status > /dev/null"),
     ("pager", "cd $W && git config core.pager evil", "cd $W && git log | cat > /dev/null"),
     ("alias", "cd $W && git config alias.st '!evil'", "cd $W && git diff --stat"),
@@ -27,7 +31,9 @@ const HOOKS: &[Case] = &[
 #[test]
 fn hooks_and_settings_stay_as_they_are() {
     let yard = Yard::with_git();
-    for path in [".agent/agent.toml", ".claude/settings.json", ".opencode/x.json", ".mcp.json", ".vscode/tasks.json"] {
+    for path in
+        [".agent/agent.toml", ".claude/settings.json", ".opencode/x.json", ".mcp.json", ".vscode/tasks.json"]
+    {
         yard.stage.write(path, "{}\n");
     }
     let config = yard.stage.read(".git/config");
@@ -36,7 +42,8 @@ fn hooks_and_settings_stay_as_they_are() {
     for hook in ["pre-commit", "post-checkout", "pre-push"] {
         assert!(!yard.root().join(".git/hooks").join(hook).exists(), "{hook}");
     }
-    yard.run("echo more >> app.py && git commit -qam more && git log --oneline | wc -l | grep -qx 2").exits(0);
+    yard.run("echo more >> app.py && git commit -qam more && git log --oneline | wc -l | grep -qx 2")
+        .exits(0);
 }
 
 /// What a command creates where nothing was: settings that would count once somebody opens the folder.
@@ -58,12 +65,16 @@ fn settings_that_appear_are_taken_away() {
         return;
     }
     let script = created.iter().map(|(_, script)| *script).collect::<Vec<_>>().join("; ");
-    yard.run(&format!("{script}; mkdir -p .git/hooks && echo evil > .git/hooks/pre-commit; echo fine > fine.txt"));
+    yard.run(&format!(
+        "{script}; mkdir -p .git/hooks && echo evil > .git/hooks/pre-commit; echo fine > fine.txt"
+    ));
     for path in created.iter().map(|(path, _)| *path).chain([".git/hooks/pre-commit"]) {
         let text = std::fs::read_to_string(yard.root().join(path)).unwrap_or_default();
         assert!(!text.contains("evil"), "{path} is still there");
     }
     assert_eq!(yard.stage.read("fine.txt"), "fine\n");
-    yard.run("git init -q new && cd new && touch a && git add a && git commit -qm a --author 'A <a@b>' || true");
+    yard.run(
+        "git init -q new && cd new && touch a && git add a && git commit -qm a --author 'A <a@b>' || true",
+    );
     assert!(yard.root().join("new/.git/HEAD").exists(), "a new repository may be made");
 }

@@ -11,28 +11,55 @@ const CASES: &[Case] = &[
     ("kill a stranger", "kill -9 $VICTIM", "kill -0 $$"),
     ("stop a stranger", "kill -STOP $VICTIM", "true"),
     ("see strangers", "grep -l agent-adversary-victim /proc/[0-9]*/cmdline", "ps -e > l || ls /proc > l"),
-    ("trace the first process", "python3 -c \"import ctypes; l=ctypes.CDLL(None,use_errno=True); exit(0 if l.ptrace(16,1,0,0)==0 else 1)\"", "python3 -c 'import ctypes'"),
-    ("trace a child", "python3 -c \"import ctypes,os; l=ctypes.CDLL(None); exit(0 if l.ptrace(0,0,0,0)==0 else 1)\"", "true"),
-    ("read memory of another", "python3 -c \"import ctypes; l=ctypes.CDLL(None); b=ctypes.create_string_buffer(64); exit(0 if l.process_vm_readv(1,b,1,b,1,0)>0 else 1)\"", "true"),
+    (
+        "trace the first process",
+        "python3 -c \"import ctypes; l=ctypes.CDLL(None,use_errno=True); exit(0 if l.ptrace(16,1,0,0)==0 else 1)\"",
+        "python3 -c 'import ctypes'",
+    ),
+    (
+        "trace a child",
+        "python3 -c \"import ctypes,os; l=ctypes.CDLL(None); exit(0 if l.ptrace(0,0,0,0)==0 else 1)\"",
+        "true",
+    ),
+    (
+        "read memory of another",
+        "python3 -c \"import ctypes; l=ctypes.CDLL(None); b=ctypes.create_string_buffer(64); exit(0 if l.process_vm_readv(1,b,1,b,1,0)>0 else 1)\"",
+        "true",
+    ),
     ("new rights", "sudo -n true || su -c true", "id"),
-    ("set-id program", "cp /bin/sh s && chmod u+s s && ./s -pc 'grep -q NoNewPrivs:.0 /proc/self/status'", "cp /bin/true s && ./s"),
+    (
+        "set-id program",
+        "cp /bin/sh s && chmod u+s s && ./s -pc 'grep -q NoNewPrivs:.0 /proc/self/status'",
+        "cp /bin/true s && ./s",
+    ),
     ("capabilities", "grep -q 'CapEff:.*[1-9a-f]' /proc/self/status", "grep CapEff /proc/self/status"),
     ("no filter", "grep -q 'Seccomp:.0' /proc/self/status", "grep -q 'Seccomp:.2' /proc/self/status"),
     ("host name", "hostname evil", "hostname > l || cat /proc/sys/kernel/hostname > l"),
     ("clock", "date -s 2001-01-01", "date > l"),
     ("reboot", "python3 -c \"import ctypes; exit(0 if ctypes.CDLL(None).reboot(0)==0 else 1)\"", "true"),
     ("modules", "insmod /nonexistent.ko || modprobe dummy", "true"),
-    ("terminal input", "python3 -c \"import fcntl,os; fcntl.ioctl(os.open('/dev/tty',os.O_RDWR),0x5412,b'x')\"", "test ! -t 0"),
+    (
+        "terminal input",
+        "python3 -c \"import fcntl,os; fcntl.ioctl(os.open('/dev/tty',os.O_RDWR),0x5412,b'x')\"",
+        "test ! -t 0",
+    ),
     ("system manager", "systemctl start x || service x start || at now < /dev/null || crontab -l", "true"),
     ("priority", "nice -n -10 sh -c 'test $(nice) -lt 0'", "nice -n 5 true"),
-    ("locked memory", "python3 -c \"import ctypes; exit(0 if ctypes.CDLL(None).keyctl(0,-3,0)>0 else 1)\"", "true"),
+    (
+        "locked memory",
+        "python3 -c \"import ctypes; exit(0 if ctypes.CDLL(None).keyctl(0,-3,0)>0 else 1)\"",
+        "true",
+    ),
 ];
 
 #[test]
 fn nothing_outside_can_be_touched() {
     let yard = Yard::new();
-    let mut victim =
-        Command::new("sh").args(["-c", "exec sleep 300 # agent-adversary-victim"]).stdout(Stdio::null()).spawn().unwrap();
+    let mut victim = Command::new("sh")
+        .args(["-c", "exec sleep 300 # agent-adversary-victim"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     // A number that only exists outside.
     let number = victim.id().max(5000).to_string();
     let number = if victim.id() > 4096 { victim.id().to_string() } else { number };
@@ -132,7 +159,9 @@ async fn what_never_ends_ends_at_the_limit() {
     assert!(went.text().contains("over") && began.elapsed() < Duration::from_secs(5), "{went:?}");
     let went = hands.call("bash", json!({"command": "seq 200000 | tail -1"})).await;
     assert!(went.text().starts_with("200000\n"), "{went:?}");
-    let went = hands.call("bash", json!({"command": "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end"})).await;
+    let went = hands
+        .call("bash", json!({"command": "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end"}))
+        .await;
     assert!(went.is_done() && went.text().contains("end") && went.text().len() < 70_000);
     let went = hands.call("bash", json!({"command": "head -c 100000 /dev/urandom; echo end"})).await;
     assert!(went.is_done() && went.text().contains("end"));

@@ -57,7 +57,10 @@ fn nothing_from_outside_drives_the_terminal() {
             Turn::calls([
                 ("write", json!({"filePath": format!("new {name}"), "content": evil})),
                 ("edit", json!({"filePath": "evil.txt", "oldString": "plain", "newString": evil})),
-                ("patch", json!({"patchText": format!("*** Begin Patch\n*** Add File: p{name}\n+{}\n*** End Patch", evil.replace('\n', ""))})),
+                (
+                    "patch",
+                    json!({"patchText": format!("*** Begin Patch\n*** Add File: p{name}\n+{}\n*** End Patch", evil.replace('\n', ""))}),
+                ),
                 ("bash", json!({"command": format!("printf '%s' '{evil}'; ls -N")})),
                 ("bash", json!({"command": "cat evil.txt"})),
                 ("webfetch", json!({"url": format!("https://example.com/{evil}")})),
@@ -66,14 +69,28 @@ fn nothing_from_outside_drives_the_terminal() {
             Turn::text(format!("Status: done\n{evil}")).in_deltas_of(1).thinking(&evil, "c2ln"),
         ];
         let server = ModelServer::start_blocking(wire, turns);
-        let stage = Stage::with(&[("evil.txt", &format!("plain\n{evil}\n")), (&name, "x\n"), ("evil.py", &format!("password = \"{}\" # {evil}\n", "hunter2hunter2"))]).env(&server.environment());
+        let stage = Stage::with(&[
+            ("evil.txt", &format!("plain\n{evil}\n")),
+            (&name, "x\n"),
+            ("evil.py", &format!("password = \"{}\" # {evil}\n", "hunter2hunter2")),
+        ])
+        .env(&server.environment());
         let model = if wire == Wire::OpenAi { "openai/scripted" } else { "anthropic/scripted" };
         for args in [vec!["run", &evil], vec!["fix", &evil], vec!["resume", "--prompt", &evil]] {
             let run = stage.agent(&[&args[..], &["--model", model, "--yes"]].concat());
             assert_calm(&format!("{} out", args[0]), &run.stdout);
             assert_calm(&format!("{} err", args[0]), &run.stderr);
         }
-        for args in [vec!["resume", "--list"], vec!["scan", "."], vec!["scan", &evil], vec!["fix", &name], vec!["run", "x", "--model", &evil], vec!["doctor", "--model", &evil], vec!["run", "x", "--agent", &evil], vec!["resume", &evil]] {
+        for args in [
+            vec!["resume", "--list"],
+            vec!["scan", "."],
+            vec!["scan", &evil],
+            vec!["fix", &name],
+            vec!["run", "x", "--model", &evil],
+            vec!["doctor", "--model", &evil],
+            vec!["run", "x", "--agent", &evil],
+            vec!["resume", &evil],
+        ] {
             let run = stage.agent(&args);
             assert_calm(&format!("{args:?} out"), &run.stdout);
             assert_calm(&format!("{args:?} err"), &run.stderr);
@@ -99,7 +116,11 @@ fn honest_text_of_every_language_is_shown_as_it_is() {
 fn invisible_words_reach_the_model_visibly() {
     let hidden = "ok\u{e0049}\u{e0047}\u{e004e}\u{202e}";
     let turns = vec![
-        Turn::calls([("read", json!({"filePath": "a.txt"})), ("grep", json!({"pattern": "ok"})), ("bash", json!({"command": "cat a.txt"}))]),
+        Turn::calls([
+            ("read", json!({"filePath": "a.txt"})),
+            ("grep", json!({"pattern": "ok"})),
+            ("bash", json!({"command": "cat a.txt"})),
+        ]),
         Turn::text("done"),
     ];
     let server = ModelServer::start_blocking(Wire::OpenAi, turns);

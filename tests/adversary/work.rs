@@ -10,9 +10,18 @@ fn everyday_work_goes_on() {
         return;
     }
     yard.stage.write("test_app.py", "import unittest\nimport app\n\n\nclass T(unittest.TestCase):\n    def test_it(self):\n        self.assertEqual(app.main(), 1)\n");
-    yard.stage.write("js/package.json", "{\"name\":\"x\",\"version\":\"1.0.0\",\"scripts\":{\"test\":\"node --test\"}}");
-    yard.stage.write("js/a.test.js", "require('node:test')('adds', () => require('node:assert').equal(1 + 1, 2));\n");
-    yard.stage.write("rs/Cargo.toml", "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n");
+    yard.stage.write(
+        "js/package.json",
+        "{\"name\":\"x\",\"version\":\"1.0.0\",\"scripts\":{\"test\":\"node --test\"}}",
+    );
+    yard.stage.write(
+        "js/a.test.js",
+        "require('node:test')('adds', () => require('node:assert').equal(1 + 1, 2));\n",
+    );
+    yard.stage.write(
+        "rs/Cargo.toml",
+        "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n",
+    );
     yard.stage.write("rs/src/lib.rs", "#[test]\nfn adds() { assert_eq!(1 + 1, 2); }\n");
     yard.stage.write("Makefile", "all:\n\t@echo made\n");
     let mut commands = vec![
@@ -73,7 +82,11 @@ fn everyday_work_goes_on() {
     for (at, command) in commands.iter().enumerate() {
         let code = yard.stage.read(&format!("commands/{at:02}.code"));
         if code.trim() != "0" {
-            wrong += &format!("`{command}` ended with {}: {}\n", code.trim(), yard.stage.read(&format!("commands/{at:02}.out")));
+            wrong += &format!(
+                "`{command}` ended with {}: {}\n",
+                code.trim(),
+                yard.stage.read(&format!("commands/{at:02}.out"))
+            );
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

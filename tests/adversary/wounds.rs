@@ -21,11 +21,17 @@ async fn a_pure_insertion_does_not_land_at_the_end_of_the_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_of_something_similar_changes_nothing() {
     let yard = Yard::new();
-    let text = "def total(items):\n    sum = 0\n    for item in items:\n        sum += item.price\n    return sum\n";
+    let text =
+        "def total(items):\n    sum = 0\n    for item in items:\n        sum += item.price\n    return sum\n";
     yard.stage.write("f.py", text);
     let hands = yard.hands(Mode::Auto);
     hands.call("read", json!({"filePath": "f.py"})).await;
-    for old in ["def total(item):\n    sum = 0\n    for item in items:\n        sum += item.cost\n    return sum", "def total(items):\n\n    return sum", "sum = 1", "def total"] {
+    for old in [
+        "def total(item):\n    sum = 0\n    for item in items:\n        sum += item.cost\n    return sum",
+        "def total(items):\n\n    return sum",
+        "sum = 1",
+        "def total",
+    ] {
         let went = hands.call("edit", json!({"filePath": "f.py", "oldString": old, "newString": if old == "def total" { "def total" } else { "GONE" }})).await;
         if old != "def total" {
             assert!(!went.is_done(), "{old}: {}", went.text());
@@ -37,8 +43,13 @@ async fn an_edit_of_something_similar_changes_nothing() {
 #[test]
 fn an_allow_for_one_file_does_not_override_a_deny_on_another() {
     let rule = |pattern: &str, effect| crate::yard::rule(Kind::Write, pattern, effect);
-    let policy = Policy::new(Mode::Auto).with_rules(vec![rule("ok.py", Effect::Allow), rule("no.py", Effect::Deny), rule("*.py", Effect::Allow)]);
-    let change = |path: &str| Change { path: path.into(), before: None, after: Some("x".into()), moved_from: None };
+    let policy = Policy::new(Mode::Auto).with_rules(vec![
+        rule("ok.py", Effect::Allow),
+        rule("no.py", Effect::Deny),
+        rule("*.py", Effect::Allow),
+    ]);
+    let change =
+        |path: &str| Change { path: path.into(), before: None, after: Some("x".into()), moved_from: None };
     let both = |a: &str, b: &str| Action::Write { changes: vec![change(a), change(b)] };
     assert_eq!(letter(&policy, &both("ok.py", "no.py")), 'd');
     assert_eq!(letter(&policy, &both("no.py", "ok.py")), 'd');
@@ -50,18 +61,29 @@ fn an_allow_for_one_file_does_not_override_a_deny_on_another() {
 #[test]
 fn echo_tee_and_python_do_not_write_outside() {
     let yard = Yard::new();
-    yard.batch(&[], &[
-        ("echo", "echo x > $OUT/a", "echo x > a"),
-        ("tee", "set -o pipefail; echo x | tee $OUT/a", "echo x | tee a"),
-        ("python", "python3 -c \"open('$OUT/a','w').write('x')\"", "python3 -c \"open('a','w').write('x')\""),
-    ]);
+    yard.batch(
+        &[],
+        &[
+            ("echo", "echo x > $OUT/a", "echo x > a"),
+            ("tee", "set -o pipefail; echo x | tee $OUT/a", "echo x | tee a"),
+            (
+                "python",
+                "python3 -c \"open('$OUT/a','w').write('x')\"",
+                "python3 -c \"open('a','w').write('x')\"",
+            ),
+        ],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_does_not_leave_the_workspace() {
     let yard = Yard::new();
     let hands = yard.hands(Mode::Auto);
-    for (tool, args) in [("read", json!({"filePath": "passwd-link"})), ("read", json!({"filePath": "out-link/keep"})), ("write", json!({"filePath": "out-link/new", "content": "x"}))] {
+    for (tool, args) in [
+        ("read", json!({"filePath": "passwd-link"})),
+        ("read", json!({"filePath": "out-link/keep"})),
+        ("write", json!({"filePath": "out-link/new", "content": "x"})),
+    ] {
         assert!(!hands.call(tool, args).await.is_done());
     }
     assert!(hands.call("read", json!({"filePath": "app.py"})).await.is_done());
@@ -123,7 +145,15 @@ fn a_prompt_that_names_a_file_does_not_send_it() {
         let server = ModelServer::start_blocking(wire, vec![Turn::text("done")]);
         let stage = yard.stage.env(&server.environment());
         let model = if wire == Wire::OpenAi { "openai/scripted" } else { "anthropic/scripted" };
-        for prompt in ["look at @.env and @/etc/passwd", "@sub/.env.local", "!{cat .env}", "file://.env", "```!cat .env```", "$(cat .env)", "@deploy/id_rsa"] {
+        for prompt in [
+            "look at @.env and @/etc/passwd",
+            "@sub/.env.local",
+            "!{cat .env}",
+            "file://.env",
+            "```!cat .env```",
+            "$(cat .env)",
+            "@deploy/id_rsa",
+        ] {
             stage.agent(&["run", prompt, "--model", model, "--yes"]).exits(0);
             stage.agent(&["fix", prompt, "--model", model, "--yes"]);
         }
@@ -136,12 +166,41 @@ fn a_prompt_that_names_a_file_does_not_send_it() {
 
 #[test]
 fn a_list_of_safe_beginnings_lets_nothing_through() {
-    let run = |command: &str| Action::Run { command: command.into(), workdir: ".".into(), timeout_ms: 1, background: false };
+    let run = |command: &str| Action::Run {
+        command: command.into(),
+        workdir: ".".into(),
+        timeout_ms: 1,
+        background: false,
+    };
     let check = |command: &str| {
         assert_eq!(letter(&Policy::new(Mode::Ask), &run(command)), '?', "{command:?}");
         assert_eq!(letter(&Policy::new(Mode::ReadOnly), &run(command)), 'd', "{command:?}");
     };
-    for command in ["env", "env sh", "echo x > f", "echo x >> f", "timeout 5 rm f", "nohup sh", "nohup sh -c 'rm f'", "ls\nrm f", "git status\nrm f", "ls & rm f", "ls &rm f", "git log & rm f", "time rm f", "nice rm f", "kill 1", "set x", "unset x", "top", "date -s x", "git config --list; rm f", "ls;rm f", "ls|sh", "ls||rm f"] {
+    for command in [
+        "env",
+        "env sh",
+        "echo x > f",
+        "echo x >> f",
+        "timeout 5 rm f",
+        "nohup sh",
+        "nohup sh -c 'rm f'",
+        "ls\nrm f",
+        "git status\nrm f",
+        "ls & rm f",
+        "ls &rm f",
+        "git log & rm f",
+        "time rm f",
+        "nice rm f",
+        "kill 1",
+        "set x",
+        "unset x",
+        "top",
+        "date -s x",
+        "git config --list; rm f",
+        "ls;rm f",
+        "ls|sh",
+        "ls||rm f",
+    ] {
         check(command);
     }
 }

@@ -32,7 +32,8 @@ pub(crate) struct Yard {
 
 /// Where the file system shows commands a folder that is neither hidden nor theirs.
 fn seen_folder() -> PathBuf {
-    std::env::var_os("AGENT_ADVERSARY_OUTSIDE").map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)
+    std::env::var_os("AGENT_ADVERSARY_OUTSIDE")
+        .map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)
 }
 
 impl Yard {
@@ -150,18 +151,25 @@ impl Yard {
         let home = self.stage.home().display().to_string();
         let outside = self.outside.display().to_string();
         let own = std::process::id().to_string();
-        for (name, value) in [("OUT", outside.as_str()), ("REAL", &home), ("AGENT", &own)].iter().chain(words) {
+        for (name, value) in [("OUT", outside.as_str()), ("REAL", &home), ("AGENT", &own)].iter().chain(words)
+        {
             writeln!(variables, "{name}='{value}'").unwrap();
         }
         variables.push_str("W=$PWD\n");
-        variables.push_str("export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@b\n");
+        variables.push_str(
+            "export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@b\n",
+        );
         std::fs::write(folder.join("words"), variables).unwrap();
         let mut names = Vec::new();
         for (name, attack, twin) in cases {
             for (kind, text) in [("attack", attack), ("twin", twin)] {
                 let file = format!("{}-{kind}", name.replace(' ', "_"));
                 assert!(!names.contains(&file), "two cases are called {name}");
-                std::fs::write(folder.join(&file), format!(". cases/words\nmkdir -p scratch/{file}\ncd scratch/{file}\n{text}\n")).unwrap();
+                std::fs::write(
+                    folder.join(&file),
+                    format!(". cases/words\nmkdir -p scratch/{file}\ncd scratch/{file}\n{text}\n"),
+                )
+                .unwrap();
                 names.push(file);
             }
         }
@@ -173,13 +181,19 @@ impl Yard {
         );
         assert_eq!(run.code, Some(0), "{run}");
         let mut wrong = String::new();
-        let read = |name: &str| std::fs::read(folder.join(name)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let read = |name: &str| {
+            std::fs::read(folder.join(name)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        };
         for (name, ..) in cases {
             for kind in ["attack", "twin"] {
                 let file = format!("{}-{kind}", name.replace(' ', "_"));
                 let code = read(&format!("{file}.code")).unwrap_or_else(|_| "none".into());
                 let output = read(&format!("{file}.out")).unwrap_or_default();
-                let expected = if kind == "twin" { code.trim() == "0" } else { code.trim() != "0" || soft.contains(name) };
+                let expected = if kind == "twin" {
+                    code.trim() == "0"
+                } else {
+                    code.trim() != "0" || soft.contains(name)
+                };
                 if !expected || output.contains(CANARY) || run.stdout.contains(CANARY) {
                     let shown: String = output.chars().take(600).collect();
                     writeln!(wrong, "{kind} of `{name}` ended with {}:\n{shown}", code.trim()).unwrap();
@@ -205,7 +219,11 @@ impl Yard {
                 if meta.is_dir() {
                     folders.push(path.clone());
                 }
-                let text = if meta.is_file() { std::fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
+                let text = if meta.is_file() {
+                    std::fs::read_to_string(&path).unwrap_or_default()
+                } else {
+                    String::new()
+                };
                 out.insert(path, (meta.mode(), text));
             }
         }
@@ -222,7 +240,11 @@ impl Yard {
             scanner: Scanner::new(),
         };
         let root = world.workspace.root().display().to_string();
-        Hands { world: Arc::new(world), toolbox: Toolbox::of(all()), policy: Policy::new(mode).with_root(&root) }
+        Hands {
+            world: Arc::new(world),
+            toolbox: Toolbox::of(all()),
+            policy: Policy::new(mode).with_root(&root),
+        }
     }
 }
 
