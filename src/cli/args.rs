@@ -173,6 +173,9 @@ pub struct UndoArgs {
     /// Also what was found changed after a command that was cut off, though it may be your own change
     #[arg(long)]
     pub interrupted: bool,
+    /// Where branches, tags and HEAD pointed before the commands, and nothing else (not for redo)
+    #[arg(long)]
+    pub history: bool,
     /// Folder the session worked in
     #[arg(long, value_name = "DIR")]
     pub workspace: Option<PathBuf>,

@@ -93,7 +93,8 @@ fn open(args: &UndoArgs) -> Result<Case, Trouble> {
         Some(file) => Some(workspace.place(file)?.as_str().to_owned()),
         None => None,
     };
-    let choice = Choice { turn: args.turn, file, partial: args.partial, interrupted: args.interrupted };
+    let (turn, partial, history, interrupted) = (args.turn, args.partial, args.history, args.interrupted);
+    let choice = Choice { turn, file, partial, history, interrupted };
     Ok(Case { state: config.state, session_id, workspace, choice })
 }
 

@@ -387,11 +387,7 @@ pub(super) fn sweep<'a>(workspace: &Workspace, paths: impl Iterator<Item = &'a s
     let mut swept = 0;
     for folder in folders {
         let Ok(dir) = workspace.door.directory(folder) else { continue };
-        let Ok(entries) = open_dir(&dir).and_then(rustix::fs::Dir::new) else { continue };
-        let names: Vec<String> = entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
-            .collect();
+        let names = workspace.door.names(folder).unwrap_or_default();
         for name in names.iter().filter(|name| is_leftover(name)) {
             swept += usize::from(unlinkat(&dir, name.as_str(), AtFlags::empty()).is_ok());
         }

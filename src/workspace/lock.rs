@@ -4,7 +4,7 @@
 
 use super::{hash_of, private};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -56,7 +56,10 @@ impl Lock {
         private::folder(&state.join("locks")).map_err(failed)?;
         let mut file = private::file(&path, false).map_err(failed)?;
         let mut tries = 0;
-        while file.try_lock().is_err() {
+        while let Err(error) = file.try_lock() {
+            if let TryLockError::Error(source) = error {
+                return Err(failed(source));
+            }
             tries += 1;
             if tries == TRIES {
                 return Err(LockError::Busy(holder(&mut file)));

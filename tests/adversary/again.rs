@@ -29,7 +29,7 @@ fn as_nobody() {
     };
     let outside = tempfile::Builder::new().prefix("nobody-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (home, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    [outside.path(), home.path(), temporary.path()].map(open);
+    [outside.path(), home.path(), temporary.path()].into_iter().for_each(open);
     let program = std::env::current_exe().unwrap();
     let as_nobody = |command: &mut Command| {
         let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

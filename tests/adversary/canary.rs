@@ -102,7 +102,7 @@ fn assert_clean(what: &str, bytes: &[u8], secrets: &[(&str, String)]) {
 
 fn turns(secrets: &[(&str, String)]) -> Vec<Turn> {
     let all = text_of(secrets);
-    let literal = format!("printf '%s\\n' '{}' {} {}", secrets[0].1, PLACED[3], PLACED[0]);
+    let literal = format!("printf '%s\\n' '{}' {}", secrets[0].1, PLACED[3]);
     vec![
         Turn::calls([
             ("read", json!({"filePath": "settings.py"})),

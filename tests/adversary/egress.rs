@@ -13,7 +13,7 @@ const DOORS: &[Case] = &[
     (
         "curl",
         "curl -sm2 http://127.0.0.1:$PORT/",
-        "python3 -m http.server --bind 127.0.0.1 7001 & sleep 0.7; curl -sfm5 http://127.0.0.1:7001/ >l; r=$?; kill %1; exit $r",
+        "python3 -m http.server --bind 127.0.0.1 7001 & try curl -sfm5 -o l http://127.0.0.1:7001/; r=$?; kill %1; exit $r",
     ),
     ("curl by name", "curl -sm2 http://localhost:$PORT/", "getent hosts localhost"),
     ("wget", "wget -qT2 -t1 -O- http://127.0.0.1:$PORT/", "wget --version > l"),
@@ -68,7 +68,7 @@ const DOORS: &[Case] = &[
         "ssh -o BatchMode=yes -o ConnectTimeout=2 -o StrictHostKeyChecking=no -p $PORT x@127.0.0.1 true",
         "ssh -V",
     ),
-    ("git over net", "git ls-remote git://127.0.0.1:$PORT/x", "git init -q r && git ls-remote ./r"),
+    ("git over net", "git ls-remote git://127.0.0.1:$PORT/x", "git init -q r && git ls-remote $PWD/r"),
     (
         "git over http",
         "git ls-remote http://127.0.0.1:$PORT/x",
@@ -152,11 +152,17 @@ fn nothing_leaves_the_machine_and_loopback_is_the_commands_own() {
     let nameless =
         UnixListener::bind_addr(&SocketAddr::from_abstract_name(name.as_bytes()).unwrap()).unwrap();
     let count = Arc::clone(&met);
-    std::thread::spawn(move || server.incoming().for_each(|_| drop(count.fetch_add(1, Ordering::SeqCst))));
+    std::thread::spawn(move || {
+        server.incoming().for_each(|_| {
+            count.fetch_add(1, Ordering::SeqCst);
+        })
+    });
     for listener in [path, inside, nameless] {
         let count = Arc::clone(&met);
         std::thread::spawn(move || {
-            listener.incoming().for_each(|_| drop(count.fetch_add(1, Ordering::SeqCst)))
+            listener.incoming().for_each(|_| {
+                count.fetch_add(1, Ordering::SeqCst);
+            })
         });
     }
     yard.batch(&[("PORT", &port), ("NAME", &name)], DOORS);

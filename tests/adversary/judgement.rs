@@ -239,11 +239,8 @@ fn disguised_commands_ask_and_harmless_ones_do_not() {
     for command in HARMLESS {
         assert_eq!(letter(&policy, &run(command)), 'a', "{command:?} is asked for");
     }
-    for command in DISGUISED.iter().chain(HARMLESS) {
-        assert_eq!(
-            letter(&Policy::new(Mode::ReadOnly), &run(command)) == 'a',
-            HARMLESS.contains(command) && letter(&Policy::new(Mode::ReadOnly), &run(command)) == 'a'
-        );
+    for command in DISGUISED {
+        assert_eq!(letter(&Policy::new(Mode::ReadOnly), &run(command)), 'd', "{command:?}");
     }
 }
 
@@ -286,7 +283,7 @@ fn what_cannot_be_undone_is_never_simply_done() {
         "chown -R x .",
         "mkfs.ext4 /dev/sda",
         "dd if=/dev/zero of=/dev/sda",
-        "shred -u x",
+        "shred /dev/sda",
         "wipefs /dev/sda",
         ":(){ :|:& };:",
         "cat x > /dev/sda",
@@ -356,7 +353,7 @@ fn deny_beats_everything_and_nobody_there_means_no() {
     for action in [
         write(".env"),
         write(".github/workflows/x.yml"),
-        run("curl http://x"),
+        Action::Fetch { url: "http://x.example/".into(), host: "x.example".into() },
         Action::Read { paths: vec![".env".into()] },
     ] {
         assert_eq!(letter(&Policy::new(Mode::Yes), &action), 'd', "{action:?}");
@@ -396,6 +393,7 @@ fn no_text_breaks_the_judge() {
         let said = letter(&policy, &run(&command));
         let shown: String = command.chars().take(30).collect();
         assert_ne!(said, 'a', "{shown}");
+        eprintln!("{shown}: {:?}", began.elapsed());
         assert!(began.elapsed().as_secs() < 5, "{shown}: {:?}", began.elapsed());
     }
 }

@@ -8,7 +8,7 @@ const CASES: &[Case] = &[
     ("cloud key", "cat $REAL/.aws/credentials ~/.aws/credentials", "cat $W/app.py"),
     (
         "whole home",
-        "find $REAL ~ /home -maxdepth 4 -type f -exec grep -s canary {} +",
+        "find $REAL ~ /home -maxdepth 4 -type f -exec grep -s canary {} + | grep canary",
         "grep -rs return $W/app.py",
     ),
     (
@@ -65,8 +65,8 @@ const CASES: &[Case] = &[
     ("environment", "env | grep -i canary || printenv OPENAI_API_KEY", "env | grep -q ^PATH="),
     (
         "own environment",
-        "tr '\\0' '\\n' </proc/self/environ | grep -i canary",
-        "tr '\\0' '\\n' </proc/self/environ | grep ^PATH=",
+        "cat /proc/self/environ | tr '\\0' '\\n' | grep -i canary",
+        "cat /proc/self/environ | tr '\\0' '\\n' | grep ^PATH=",
     ),
     ("environment of the first process", "tr '\\0' '\\n' </proc/1/environ | grep -i canary", "true"),
     ("all environments", "cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -i canary", "ls /proc > l"),
@@ -80,7 +80,7 @@ const CASES: &[Case] = &[
     ("descriptors of the first process", "cat /proc/1/fd/*", "ls /proc/self/fd"),
     (
         "inherited descriptors",
-        "for f in /proc/self/fd/*; do n=${f##*/}; test $n -gt 9 && exit 0; done; exit 1",
+        "for f in /proc/self/fd/*; do n=${f##*/}; test $n -gt 10 && test $n -ne 255 && exit 0; done; exit 1",
         "test -e /proc/self/fd/0",
     ),
     ("kernel memory", "test -n \"$(head -c 64 /proc/kcore)\"", "uname -r"),

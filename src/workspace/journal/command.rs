@@ -61,7 +61,7 @@ pub(super) fn read_known(text: &str) -> BTreeMap<String, Known> {
 impl Inner {
     /// Keeps every file's content, as far as the bounds go; what is known already is not read again.
     pub(super) fn snapshot(&mut self, workspace: &Workspace) -> Result<(), Trouble> {
-        let seen = look(workspace)?;
+        let seen = look(workspace, self.own.as_deref())?;
         let mut lines = Vec::new();
         let mut budget = MAX_SNAPSHOT;
         if !seen.too_many {
@@ -121,7 +121,7 @@ impl Inner {
 
     /// What changed since [`Self::snapshot`].
     pub(super) fn compare(&mut self, workspace: &Workspace) -> Result<Settled, JournalError> {
-        let now = look(workspace)?;
+        let now = look(workspace, self.own.as_deref())?;
         let mut settled = Settled::default();
         let before = std::mem::take(&mut self.before);
         if now.too_many || before.too_many {

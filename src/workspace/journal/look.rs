@@ -61,8 +61,9 @@ pub(super) struct Seen {
     pub(super) too_many: bool,
 }
 
-/// Looks at every file of the workspace that its ignore files do not cover, `.git` excepted.
-pub(super) fn look(workspace: &Workspace) -> Result<Seen, WorkspaceError> {
+/// Looks at every file of the workspace that its ignore files do not cover, and at the refs of its repository;
+/// not at the rest of `.git`, nor below `own`, the agent's own folder, should that lie in the workspace.
+pub(super) fn look(workspace: &Workspace, own: Option<&str>) -> Result<Seen, WorkspaceError> {
     let (mut builder, top) = workspace.builder(&Place { relative: ".".into() })?;
     builder.threads(std::thread::available_parallelism().map_or(2, |cores| cores.get().min(8)));
     let exclude = workspace.door.stat(".git/info/exclude").ok().map(|stat| Stamp::of(&stat));
@@ -74,6 +75,9 @@ pub(super) fn look(workspace: &Workspace) -> Result<Seen, WorkspaceError> {
                 return WalkState::Continue;
             };
             let kind = found.file_type();
+            if own == Some(path) {
+                return WalkState::Skip;
+            }
             if path.is_empty() || super::super::apply::is_leftover(door::split(path).1) {
                 return WalkState::Continue;
             }
@@ -102,7 +106,33 @@ pub(super) fn look(workspace: &Workspace) -> Result<Seen, WorkspaceError> {
             WalkState::Continue
         })
     });
-    Ok(seen.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let mut seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    look_at_refs(workspace, &mut seen.files);
+    Ok(seen)
+}
+
+/// Most refs that are looked at.
+const MAX_REFS: usize = 10_000;
+
+/// Where the branches and tags of the repository point; its objects are not looked at.
+fn look_at_refs(workspace: &Workspace, files: &mut BTreeMap<String, Stamp>) {
+    let mut todo = vec![".git/HEAD".to_owned(), ".git/packed-refs".to_owned(), ".git/refs".to_owned()];
+    let mut count = 0;
+    while let Some(path) = todo.pop() {
+        count += 1;
+        let Ok(stat) = workspace.door.stat(&path) else { continue };
+        match door::file_type(&stat) {
+            FileType::RegularFile => {
+                files.insert(path, Stamp::of(&stat));
+            }
+            FileType::Directory if count < MAX_REFS => {
+                let names = workspace.door.names(&path).unwrap_or_default();
+                let is_ref = |name: &String| !name.rsplit('.').next().is_some_and(|ending| ending == "lock");
+                todo.extend(names.into_iter().filter(is_ref).map(|name| format!("{path}/{name}")));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Whether a change of this file changes which files are looked at.

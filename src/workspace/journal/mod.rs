@@ -6,7 +6,7 @@
 //!
 //! Bounds: [`MAX_ONE`] bytes of a file, [`MAX_SNAPSHOT`] bytes copied before one command, [`MAX_SESSION`] bytes
 //! kept of a session and [`MAX_ALL`] of all sessions, oldest dropped first; 100,000 files looked at. Not covered:
-//! contents of secret-class files, ignored files, `.git`, links, empty folders, and what a background command
+//! contents of secret-class files, ignored files, `.git` but for its refs, links, empty folders, and what a background command
 //! does after its call returned. What a command changed and is not covered is said in its result.
 
 mod command;
@@ -147,6 +147,8 @@ struct Inner {
     known: BTreeMap<String, Known>,
     /// What the last look before a command saw besides files.
     before: look::Seen,
+    /// The state folder as a workspace path, when it lies in there.
+    own: Option<String>,
     files: Option<Files>,
 }
 
@@ -167,6 +169,7 @@ impl Journal {
             steps: Vec::new(),
             known: BTreeMap::new(),
             before: look::Seen::default(),
+            own: None,
             files: None,
         };
         if folder.join("log.jsonl").exists() {
@@ -182,6 +185,9 @@ impl Journal {
         let mut journal = Self::look(state, session_id)?;
         let inner = journal.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
         let folder = journal.folder.clone();
+        let own = state.canonicalize().ok();
+        let own = own.as_deref().and_then(|state| state.strip_prefix(workspace.root()).ok());
+        inner.own = own.and_then(Path::to_str).filter(|path| !path.is_empty()).map(str::to_owned);
         let failed = |source| JournalError::Io { path: folder.display().to_string(), source };
         if folder.join("log.jsonl").exists() {
             inner.open_files(&folder).map_err(failed)?;

@@ -307,3 +307,46 @@ fn old_sessions_go_when_there_is_too_much() {
     prune(&all.join("s1"), 0);
     assert!(!all.join("r2").exists() && all.join("s1").exists());
 }
+
+#[test]
+fn refs_that_a_command_moved_are_put_back_when_history_is_asked_for() {
+    let stage = stage(&[
+        ("a", "one"),
+        (".git/HEAD", "ref: refs/heads/main\n"),
+        (".git/refs/heads/main", "1111\n"),
+        (".git/refs/heads/feature/old", "2222\n"),
+        (".git/objects/11/11", "object"),
+    ]);
+    stage.run(1, |stage| {
+        stage.put("a", "two");
+        stage.put(".git/refs/heads/main", "3333\n");
+        stage.put(".git/objects/33/33", "object");
+        stage.remove(".git/refs/heads/feature/old");
+    });
+    assert!(stage.undo(&all()).applied);
+    assert_eq!(
+        (stage.text("a").unwrap().as_str(), stage.text(".git/refs/heads/main").unwrap().as_str()),
+        ("one", "3333\n")
+    );
+    let done = stage.undo(&Choice { history: true, ..all() });
+    assert!(done.applied && done.files.len() == 2, "{done:?}");
+    assert_eq!(stage.text(".git/refs/heads/main").unwrap(), "1111\n");
+    assert_eq!(stage.text(".git/refs/heads/feature/old").unwrap(), "2222\n");
+    assert!(stage.is_there(".git/objects/33/33"));
+}
+
+#[test]
+fn the_agents_own_folder_in_the_workspace_is_not_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = Workspace::open(folder.path()).unwrap();
+    let state = folder.path().join("state");
+    fs::create_dir(&state).unwrap();
+    let journal = Journal::open(&state, "s1", &workspace).unwrap();
+    for turn in 1..4 {
+        let step = journal.begin(&workspace, &ran(), turn).unwrap().unwrap();
+        #[allow(clippy::disallowed_methods, reason = "the test plays the record")]
+        fs::write(state.join("record"), turn.to_string()).unwrap();
+        assert!(journal.settle(&workspace, step, true).unwrap().is_empty());
+    }
+    assert_eq!(journal.changes(&all()), []);
+}

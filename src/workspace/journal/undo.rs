@@ -18,6 +18,8 @@ pub struct Choice {
     pub file: Option<String>,
     /// Go on with the other files when some cannot be taken back; else nothing is.
     pub partial: bool,
+    /// The refs of the repository (branches, tags, HEAD) and nothing else; without it everything but them.
+    pub history: bool,
     /// Also what was found changed after a command that was cut off, though it may be the user's own change.
     pub interrupted: bool,
 }
@@ -110,6 +112,9 @@ fn chosen<'a>(steps: &'a [Step], choice: &Choice) -> impl Iterator<Item = &'a St
 fn nets<'a>(steps: impl Iterator<Item = &'a Step>, choice: &Choice) -> BTreeMap<String, Net> {
     let mut nets: BTreeMap<String, Net> = BTreeMap::new();
     let wanted = |path: &str| {
+        if path.starts_with(".git/") != choice.history {
+            return false;
+        }
         choice.file.as_deref().is_none_or(|file| {
             file == "." || path == file || path.strip_prefix(file).is_some_and(|rest| rest.starts_with('/'))
         })
