@@ -99,6 +99,11 @@ pub enum Event {
         /// What was run or compared, and what it gave.
         evidence: String,
     },
+    /// What the harness itself is doing, for whoever waits.
+    Status {
+        /// A few words: "running `npm test` in the sandbox".
+        text: String,
+    },
     /// Something the user should know that ends nothing.
     Warning {
         /// One sentence.

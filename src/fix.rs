@@ -7,8 +7,9 @@ pub use report::{File, Report, Work};
 use crate::action::{Action, Change};
 use crate::event::{Event, Host, Outcome};
 use crate::finding::issue::{Ask, Sighting};
+use crate::policy::Mode;
 use crate::prompt;
-use crate::proof::{self, After, Baseline, Gate, Status};
+use crate::proof::{self, After, Baseline, Gate, Status, TestRun};
 use crate::session::record::RecordError;
 use crate::session::{Ending, Session, claimed};
 use crate::text::redact;
@@ -49,9 +50,10 @@ impl Mission {
         host.tell(Event::Findings { findings: about });
         // Without a target the tests may still be needed by a model that finds more than the scanner does;
         // the embedded rules end at once then, and a user should not wait for tests nobody compares.
-        let needs_tests = !targets.is_empty() || session.model() != crate::model::rules::NAME;
+        let needs_tests = session.mode() != Mode::ReadOnly
+            && (!targets.is_empty() || session.model() != crate::model::rules::NAME);
         let tests = match &test_command {
-            Some(command) if needs_tests => Some(proof::run_tests(&world, command, session.cancel()).await),
+            Some(command) if needs_tests => Some(run_tests(command, "before", session, host).await),
             _ => None,
         };
         let stamps = proof::stamp_all(&world).await;
@@ -76,7 +78,7 @@ impl Mission {
         if !(changes.is_empty() && by_commands.is_empty()) {
             let tests = match &self.test_command {
                 Some(command) if !session.cancel().is_cancelled() => {
-                    Some(proof::run_tests(world, command, session.cancel()).await)
+                    Some(run_tests(command, "after", session, host).await)
                 }
                 _ => None,
             };
@@ -118,6 +120,15 @@ impl Mission {
         let touched = |(path, was): &(&String, &proof::Stamp)| now.get(*path) != Some(*was) && !known(path);
         self.baseline.stamps.iter().filter(touched).map(|(path, _)| path.clone()).collect()
     }
+}
+
+/// Runs the project's tests and says so: they are the repository's code, so they run behind the sandbox's walls.
+async fn run_tests(command: &str, when: &str, session: &Session, host: &mut dyn Host) -> TestRun {
+    let level = session.world().sandbox.level().name;
+    host.tell(Event::Status { text: format!("tests {when} the change, sandbox {level}: {command}") });
+    let run = proof::run_tests(session.world(), command, session.cancel()).await;
+    host.tell(Event::Status { text: format!("tests {when} the change: {}", run.tail) });
+    run
 }
 
 /// Every file the agent's tools changed: as it was before the first deed, as it is now.

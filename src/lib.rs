@@ -14,7 +14,7 @@
 //! | `policy` | allow, ask or deny an action; pure |
 //! | `config` | flags, environment, files and `agent.md` to decided settings, once |
 //! | `prompt` | embedded Markdown to a finished prompt |
-//! | `workspace` | the one door to files: resolve beneath, read, write |
+//! | `workspace` | the one door to files: resolve beneath, read, write, journal, undo |
 //! | `sandbox` | run a command behind walls, with limits, streamed output |
 //! | `scan` | rules and flow over syntax trees to findings with fixes |
 //! | `model` | request in, deltas out |

@@ -1,11 +1,14 @@
 //! Text on its way out: cut to size, secrets hidden, made printable.
 
 pub mod hidden;
+pub mod known;
+pub mod stream;
 
-use regex::{Captures, Regex, RegexSet};
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use regex::{Captures, Regex};
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// A text cut to a byte budget, and how much was left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,19 +25,16 @@ pub fn clip(text: &str, max: usize) -> Clipped<'_> {
     Clipped { text: &text[..end], left_out: text.len() - end }
 }
 
-/// Replaces known secret shapes by `[redacted:kind]`. Lines are neither added nor removed, so line numbers
+/// Replaces known secret shapes, and the values made known by [`known::know`], by `[redacted:kind]`. Lines are neither added nor removed, so line numbers
 /// hold; a text without a known shape is borrowed. This is a net below the walls, not one of them.
 pub fn redact(text: &str) -> Cow<'_, str> {
     let mut out = Cow::Borrowed(text);
     // What one shape leaves behind can give another its beginning; it never gives a shape back its own.
     for _ in 0..4 {
-        let hits = SHAPES.set.matches(&out);
-        if !hits.matched_any() {
-            break;
-        }
         let mut changed = false;
-        for (shape, regex) in hits.into_iter().filter_map(|at| Some((KINDS.get(at)?, SHAPES.each.get(at)?))) {
-            if let Cow::Owned(new) = regex.replace_all(&out, |found: &Captures<'_>| hide(shape, found)) {
+        for at in SHAPES.candidates(&out) {
+            let Some(regex) = SHAPES.regex(at) else { continue };
+            if let Cow::Owned(new) = regex.replace_all(&out, |found: &Captures<'_>| hide(&KINDS[at], found)) {
                 changed |= new != *out;
                 out = Cow::Owned(new);
             }
@@ -42,6 +42,9 @@ pub fn redact(text: &str) -> Cow<'_, str> {
         if !changed {
             break;
         }
+    }
+    if let Cow::Owned(new) = redact_values(&out, known::values()) {
+        out = Cow::Owned(new);
     }
     match out {
         Cow::Owned(new) if new == text => Cow::Borrowed(text),
@@ -145,23 +148,57 @@ fn is_unseen(character: char) -> bool {
 /// hidden; else the whole match is.
 struct Shape {
     kind: &'static str,
+    /// One of these stands in every text that holds one, in lower case: most texts hold none, and the pattern
+    /// is not even compiled.
+    needles: &'static [&'static str],
     pattern: &'static str,
     /// Whether a text of that look is one, beyond what a pattern can say.
     really: fn(&str) -> bool,
 }
 
+/// Finds which shapes a text may hold, and compiles those at first use.
 struct Shapes {
-    set: RegexSet,
-    each: Vec<Regex>,
+    needles: Option<AhoCorasick>,
+    /// For each needle, which shape it is for.
+    owners: Vec<usize>,
+    each: Vec<OnceLock<Option<Regex>>>,
 }
 
-/// Compiled at first use. A pattern that does not compile would leave the set empty; a test holds that all do.
+/// A needle set that cannot be built would leave every shape a candidate; a test holds that all compile.
 static SHAPES: LazyLock<Shapes> = LazyLock::new(|| {
-    // A Unicode word boundary is slow and means nothing here: all these secrets are ASCII.
-    let patterns: Vec<String> = KINDS.iter().map(|shape| shape.pattern.replace(r"\b", r"(?-u:\b)")).collect();
-    let each: Vec<Regex> = patterns.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect();
-    Shapes { set: RegexSet::new(&patterns).unwrap_or_else(|_| RegexSet::empty()), each }
+    let all: Vec<(usize, &str)> = KINDS
+        .iter()
+        .enumerate()
+        .flat_map(|(at, shape)| shape.needles.iter().map(move |needle| (at, *needle)))
+        .collect();
+    let needles = AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
+        .build(all.iter().map(|(_, needle)| needle));
+    Shapes {
+        needles: needles.ok(),
+        owners: all.iter().map(|(at, _)| *at).collect(),
+        each: KINDS.iter().map(|_| OnceLock::new()).collect(),
+    }
 });
+
+impl Shapes {
+    /// The shapes of which a needle stands in the text, in order.
+    fn candidates(&self, text: &str) -> Vec<usize> {
+        let Some(needles) = &self.needles else { return (0..KINDS.len()).collect() };
+        let mut seen = vec![false; KINDS.len()];
+        for found in needles.find_overlapping_iter(text) {
+            seen[self.owners[found.pattern().as_usize()]] = true;
+        }
+        (0..KINDS.len()).filter(|at| seen[*at]).collect()
+    }
+
+    fn regex(&self, at: usize) -> Option<&Regex> {
+        // A Unicode word boundary is slow and means nothing here: all these secrets are ASCII.
+        let compile = || Regex::new(&KINDS[at].pattern.replace(r"\b", r"(?-u:\b)")).ok();
+        self.each[at].get_or_init(compile).as_ref()
+    }
+}
 
 fn hide(shape: &Shape, found: &Captures<'_>) -> String {
     let whole = found.get(0).map_or("", |all| all.as_str());
@@ -178,96 +215,123 @@ fn hide(shape: &Shape, found: &Captures<'_>) -> String {
     format!("{kept}{first}[redacted:{}]{lines}{after}", shape.kind)
 }
 
-const fn shape(kind: &'static str, pattern: &'static str) -> Shape {
-    Shape { kind, pattern, really: |_| true }
+const fn shape(kind: &'static str, needles: &'static [&'static str], pattern: &'static str) -> Shape {
+    Shape { kind, needles, pattern, really: |_| true }
 }
 
 const KINDS: &[Shape] = &[
     shape(
         "private-key",
+        &["private key"],
         r#"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)((?:[ \t\r\n"'+,]|\\[rn])*(?:[A-Za-z-]{2,30}: [^\n]{0,200}\n[ \t\r\n]*){0,4}[A-Za-z0-9+/=]{40,}(?:[A-Za-z0-9+/=\t\r\n"'+, ]|\\[rn])*)"#,
     ),
-    shape("age-key", r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}\b"),
-    shape("aws-access-key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
+    shape("age-key", &["age-secret-key-1"], r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}\b"),
+    shape("aws-access-key", &["akia", "asia", "abia", "acca"], r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
     Shape {
         kind: "aws-secret-key",
+        needles: &["aws"],
         pattern: r#"(?i-u)(\baws_?(?:secret_?)?(?:access_?)?key["']?[ \t]*(?:=>|[:=])[ \t]*["']?)([A-Za-z0-9/+]{40})\b"#,
         really: is_mixed,
     },
-    shape("gcp-api-key", r"\bAIza[0-9A-Za-z_-]{35}"),
-    shape("gcp-oauth-token", r"\bya29\.[0-9A-Za-z_-]{20,}"),
-    shape("google-client-secret", r"\bGOCSPX-[A-Za-z0-9_-]{24,}"),
-    shape("azure-storage-key", r"(\bAccountKey=)([A-Za-z0-9+/]{86}==)"),
-    shape("azure-shared-key", r"(\bSharedAccessKey=)([A-Za-z0-9+/]{43}=)"),
-    shape("azure-sas", r"([?&]sig=)([A-Za-z0-9%+/]{40,}(?:%3D|=))"),
-    shape("azure-client-secret", r"\b[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}"),
-    shape("github-token", r"\bgh[pousr]_[A-Za-z0-9]{36,255}"),
-    shape("github-token", r"\bgithub_pat_[A-Za-z0-9_]{22,255}"),
-    shape("gitlab-token", r"\bgl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|soat|oas)-[A-Za-z0-9_-]{20,}"),
-    shape("slack-token", r"\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,}"),
-    shape("slack-webhook", r"(\bhooks\.slack\.com/(?:services|workflows)/)([A-Za-z0-9_/-]{20,})"),
-    shape("discord-webhook", r"(\bdiscord(?:app)?\.com/api/webhooks/[0-9]{5,}/)([A-Za-z0-9_-]{20,})"),
-    shape("stripe-key", r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}"),
-    shape("stripe-webhook-secret", r"\bwhsec_[A-Za-z0-9+/]{24,}"),
-    shape("anthropic-key", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
-    shape("openrouter-key", r"\bsk-or-v1-[0-9a-f]{32,}"),
-    shape("openai-key", r"\bsk-(?:(?:proj|svcacct|admin)-[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{32,})"),
-    shape("groq-key", r"\bgsk_[A-Za-z0-9]{40,}"),
-    shape("xai-key", r"\bxai-[A-Za-z0-9]{60,}"),
-    shape("perplexity-key", r"\bpplx-[A-Za-z0-9]{40,}"),
-    shape("replicate-token", r"\br8_[A-Za-z0-9]{37}\b"),
-    shape("huggingface-token", r"\bhf_[A-Za-z0-9]{30,}"),
-    shape("npm-token", r"\bnpm_[A-Za-z0-9]{36}"),
-    shape("pypi-token", r"\bpypi-[A-Za-z0-9_-]{40,}"),
-    shape("rubygems-key", r"\brubygems_[0-9a-f]{48}"),
-    shape("crates-token", r"\bcio[A-Za-z0-9]{32}\b"),
-    shape("docker-token", r"\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{24,}"),
-    shape("sendgrid-key", r"\bSG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}"),
-    shape("twilio-key", r"\bSK[0-9a-f]{32}\b"),
-    shape("mailgun-key", r"\bkey-[0-9a-f]{32}\b"),
-    shape("mailchimp-key", r"\b[0-9a-f]{32}-us[0-9]{1,2}\b"),
-    shape("telegram-token", r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{33}"),
-    shape("digitalocean-token", r"\bdo[opr]_v1_[0-9a-f]{64}"),
-    shape("shopify-token", r"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
-    shape("square-token", r"\bsq0[a-z]{3}-[A-Za-z0-9_-]{22,}"),
-    shape("newrelic-key", r"\bNRAK-[A-Z0-9]{27}"),
-    shape("databricks-token", r"\bdapi[0-9a-f]{32}\b"),
-    shape("doppler-token", r"\bdp\.(?:pt|st|ct|sa)\.[A-Za-z0-9._-]{40,}"),
-    shape("vault-token", r"\bhv[sbr]\.[A-Za-z0-9_-]{24,}"),
-    shape("terraform-token", r"\b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,}"),
-    shape("linear-key", r"\blin_api_[A-Za-z0-9]{32,}"),
-    shape("notion-token", r"\b(?:ntn_|secret_)[A-Za-z0-9]{43}"),
-    shape("atlassian-token", r"\bATATT3[A-Za-z0-9_=-]{50,}"),
-    shape("figma-token", r"\bfigd_[A-Za-z0-9_-]{36,}"),
-    shape("grafana-token", r"\bgl(?:sa|c)_[A-Za-z0-9+/=_]{32,}"),
-    shape("sentry-token", r"\bsntry[su]_[A-Za-z0-9+/=_]{40,}"),
-    shape("postman-key", r"\bPMAK-[0-9a-f]{24}-[0-9a-f]{34}"),
-    shape("supabase-token", r"\bsbp_[0-9a-f]{40}"),
-    shape("planetscale-token", r"\bpscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.-]{32,}"),
-    shape("fly-token", r"\bfm[12]_[A-Za-z0-9+/=_]{60,}"),
-    shape("jwt", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+    shape("gcp-api-key", &["aiza"], r"\bAIza[0-9A-Za-z_-]{35}"),
+    shape("gcp-oauth-token", &["ya29."], r"\bya29\.[0-9A-Za-z_-]{20,}"),
+    shape("google-client-secret", &["gocspx-"], r"\bGOCSPX-[A-Za-z0-9_-]{24,}"),
+    shape("azure-storage-key", &["accountkey="], r"(\bAccountKey=)([A-Za-z0-9+/]{86}==)"),
+    shape("azure-shared-key", &["sharedaccesskey="], r"(\bSharedAccessKey=)([A-Za-z0-9+/]{43}=)"),
+    shape("azure-sas", &["sig="], r"([?&]sig=)([A-Za-z0-9%+/]{40,}(?:%3D|=))"),
+    shape("azure-client-secret", &["q~"], r"\b[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}"),
+    shape("github-token", &["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], r"\bgh[pousr]_[A-Za-z0-9]{36,255}"),
+    shape("github-token", &["github_pat_"], r"\bgithub_pat_[A-Za-z0-9_]{22,255}"),
+    shape(
+        "gitlab-token",
+        &["glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glft-", "glimt-", "glagent-", "glsoat-", "gloas-"],
+        r"\bgl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|soat|oas)-[A-Za-z0-9_-]{20,}",
+    ),
+    shape("slack-token", &["xox", "xapp-"], r"\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,}"),
+    shape(
+        "slack-webhook",
+        &["hooks.slack.com/"],
+        r"(\bhooks\.slack\.com/(?:services|workflows)/)([A-Za-z0-9_/-]{20,})",
+    ),
+    shape(
+        "discord-webhook",
+        &["/api/webhooks/"],
+        r"(\bdiscord(?:app)?\.com/api/webhooks/[0-9]{5,}/)([A-Za-z0-9_-]{20,})",
+    ),
+    shape(
+        "stripe-key",
+        &["sk_live_", "sk_test_", "rk_live_", "rk_test_"],
+        r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}",
+    ),
+    shape("stripe-webhook-secret", &["whsec_"], r"\bwhsec_[A-Za-z0-9+/]{24,}"),
+    shape("anthropic-key", &["sk-ant-"], r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
+    shape("openrouter-key", &["sk-or-v1-"], r"\bsk-or-v1-[0-9a-f]{32,}"),
+    shape("openai-key", &["sk-"], r"\bsk-(?:(?:proj|svcacct|admin)-[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{32,})"),
+    shape("groq-key", &["gsk_"], r"\bgsk_[A-Za-z0-9]{40,}"),
+    shape("xai-key", &["xai-"], r"\bxai-[A-Za-z0-9]{60,}"),
+    shape("perplexity-key", &["pplx-"], r"\bpplx-[A-Za-z0-9]{40,}"),
+    shape("replicate-token", &["r8_"], r"\br8_[A-Za-z0-9]{37}\b"),
+    shape("huggingface-token", &["hf_"], r"\bhf_[A-Za-z0-9]{30,}"),
+    shape("npm-token", &["npm_"], r"\bnpm_[A-Za-z0-9]{36}"),
+    shape("pypi-token", &["pypi-"], r"\bpypi-[A-Za-z0-9_-]{40,}"),
+    shape("rubygems-key", &["rubygems_"], r"\brubygems_[0-9a-f]{48}"),
+    shape("crates-token", &["cio"], r"\bcio[A-Za-z0-9]{32}\b"),
+    shape("docker-token", &["dckr_"], r"\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{24,}"),
+    shape("sendgrid-key", &["sg."], r"\bSG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}"),
+    shape("twilio-key", &["sk"], r"\bSK[0-9a-f]{32}\b"),
+    shape("mailgun-key", &["key-"], r"\bkey-[0-9a-f]{32}\b"),
+    shape("mailchimp-key", &["-us"], r"\b[0-9a-f]{32}-us[0-9]{1,2}\b"),
+    shape("telegram-token", &[":aa"], r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{33}"),
+    shape("digitalocean-token", &["doo_v1_", "dop_v1_", "dor_v1_"], r"\bdo[opr]_v1_[0-9a-f]{64}"),
+    shape(
+        "shopify-token",
+        &["shpat_", "shpca_", "shppa_", "shpss_"],
+        r"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}",
+    ),
+    shape("square-token", &["sq0"], r"\bsq0[a-z]{3}-[A-Za-z0-9_-]{22,}"),
+    shape("newrelic-key", &["nrak-"], r"\bNRAK-[A-Z0-9]{27}"),
+    shape("databricks-token", &["dapi"], r"\bdapi[0-9a-f]{32}\b"),
+    shape("doppler-token", &["dp."], r"\bdp\.(?:pt|st|ct|sa)\.[A-Za-z0-9._-]{40,}"),
+    shape("vault-token", &["hvs.", "hvb.", "hvr."], r"\bhv[sbr]\.[A-Za-z0-9_-]{24,}"),
+    shape("terraform-token", &[".atlasv1."], r"\b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,}"),
+    shape("linear-key", &["lin_api_"], r"\blin_api_[A-Za-z0-9]{32,}"),
+    shape("notion-token", &["ntn_", "secret_"], r"\b(?:ntn_|secret_)[A-Za-z0-9]{43}"),
+    shape("atlassian-token", &["atatt3"], r"\bATATT3[A-Za-z0-9_=-]{50,}"),
+    shape("figma-token", &["figd_"], r"\bfigd_[A-Za-z0-9_-]{36,}"),
+    shape("grafana-token", &["glsa_", "glc_"], r"\bgl(?:sa|c)_[A-Za-z0-9+/=_]{32,}"),
+    shape("sentry-token", &["sntrys_", "sntryu_"], r"\bsntry[su]_[A-Za-z0-9+/=_]{40,}"),
+    shape("postman-key", &["pmak-"], r"\bPMAK-[0-9a-f]{24}-[0-9a-f]{34}"),
+    shape("supabase-token", &["sbp_"], r"\bsbp_[0-9a-f]{40}"),
+    shape("planetscale-token", &["pscale_"], r"\bpscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.-]{32,}"),
+    shape("fly-token", &["fm1_", "fm2_"], r"\bfm[12]_[A-Za-z0-9+/=_]{60,}"),
+    shape("jwt", &["eyj"], r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
     Shape {
         kind: "url-password",
+        needles: &["://"],
         pattern: r#"(\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^ \t\r\n/:@"'<>\[\]{}`]{0,64}:)([^ \t\r\n/@"'<>\[\]{}$%`:][^ \t\r\n/@"'<>\[\]{}`]{0,256})@"#,
         really: |password| !password.bytes().all(|byte| matches!(byte, b'*' | b'x' | b'X' | b'.')),
     },
     Shape {
         kind: "connection-password",
+        needles: &["password", "pwd"],
         pattern: r#"(?i)(\b(?:server|data source|host|user id|uid|username)=[^;"'\r\n\[]{1,200};(?:[^"'\r\n\[]{0,200};)?[ \t]*(?:password|pwd)[ \t]*=[ \t]*)([^;"' \t\r\n\[{$%<][^;"'\r\n\[]*)"#,
         really: |_| true,
     },
     Shape {
         kind: "authorization",
+        needles: &["authorization"],
         pattern: r#"(?i-u)(\b(?:proxy-)?authorization["']?[ \t]*[:=,][ \t]*["']?(?:bearer|basic|token)[ \t]+)([A-Za-z0-9._~+/=-]{8,})"#,
         really: |_| true,
     },
     Shape {
         kind: "bearer-token",
+        needles: &["bearer"],
         pattern: r"(?i-u)(\bbearer[ \t]+)([A-Za-z0-9._~+/=-]{20,})",
         really: is_mixed,
     },
     Shape {
         kind: "high-entropy",
+        needles: &["secret", "token", "passwd", "password", "key"],
         pattern: r#"(?i-u)((?:secret|token|passwd|password|api_?-?key|access_?-?key|private_?-?key|auth_?-?key)[a-z0-9_]{0,20}["'\]]{0,2}[ \t]*(?:=>|:=|[:=])[ \t]*[bBrR]?["'])([A-Za-z0-9+/=_-]{20,512})["']"#,
         really: |value| is_mixed(value) && entropy(value) >= 3.7,
     },
@@ -391,8 +455,12 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        assert_eq!(SHAPES.each.len(), KINDS.len());
-        assert_eq!(SHAPES.set.len(), KINDS.len());
+        assert!(SHAPES.needles.is_some());
+        for (at, shape) in KINDS.iter().enumerate() {
+            assert!(SHAPES.regex(at).is_some(), "{}", shape.kind);
+            let is_lower = |needle: &&str| !needle.is_empty() && needle.to_lowercase() == **needle;
+            assert!(!shape.needles.is_empty() && shape.needles.iter().all(is_lower), "{}", shape.kind);
+        }
     }
 
     #[test]

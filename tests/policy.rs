@@ -242,6 +242,9 @@ fn asks_for_every_other_command_and_lets_the_sandbox_have_it_in_auto() {
         "git restore --staged a.py",
         "git clean -n",
         "git rm --cached x",
+        "git rm --cached .env",
+        "git check-ignore .env",
+        "cp .env.example .env",
         "kill 123",
         "export A=1",
         "[ -f x ]",
@@ -426,11 +429,25 @@ fn guards_against_what_cannot_be_undone_in_every_mode() {
         "cat .env",
         "cat < .env",
         "base64 deploy/server.pem",
+        "git show HEAD:.env",
+        "git log -p -- .env",
+        "git diff HEAD~1 deploy/.env.production",
         "cp .env x",
         "source .env",
         "exec 3<>/dev/tcp/1.2.3.4/80",
     ] {
         check(&run(command), "??dd");
+    }
+}
+
+#[test]
+fn asks_for_every_command_where_no_walls_are() {
+    for (command, expected) in
+        [("ls", "??da"), ("make", "??da"), ("rm -rf .git", "dddd"), ("git push", "??dd")]
+    {
+        let found: String =
+            MODES.iter().map(|mode| letter(&Policy::new(*mode).without_walls(), &run(command))).collect();
+        assert_eq!(found, expected, "{command}");
     }
 }
 

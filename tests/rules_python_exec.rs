@@ -11,7 +11,10 @@ fn fixed(family: &str, code: &str) -> String {
     let mut text = code.to_owned();
     for _ in 0..20 {
         let findings = Scanner::new().scan_text("app.py", &text);
-        let fix = findings.iter().filter(|finding| finding.family.facts().name == family).find_map(|finding| finding.fix.as_ref());
+        let fix = findings
+            .iter()
+            .filter(|finding| finding.family.facts().name == family)
+            .find_map(|finding| finding.fix.as_ref());
         match fix {
             Some(fix) => text = fix.apply(&text).expect("edits fit the text"),
             None => return text,

@@ -14,8 +14,8 @@ use std::path::PathBuf;
     about,
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 done, fixed or nothing to fix · 1 error · 2 usage · 4 no such session or input · \
-                  5 denied · 6 not fixed · 7 budget used up · 8 blocked: something is missing · 9 model unavailable · \
-                  10 fixed, but a gate is unknown · 11 refused by the provider · 130 interrupted · 143 terminated"
+                  5 denied · 6 not fixed · 7 budget used up · 8 blocked: something is missing, or another agent is at work in the workspace · 9 model unavailable · \
+                  10 fixed, but a gate is unknown · 11 refused by the provider · 129 lost its terminal · 130 interrupted · 143 terminated"
 )]
 pub struct Cli {
     /// What to do.
@@ -77,6 +77,20 @@ pub enum Command {
         #[command(flatten)]
         work: WorkArgs,
     },
+    /// Show as a diff what a session changed; secrets are hidden
+    Diff(UndoArgs),
+    /// Take back what a session changed; what somebody else changed since stays
+    ///
+    /// Every file is compared three ways: as it was before the agent, as the agent left it, as it is now. A file
+    /// that is no longer as the agent left it is refused, and then nothing is changed at all unless --partial is
+    /// given. Covered are tools and commands; not covered are ignored files, .git, links, contents of files that
+    /// hold secrets, files above 8 MiB, and what background commands do. `agent redo` takes an undo back.
+    ///
+    /// Exit codes: 0 done or nothing to do, 4 no such session, 6 something was refused, 8 another agent is at
+    /// work here.
+    Undo(UndoArgs),
+    /// Take the last undo back
+    Redo(UndoArgs),
     /// Say what works on this machine, and why not
     Doctor {
         /// Model, mode, workspace, output
@@ -140,6 +154,34 @@ pub struct WorkArgs {
     /// Also write the result object to this file
     #[arg(long, value_name = "FILE")]
     pub result: Option<PathBuf>,
+}
+
+/// Options of the commands that take changes back.
+#[derive(Debug, Clone, Args)]
+pub struct UndoArgs {
+    /// Session id; the newest that changed something in this workspace when absent
+    pub session: Option<String>,
+    /// Only what this answer of the model changed, counted from 1 (not for redo)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub turn: Option<u32>,
+    /// Only this file, or what is below this folder (not for redo)
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<String>,
+    /// Go on with the other files when some are refused; else nothing is changed
+    #[arg(long)]
+    pub partial: bool,
+    /// Also what was found changed after a command that was cut off, though it may be your own change
+    #[arg(long)]
+    pub interrupted: bool,
+    /// Where branches, tags and HEAD pointed before the commands, and nothing else (not for redo)
+    #[arg(long)]
+    pub history: bool,
+    /// Folder the session worked in
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub output_format: Format,
 }
 
 /// Form of the output.

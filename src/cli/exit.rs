@@ -8,6 +8,8 @@ pub const USAGE: u8 = 2;
 pub const NO_INPUT: u8 = 4;
 /// Something was found or stayed open.
 pub const NOT_FIXED: u8 = 6;
+/// Ended because the terminal is gone (SIGHUP).
+pub const HUNG_UP: u8 = 129;
 /// Ended by SIGTERM.
 pub const TERMINATED: u8 = 143;
 

@@ -6,9 +6,11 @@ pub mod exit;
 mod lines;
 mod look;
 mod plain;
+mod undo;
 mod wire;
 mod work;
 
+use crate::text::known;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use std::io::Write;
@@ -20,6 +22,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> u8 {
+    let is_secret = |(name, value): &(String, String)| known::is_secret_variable(name, value);
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    known::know(variables.filter(is_secret).map(|(_, value)| value).collect());
     let Some(command) = cli.command else {
         say_error(
             "the terminal UI is coming; until then: `agent fix ISSUE`, `agent scan`, or `agent --help`",
@@ -34,6 +40,9 @@ fn run(cli: Cli) -> u8 {
         Command::Scan { path, family, severity, fail_on_findings, output_format } => {
             look::scan(&path, family, severity, fail_on_findings, output_format)
         }
+        Command::Diff(args) => undo::diff(&args),
+        Command::Undo(args) => undo::undo(&args),
+        Command::Redo(args) => undo::redo(&args),
         Command::Doctor { work } => doctor::doctor(&work),
         Command::Tools { output_format } => look::tools(output_format),
         Command::Sandbox { workspace, command } => look::sandbox(&workspace, &command),

@@ -13,6 +13,7 @@ use crate::scan::Scanner;
 use crate::session::record::RecordError;
 use crate::session::{Limits, Parts};
 use crate::tool::{self, Toolbox, World};
+use crate::workspace::lock::LockError;
 use crate::workspace::{Workspace, WorkspaceError};
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ impl Trouble {
 impl From<RecordError> for Trouble {
     fn from(error: RecordError) -> Self {
         match error {
+            RecordError::Lock(LockError::Busy(_)) => Self::new(Outcome::Blocked, error.to_string()),
             RecordError::Unknown(_) => Self::coded(super::exit::NO_INPUT, error.to_string()),
             _ => Self::new(Outcome::Error, error.to_string()),
         }
@@ -108,6 +110,9 @@ pub(super) fn parts(
     let rules = definition.rules.iter().flat_map(|rule| rule.judged(&definition.name)).collect();
     let root = world.workspace.root().display().to_string();
     let mut policy = Policy::new(mode).with_root(&root).with_rules(rules);
+    if config.sandbox_off {
+        policy = policy.without_walls();
+    }
     for host in &config.allow_hosts {
         policy.allow_host(host);
     }

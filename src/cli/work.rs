@@ -14,7 +14,7 @@ use crate::{prompt, workspace};
 use std::io::{IsTerminal, Read, Write};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -109,7 +109,7 @@ impl Door {
 fn start(job: Result<Job, Trouble>, work: &WorkArgs) -> u8 {
     let begun = Instant::now();
     let mut door = Door::of(work.output_format);
-    let terminated = std::sync::Arc::new(AtomicBool::new(false));
+    let signalled = std::sync::Arc::new(AtomicU8::new(0));
     let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let job = job?;
         let config = wire::decide(work)?;
@@ -120,7 +120,7 @@ fn start(job: Result<Job, Trouble>, work: &WorkArgs) -> u8 {
             .build()
             .map_err(|error| Trouble::new(Outcome::Error, format!("cannot start: {error}")))?;
         let cancel = CancellationToken::new();
-        runtime.spawn(watch_signals(cancel.clone(), std::sync::Arc::clone(&terminated)));
+        runtime.spawn(watch_signals(cancel.clone(), std::sync::Arc::clone(&signalled)));
         let done = runtime.block_on(perform(job, &config, work, cancel, door.host()));
         // A question still waiting for a line on the terminal must not keep the process.
         runtime.shutdown_background();
@@ -135,7 +135,7 @@ fn start(job: Result<Job, Trouble>, work: &WorkArgs) -> u8 {
         Err(_) => (Report::failed(Outcome::Error, "the agent broke; this is a bug"), 1),
     };
     report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let code = if terminated.load(Ordering::Relaxed) { exit::TERMINATED } else { code };
+    let code = Some(signalled.load(Ordering::Relaxed)).filter(|code| *code != 0).unwrap_or(code);
     finish(&mut door, &report, work, code)
 }
 
@@ -243,9 +243,10 @@ fn plain_report(session: &mut Session, ending: &Ending) -> Report {
 }
 
 /// First signal: stop cleanly. Second: at once.
-async fn watch_signals(cancel: CancellationToken, terminated: std::sync::Arc<AtomicBool>) {
+async fn watch_signals(cancel: CancellationToken, signalled: std::sync::Arc<AtomicU8>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut int), Ok(mut term), Ok(mut hangup)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
     else {
         return;
     };
@@ -253,12 +254,15 @@ async fn watch_signals(cancel: CancellationToken, terminated: std::sync::Arc<Ato
     loop {
         tokio::select! {
             _ = int.recv() => {}
-            _ = term.recv() => terminated.store(true, Ordering::Relaxed),
+            _ = term.recv() => signalled.store(exit::TERMINATED, Ordering::Relaxed),
+            // The terminal is gone: what there is to say goes to the result file.
+            _ = hangup.recv() => signalled.store(exit::HUNG_UP, Ordering::Relaxed),
         }
         count += 1;
         cancel.cancel();
         if count > 1 {
-            std::process::exit(if terminated.load(Ordering::Relaxed) { 143 } else { 130 });
+            let code = Some(signalled.load(Ordering::Relaxed)).filter(|code| *code != 0);
+            std::process::exit(i32::from(code.unwrap_or(exit::code(Outcome::Cancelled))));
         }
     }
 }

@@ -70,6 +70,7 @@ pub enum Verdict {
 pub struct Policy {
     mode: Mode,
     root: Option<String>,
+    walled: bool,
     rules: Vec<Rule>,
     hosts: Vec<String>,
     answers: Vec<Remember>,
@@ -95,7 +96,7 @@ enum Leaning {
 impl Policy {
     /// The built-in rules under `mode`.
     pub fn new(mode: Mode) -> Self {
-        Self { mode, root: None, rules: Vec::new(), hosts: Vec::new(), answers: Vec::new() }
+        Self { mode, root: None, walled: true, rules: Vec::new(), hosts: Vec::new(), answers: Vec::new() }
     }
 
     /// Adds rules. Their order does not matter: deny beats ask beats allow, whoever wrote it.
@@ -110,6 +111,14 @@ impl Policy {
     pub fn with_root(mut self, root: &str) -> Self {
         let root = root.trim_end_matches('/');
         self.root = (!root.is_empty()).then(|| root.to_owned());
+        self
+    }
+
+    /// Says that no sandbox is around commands: each is asked for then, except in mode `yes`, where the user
+    /// has taken the walls away by a flag and nobody is there to ask.
+    #[must_use]
+    pub fn without_walls(mut self) -> Self {
+        self.walled = false;
         self
     }
 
@@ -276,6 +285,9 @@ impl Policy {
             Finding::Guarded(why) => Leaning::Ask(format!("{why} (built-in rule)"), false),
             Finding::Asked(_) if known => Leaning::Allow,
             Finding::Asked(why) => Leaning::Ask(why, true),
+            Finding::Looks | Finding::Plain if !self.walled && !known && self.mode != Mode::Yes => {
+                Leaning::Ask("no sandbox is around this command".into(), true)
+            }
             Finding::Allowed | Finding::Looks => Leaning::Allow,
             Finding::Plain if known || self.mode != Mode::Ask => Leaning::Allow,
             Finding::Plain => Leaning::Ask("every command is asked for in mode `ask`".into(), true),

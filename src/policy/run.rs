@@ -200,10 +200,16 @@ fn named_secret(simple: &Simple) -> Option<&str> {
         "ls", "test", "[", "stat", "rm", "touch", "git", "chmod", "echo", "printf", "mkdir", "find", "cd",
         "which", "basename", "dirname",
     ];
+    // What a commit holds is not blanked by the sandbox.
+    const SHOWING: [&str; 7] = ["show", "diff", "log", "cat-file", "blame", "grep", "archive"];
+    let words = simple.arguments();
+    if simple.name() == "git" && words.iter().any(|word| SHOWING.contains(&word.text.as_str())) {
+        let paths = words.iter().filter_map(|word| word.text.rsplit(':').next());
+        return paths.filter(|text| text.contains('.')).find(|text| is_secret(text));
+    }
     if BLIND.contains(&simple.name()) {
         return None;
     }
-    let words = simple.arguments();
     // What is copied to is written, not read.
     let words = match simple.name() {
         "cp" | "mv" | "install" | "ln" if words.len() > 1 => &words[..words.len() - 1],

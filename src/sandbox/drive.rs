@@ -26,6 +26,10 @@ const HELPER: Duration = Duration::from_secs(3);
 pub(super) enum Ender {
     /// A KILL to the group: it reaches everything, or the kernel sees to the rest.
     Group,
+    #[cfg_attr(
+        not(target_os = "linux"),
+        allow(dead_code, reason = "only the helper on Linux watches over others")
+    )]
     /// The leader itself, when the side conversation is dropped: a KILL would orphan what it watches.
     Leader,
 }

@@ -6,6 +6,7 @@ use crate::action::Action;
 use crate::event::{Answer, Event, Host};
 use crate::message::{Part, ToolCall, ToolResult};
 use crate::policy::{Permit, Verdict};
+use crate::text::stream::Stream;
 use crate::text::{clip, printable, redact};
 use crate::tool::{Plan, Progress, ToolError, ToolOutput};
 use serde_json::Value;
@@ -191,7 +192,7 @@ impl Session {
             Ok(permit) => permit,
             Err(reason) => {
                 self.stopped_by_denial |= !plan.action.is_read_only();
-                self.denials.push(format!("{}: {reason}", plan.action.title()));
+                self.denials.push(hide(&format!("{}: {reason}", plan.action.title())));
                 return Ok(Err(ToolError::Failed(format!("denied: {reason}"))));
             }
         };
@@ -201,9 +202,27 @@ impl Session {
             self.record.append(&Entry::Deed { action: plan.action.clone().map_text(&hide) })?;
             self.deeds.push(plan.action.clone());
         }
-        let outcome = perform(plan, permit, &call.id, self.parts.cancel.clone(), host).await;
+        let outcome = self.perform_kept(plan, permit, &call.id, host).await;
         self.stopped_by_denial &= !(changes && outcome.is_ok());
         Ok(outcome)
+    }
+
+    /// Performs a plan once the journal has what it takes to undo it.
+    async fn perform_kept(
+        &self,
+        plan: Plan,
+        permit: Permit,
+        id: &str,
+        host: &mut dyn Host,
+    ) -> Result<ToolOutput, ToolError> {
+        let (world, cancel) = (&self.parts.world, self.parts.cancel.clone());
+        let Some(keep) = &self.keep else { return perform(plan, permit, id, cancel, host).await };
+        let action = plan.action.clone();
+        let Some(step) = keep.begin(world, &action, self.turns).await? else {
+            return perform(plan, permit, id, cancel, host).await;
+        };
+        let outcome = perform(plan, permit, id, cancel, host).await;
+        keep.settle(world, step, &action, outcome).await
     }
 
     /// Policy's word, or the user's where policy has none.
@@ -295,16 +314,21 @@ async fn perform(
         cancel,
     };
     let mut deed = Box::pin(plan.perform(permit, progress));
+    let mut hiding = Stream::default();
+    let mut show = |delta: String| {
+        if !delta.is_empty() {
+            host.tell(Event::ToolUpdate { id: id.to_owned(), delta });
+        }
+    };
     loop {
         tokio::select! {
             biased;
-            Some(delta) = receiver.recv() => {
-                host.tell(Event::ToolUpdate { id: id.to_owned(), delta: redact(&delta).into_owned() });
-            }
+            Some(piece) = receiver.recv() => show(hiding.push(&piece)),
             outcome = &mut deed => {
-                while let Ok(delta) = receiver.try_recv() {
-                    host.tell(Event::ToolUpdate { id: id.to_owned(), delta: redact(&delta).into_owned() });
+                while let Ok(piece) = receiver.try_recv() {
+                    show(hiding.push(&piece));
                 }
+                show(hiding.finish());
                 return outcome;
             }
         }

@@ -5,13 +5,15 @@
 
 mod answer;
 mod calls;
+mod keep;
 pub mod record;
 
 use crate::action::Action;
 use crate::event::{Event, Host, Outcome};
-use crate::message::{Message, Role, Usage, repair};
+use crate::message::{Message, Role, Usage, map_strings, repair};
 use crate::model::{Model, ModelError, Stop};
-use crate::policy::Policy;
+use crate::policy::{Mode, Policy};
+use crate::text::printable;
 use crate::tool::{Toolbox, World};
 use record::{Entry, Record, RecordError};
 use std::sync::Arc;
@@ -65,6 +67,8 @@ pub struct Session {
     parts: Parts,
     history: Vec<Message>,
     record: Record,
+    /// Absent where nothing may change.
+    keep: Option<keep::Keep>,
     deeds: Vec<Action>,
     denials: Vec<String>,
     /// Whether the last thing that would have changed something was denied.
@@ -81,6 +85,7 @@ impl Session {
     /// Begins a session, recorded below `state`.
     pub fn begin(parts: Parts, state: &std::path::Path) -> Result<Self, RecordError> {
         let id = record::fresh_id();
+        let keep = take(&parts, state, &id)?;
         let mut record = Record::create(state, &id)?;
         record.append(&Entry::Start {
             v: record::VERSION,
@@ -89,7 +94,7 @@ impl Session {
             model: parts.model.name().to_owned(),
             time: record::now(),
         })?;
-        Ok(Self::assemble(id, parts, record))
+        Ok(Self::assemble(id, parts, record, keep))
     }
 
     /// Goes on with a recorded session. Gives the mission it was on, if any.
@@ -99,7 +104,8 @@ impl Session {
         id: &str,
     ) -> Result<(Self, Option<serde_json::Value>), RecordError> {
         let (record, entries) = Record::open(state, id)?;
-        let mut session = Self::assemble(id.to_owned(), parts, record);
+        let keep = take(&parts, state, id)?;
+        let mut session = Self::assemble(id.to_owned(), parts, record, keep);
         let mut mission = None;
         for entry in entries {
             match entry {
@@ -114,12 +120,13 @@ impl Session {
         Ok((session, mission))
     }
 
-    fn assemble(id: String, parts: Parts, record: Record) -> Self {
+    fn assemble(id: String, parts: Parts, record: Record, keep: Option<keep::Keep>) -> Self {
         Self {
             id,
             parts,
             history: Vec::new(),
             record,
+            keep,
             deeds: Vec::new(),
             denials: Vec::new(),
             stopped_by_denial: false,
@@ -137,6 +144,11 @@ impl Session {
     /// Its model's name.
     pub fn model(&self) -> &str {
         self.parts.model.name()
+    }
+
+    /// How much happens without asking.
+    pub fn mode(&self) -> Mode {
+        self.parts.policy.mode()
     }
 
     /// What it works on.
@@ -175,7 +187,8 @@ impl Session {
     }
 
     /// Keeps what a mission needs to be judged, also after a crash.
-    pub fn note_mission(&mut self, mission: serde_json::Value) -> Result<(), RecordError> {
+    pub fn note_mission(&mut self, mut mission: serde_json::Value) -> Result<(), RecordError> {
+        map_strings(&mut mission, &calls::hide);
         self.record.append(&Entry::Mission { mission })
     }
 
@@ -264,7 +277,11 @@ impl Session {
 
     /// The one way into history and record; what is secret stays out of both.
     fn remember(&mut self, message: Message) -> Result<(), RecordError> {
-        let message = message.map_text(&calls::hide);
+        // What comes from outside is sent without invisible words; the model's own words go back as they were.
+        let message = match message.role {
+            Role::User => message.map_text(&|text| printable(&calls::hide(text)).into_owned()),
+            Role::Assistant => message.map_text(&calls::hide),
+        };
         self.record.append(&Entry::Message { message: message.clone() })?;
         match self.history.last_mut() {
             Some(last) if last.role == message.role => last.parts.extend(message.parts),
@@ -272,6 +289,12 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Takes the workspace, unless nothing may change there: looking needs no lock.
+fn take(parts: &Parts, state: &std::path::Path, id: &str) -> Result<Option<keep::Keep>, RecordError> {
+    let may_change = parts.policy.mode() != Mode::ReadOnly;
+    may_change.then(|| keep::Keep::take(&parts.world, state, id)).transpose()
 }
 
 /// What the model's final message claims in its first line, `Status: blocked`. Only claims of less are

@@ -6,6 +6,8 @@
 use crate::action::Action;
 use crate::event::Outcome;
 use crate::message::{Message, Usage};
+use crate::workspace::journal::JournalError;
+use crate::workspace::lock::LockError;
 use serde::{Deserialize, Serialize};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -69,6 +71,12 @@ pub enum RecordError {
     /// Another process writes this session.
     #[error("session {0} is in use by another process")]
     Busy(String),
+    /// Another agent works in the workspace.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// What is changed cannot be kept.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// A line that is not the last one cannot be read.
     #[error("{path}: line {line} is damaged: {reason}")]
     Damaged {
@@ -192,6 +200,11 @@ pub fn list(state: &Path, workspace: Option<&Path>) -> Vec<Summary> {
         .filter_map(|id| summary(&state.join("sessions").join(format!("{id}.jsonl"))))
         .filter(|summary| workspace.is_none_or(|root| Path::new(&summary.workspace) == root))
         .collect()
+}
+
+/// What is known of one session; `None` when there is none of that id.
+pub fn find(state: &Path, id: &str) -> Option<Summary> {
+    if is_id(id) { summary(&state.join("sessions").join(format!("{id}.jsonl"))) } else { None }
 }
 
 /// Reads only as far as the first thing that was asked.

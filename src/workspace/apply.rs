@@ -8,18 +8,21 @@ use rustix::fs::{
     AtFlags, Mode, OFlags, Stat, fchmod, fchown, fsync, linkat, openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Write as _;
+use std::rc::Rc;
 
 /// One file's part in the whole. A move is a removal and a creation.
 struct Step<'a> {
     /// Resolved path.
     path: String,
     /// What must be there; `None` when nothing may be.
-    before: Option<&'a str>,
+    before: Option<&'a [u8]>,
     /// What will be there; `None` when nothing will.
-    after: Option<&'a str>,
+    after: Option<&'a [u8]>,
+    /// Permission bits of the new file; those of `like` when absent.
+    mode: Option<u32>,
     /// The file whose mode and owner the new one takes.
     like: Option<Stat>,
     /// Whether it is where the step before it moves to, and takes mode and owner from there.
@@ -28,10 +31,26 @@ struct Step<'a> {
     found: Option<Stat>,
 }
 
+/// One file before and after, as bytes: what undo is made of.
+pub(super) struct Replacement {
+    /// Workspace-relative path, free of links.
+    pub(super) path: String,
+    /// What must be there; `None` when nothing may be.
+    pub(super) before: Option<Vec<u8>>,
+    /// What will be there; `None` when nothing will.
+    pub(super) after: Option<Vec<u8>>,
+    /// Permission bits of the new file; the old file's when absent.
+    pub(super) mode: Option<u32>,
+}
+
+/// At this many new files the whole file system is synced once instead of each of them alone.
+const MANY: usize = 32;
+
 /// A step whose new content lies ready, and how far it has come.
 struct Staged<'a> {
     step: Step<'a>,
-    dir: OwnedFd,
+    /// Shared by all steps in one folder.
+    dir: Rc<OwnedFd>,
     name: String,
     temporary: Option<String>,
     backup: Option<String>,
@@ -42,7 +61,24 @@ struct Staged<'a> {
 type Made = Vec<(OwnedFd, String)>;
 
 pub(super) fn apply(workspace: &Workspace, changes: &[Change]) -> Result<(), WorkspaceError> {
-    let mut steps = steps(workspace, changes)?;
+    perform(workspace, steps(workspace, changes)?)
+}
+
+/// Makes all the replacements or none, by the same rules.
+pub(super) fn replace(workspace: &Workspace, replacements: &[Replacement]) -> Result<(), WorkspaceError> {
+    let mut steps = Vec::with_capacity(replacements.len());
+    for one in replacements {
+        let real = resolve(workspace, &one.path)?;
+        if real != one.path {
+            return Err(WorkspaceError::Linked(one.path.clone(), real));
+        }
+        let (before, after) = (one.before.as_deref(), one.after.as_deref());
+        steps.push(Step { path: real, before, after, mode: one.mode, like: None, moved: false, found: None });
+    }
+    perform(workspace, steps)
+}
+
+fn perform(workspace: &Workspace, mut steps: Vec<Step<'_>>) -> Result<(), WorkspaceError> {
     for step in &mut steps {
         verify(workspace, step)?;
     }
@@ -73,13 +109,21 @@ fn steps<'a>(workspace: &Workspace, changes: &'a [Change]) -> Result<Vec<Step<'a
     for change in changes {
         let path = resolve(workspace, &change.path)?;
         let from = change.moved_from.as_deref().map(|from| resolve(workspace, from)).transpose()?;
-        let before = change.before.as_deref();
-        let after = change.after.as_deref();
+        let before = change.before.as_deref().map(str::as_bytes);
+        let after = change.after.as_deref().map(str::as_bytes);
         if after.is_some_and(|text| text.len() as u64 > MAX_FILE) {
-            let size = after.map_or(0, str::len) as u64;
+            let size = after.map_or(0, <[u8]>::len) as u64;
             return Err(WorkspaceError::TooLarge(path, size, MAX_FILE));
         }
-        let step = |path, before, after, moved| Step { path, before, after, like: None, moved, found: None };
+        let step = |path, before, after, moved| Step {
+            path,
+            before,
+            after,
+            mode: None,
+            like: None,
+            moved,
+            found: None,
+        };
         match from {
             Some(from) if from != path => {
                 steps.push(step(from, before, None, false));
@@ -111,7 +155,7 @@ fn resolve(workspace: &Workspace, written: &str) -> Result<String, WorkspaceErro
 
 fn verify(workspace: &Workspace, step: &mut Step<'_>) -> Result<(), WorkspaceError> {
     match (workspace.read_with_stat(&step.path), step.before) {
-        (Ok((content, stat)), Some(before)) if content.bytes == before.as_bytes() => {
+        (Ok((content, stat)), Some(before)) if content.bytes == before => {
             step.found = Some(stat);
             step.like = Some(stat);
             Ok(())
@@ -130,37 +174,76 @@ fn stage_all<'a>(
     staged: &mut Vec<Staged<'a>>,
     made: &mut Made,
 ) -> Result<(), WorkspaceError> {
+    let many = cfg!(target_os = "linux") && steps.iter().filter(|step| step.after.is_some()).count() >= MANY;
+    let mut dirs: HashMap<String, Rc<OwnedFd>> = HashMap::new();
     for step in steps {
         let (parent, name) = door::split(&step.path);
         let io = |errno: Errno| match errno {
             Errno::NOTDIR => WorkspaceError::NotRegular(parent.to_owned(), "not a directory"),
             _ => door::failed(&step.path, errno),
         };
-        let (dir, new) = workspace.door.make_directory(parent).map_err(io)?;
-        made.extend(new);
+        let dir = if let Some(dir) = dirs.get(parent) {
+            Rc::clone(dir)
+        } else {
+            let (dir, new) = workspace.door.make_directory(parent).map_err(io)?;
+            made.extend(new);
+            let dir = Rc::new(dir);
+            dirs.insert(parent.to_owned(), Rc::clone(&dir));
+            dir
+        };
         let name = name.to_owned();
         staged.push(Staged { step, dir, name, temporary: None, backup: None, done: false });
         if let Some(last) = staged.last_mut() {
-            stage(last)?;
+            stage(last, !many)?;
         }
     }
-    Ok(())
+    if many { sync_all(staged) } else { Ok(()) }
 }
 
-/// Writes the new content beside its target, with the target's mode, down to the disk.
-fn stage(staged: &mut Staged<'_>) -> Result<(), WorkspaceError> {
+/// Writes the new content beside its target, with the target's mode, down to the disk when told so.
+fn stage(staged: &mut Staged<'_>, lasting: bool) -> Result<(), WorkspaceError> {
     let Some(after) = staged.step.after else { return Ok(()) };
     let name = fresh_name();
-    let written = write_beside(&staged.dir, &name, after.as_bytes(), staged.step.like.as_ref());
+    let written =
+        write_beside(&staged.dir, &name, after, staged.step.like.as_ref(), staged.step.mode, lasting);
     staged.temporary = Some(name);
     written.map_err(|source| WorkspaceError::Io { path: staged.step.path.clone(), source })
 }
 
-fn write_beside(dir: &OwnedFd, name: &str, bytes: &[u8], like: Option<&Stat>) -> std::io::Result<()> {
+/// Brings everything that was laid ready down to the disk at once: a thousand files cost little more than one.
+#[cfg(target_os = "linux")]
+fn sync_all(staged: &[Staged<'_>]) -> Result<(), WorkspaceError> {
+    let mut devices = HashSet::new();
+    for one in staged {
+        let synced = rustix::fs::fstat(&one.dir).and_then(|stat| {
+            if devices.insert(stat.st_dev) { rustix::fs::syncfs(open_dir(&one.dir)?) } else { Ok(()) }
+        });
+        synced.map_err(|errno| WorkspaceError::Io { path: one.step.path.clone(), source: errno.into() })?;
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_all(_staged: &[Staged<'_>]) -> Result<(), WorkspaceError> {
+    Ok(())
+}
+
+fn open_dir(dir: &OwnedFd) -> Result<OwnedFd, Errno> {
+    openat(dir, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn write_beside(
+    dir: &OwnedFd,
+    name: &str,
+    bytes: &[u8],
+    like: Option<&Stat>,
+    mode: Option<u32>,
+    lasting: bool,
+) -> std::io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     // A new file gets what the user's mask leaves; one that replaces another is private until it has its mode.
-    let mode = Mode::from_raw_mode(if like.is_some() { 0o600 } else { 0o666 });
-    let mut file = File::from(openat(dir, name, flags, mode)?);
+    let first = Mode::from_raw_mode(if like.is_some() || mode.is_some() { 0o600 } else { 0o666 });
+    let mut file = File::from(openat(dir, name, flags, first)?);
     file.write_all(bytes)?;
     if let Some(like) = like {
         // Another owner's file can be replaced without the right to give the new one away.
@@ -169,9 +252,11 @@ fn write_beside(dir: &OwnedFd, name: &str, bytes: &[u8], like: Option<&Stat>) ->
             Some(rustix::fs::Uid::from_raw(like.st_uid)),
             Some(rustix::fs::Gid::from_raw(like.st_gid)),
         );
-        fchmod(&file, Mode::from_raw_mode(like.st_mode & 0o777))?;
     }
-    file.sync_all()
+    if let Some(mode) = mode.or(like.map(|like| like.st_mode)) {
+        fchmod(&file, Mode::from_raw_mode(mode & 0o777))?;
+    }
+    if lasting { file.sync_all() } else { Ok(()) }
 }
 
 /// Puts one staged step in place.
@@ -212,7 +297,7 @@ fn back_up(staged: &mut Staged<'_>) -> Result<(), WorkspaceError> {
     let written = if linked.is_err() && same {
         // No hard links here: a copy does.
         let before = staged.step.before.unwrap_or_default();
-        write_beside(dir, &name, before.as_bytes(), staged.step.like.as_ref())
+        write_beside(dir, &name, before, staged.step.like.as_ref(), None, true)
     } else {
         Ok(())
     };
@@ -241,11 +326,16 @@ fn rename_to_nothing(dir: &OwnedFd, from: &str, to: &str) -> Result<(), Errno> {
 
 /// Makes the renames last, and lets the old files go. Nothing here can undo what is done, so nothing fails.
 fn finish(staged: &[Staged<'_>]) {
+    let mut synced = HashSet::new();
     for one in staged {
         if let Some(backup) = &one.backup {
             let _ = unlinkat(&one.dir, backup.as_str(), AtFlags::empty());
         }
-        sync(&one.dir);
+    }
+    for one in staged {
+        if synced.insert(door::split(&one.step.path).0) {
+            sync(&one.dir);
+        }
     }
 }
 
@@ -276,11 +366,31 @@ fn take_back(staged: &[Staged<'_>], made: &Made) {
 
 /// Some file systems cannot sync a directory; there the rename is as lasting as it gets.
 fn sync(dir: &OwnedFd) {
-    if let Ok(dir) = openat(dir, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+    if let Ok(dir) = open_dir(dir) {
         let _ = fsync(dir);
     }
 }
 
 fn fresh_name() -> String {
     format!(".agent-{}.tmp", uuid::Uuid::now_v7().simple())
+}
+
+/// Whether a name is one that [`apply`] lays files ready under: left behind by a crash, it can go.
+pub(super) fn is_leftover(name: &str) -> bool {
+    let id = name.strip_prefix(".agent-").and_then(|rest| rest.strip_suffix(".tmp"));
+    id.is_some_and(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Removes what a crash left beside these files, and gives how many there were.
+pub(super) fn sweep<'a>(workspace: &Workspace, paths: impl Iterator<Item = &'a str>) -> usize {
+    let folders: HashSet<&str> = paths.map(|path| door::split(path).0).collect();
+    let mut swept = 0;
+    for folder in folders {
+        let Ok(dir) = workspace.door.directory(folder) else { continue };
+        let names = workspace.door.names(folder).unwrap_or_default();
+        for name in names.iter().filter(|name| is_leftover(name)) {
+            swept += usize::from(unlinkat(&dir, name.as_str(), AtFlags::empty()).is_ok());
+        }
+    }
+    swept
 }

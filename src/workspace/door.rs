@@ -160,6 +160,15 @@ impl Door {
         Ok((self.directory(parent)?, name))
     }
 
+    /// The names in a directory whose path holds no links; those that are not UTF-8 are left out.
+    pub(super) fn names(&self, path: &str) -> Result<Vec<String>, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = openat(self.directory(path)?, ".", flags, Mode::empty())?;
+        let entries = rustix::fs::Dir::new(dir)?.flatten();
+        let names = entries.filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned));
+        Ok(names.filter(|name| !matches!(name.as_str(), "." | "..")).collect())
+    }
+
     /// What the system knows of a path; a link is itself.
     pub(super) fn stat(&self, path: &str) -> Result<Stat, Errno> {
         let (dir, name) = self.parent(path)?;

@@ -3,7 +3,10 @@
 mod apply;
 mod door;
 mod ignores;
+pub mod journal;
 mod lines;
+pub mod lock;
+mod private;
 mod walk;
 pub mod survey;
 
@@ -197,6 +200,11 @@ impl Workspace {
     /// access lists and extended attributes are not carried over.
     pub fn apply(&self, changes: &[Change]) -> Result<(), WorkspaceError> {
         apply::apply(self, changes)
+    }
+
+    /// The same for contents that need not be text; a mode is set where one is given.
+    fn replace(&self, replacements: &[apply::Replacement]) -> Result<(), WorkspaceError> {
+        apply::replace(self, replacements)
     }
 
     /// Notes that the model has seen this content of this file.

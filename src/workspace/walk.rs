@@ -76,7 +76,7 @@ impl Workspace {
     }
 
     /// A walk by the house's rules: nothing that depends on the machine or on folders above the root.
-    fn builder(&self, beneath: &Place) -> Result<(WalkBuilder, PathBuf), WorkspaceError> {
+    pub(super) fn builder(&self, beneath: &Place) -> Result<(WalkBuilder, PathBuf), WorkspaceError> {
         if self.kind(beneath)? != Kind::Directory {
             return Err(WorkspaceError::NotRegular(beneath.relative.clone(), "not a directory"));
         }

@@ -17,7 +17,7 @@ const FILE_MAX: u64 = 8 << 30;
 /// Open descriptors.
 const OPEN_MAX: u64 = 16_384;
 /// Processes and threads of one user, inside a user namespace of its own and outside.
-const TASKS_MAX: (u64, u64) = (4096, 16_384);
+const TASKS_MAX: (u64, u64) = (2048, 16_384);
 /// Orders are never larger.
 const ORDERS_MAX: u32 = 64 << 20;
 
@@ -154,8 +154,24 @@ fn end_all(height: Height, signal: libc::c_int) {
         sys::signal(-1, signal);
         return;
     }
+    let own = std::process::id().cast_signed();
     loop {
-        for pid in descendants(std::process::id().cast_signed()) {
+        if signal == libc::SIGKILL {
+            // What is stopped cannot fork away from under the list.
+            let mut stopped: Vec<libc::pid_t> = Vec::new();
+            for _ in 0..100 {
+                let fresh: Vec<_> =
+                    descendants(own).into_iter().filter(|pid| !stopped.contains(pid)).collect();
+                if fresh.is_empty() {
+                    break;
+                }
+                for pid in &fresh {
+                    sys::signal(*pid, libc::SIGSTOP);
+                }
+                stopped.extend(fresh);
+            }
+        }
+        for pid in descendants(own) {
             sys::signal(pid, signal);
         }
         if signal != libc::SIGKILL || sys::reap(true).is_err() {

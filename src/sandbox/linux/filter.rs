@@ -160,3 +160,70 @@ fn refused(sockets: Sockets) -> Result<BpfProgram, seccompiler::BackendError> {
 fn argument(index: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompCondition, seccompiler::BackendError> {
     SeccompCondition::new(index, SeccompCmpArgLen::Dword, op, value)
 }
+
+#[cfg(test)]
+#[allow(unsafe_code, reason = "makes the calls that must be refused")]
+mod tests {
+    use super::*;
+
+    /// The error of a call with these arguments; 0 when it went through.
+    fn attempt(number: libc::c_long, arguments: [libc::c_long; 3]) -> i32 {
+        let [first, second, third] = arguments;
+        // SAFETY: null pointers and small numbers; each call is refused by the filter, or fails on them.
+        let result = unsafe { libc::syscall(number, first, second, third, 0, 0, 0) };
+        if result < 0 { std::io::Error::last_os_error().raw_os_error().unwrap_or(0) } else { 0 }
+    }
+
+    /// A filter binds the thread that installs it, so each test has a thread to spend.
+    fn behind(sockets: Sockets, test: impl FnOnce() + Send + 'static) {
+        std::thread::spawn(move || {
+            install(sockets).unwrap();
+            test();
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn refuses_every_call_on_the_list() {
+        behind(Sockets::Contained, || {
+            for number in REFUSED.iter().chain(REFUSED_HERE) {
+                assert_eq!(attempt(*number, [0, 0, 0]), libc::EPERM, "call {number}");
+            }
+            assert_eq!(attempt(libc::SYS_clone3, [0, 0, 0]), libc::ENOSYS);
+            #[cfg(target_arch = "x86_64")]
+            assert_eq!(attempt(0x4000_0000 | libc::SYS_getpid, [0, 0, 0]), libc::ENOSYS);
+            for flag in NAMESPACES {
+                assert_eq!(attempt(libc::SYS_unshare, [flag.into(), 0, 0]), libc::EPERM, "unshare {flag:#x}");
+                if flag != 0x80 {
+                    assert_eq!(attempt(libc::SYS_clone, [flag.into(), 0, 0]), libc::EPERM, "clone {flag:#x}");
+                }
+            }
+            for request in [0x5412, 0x541c] {
+                assert_eq!(attempt(libc::SYS_ioctl, [0, request, 0]), libc::EPERM, "ioctl {request:#x}");
+            }
+        });
+    }
+
+    #[test]
+    fn lets_only_harmless_socket_families_be_made() {
+        let socket = |family: libc::c_int, kind: libc::c_int, protocol: libc::c_int| {
+            attempt(libc::SYS_socket, [family.into(), kind.into(), protocol.into()])
+        };
+        behind(Sockets::Contained, move || {
+            for family in [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6] {
+                assert_ne!(socket(family, libc::SOCK_STREAM, 0), libc::EPERM, "family {family}");
+            }
+            assert_eq!(socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE), 0);
+            assert_eq!(socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_AUDIT), libc::EPERM);
+            for family in [libc::AF_PACKET, libc::AF_VSOCK, libc::AF_ALG, libc::AF_BLUETOOTH, libc::AF_CAN] {
+                assert_eq!(socket(family, libc::SOCK_RAW, 0), libc::EPERM, "family {family}");
+            }
+        });
+        behind(Sockets::None, move || {
+            for family in [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK] {
+                assert_eq!(socket(family, libc::SOCK_STREAM, 0), libc::EPERM, "family {family}");
+            }
+        });
+    }
+}

@@ -73,7 +73,8 @@ impl Walls {
 
     fn at_most(highest: Height, workspace: &Path, state_dir: &Path, program: &Path) -> Self {
         Self {
-            workspace: workspace.to_owned(),
+            // Behind the walls a link on the way may be gone.
+            workspace: workspace.canonicalize().unwrap_or_else(|_| workspace.to_owned()),
             state_dir: state_dir.to_owned(),
             program: program.to_owned(),
             highest,

@@ -78,7 +78,7 @@ const TOOLCHAINS: [&str; 26] = [
 ];
 
 /// Below the home: package caches and what toolchains keep elsewhere.
-const CACHES: [&str; 18] = [
+const CACHES: &[&str] = &[
     ".cargo/registry",
     ".cargo/git",
     ".rustup",
@@ -89,7 +89,11 @@ const CACHES: [&str; 18] = [
     ".cache/pip",
     ".cache/uv",
     ".cache/yarn",
-    ".cache/go-build",
+    ".cache/pypoetry",
+    ".local/share/virtualenvs",
+    ".local/share/hatch",
+    ".local/share/mise",
+    ".local/share/fnm",
     ".composer/cache",
     ".nuget/packages",
     ".local/share/pnpm",
@@ -215,9 +219,10 @@ impl Site {
         if is_hidden(&state) {
             keep.push(logs_below(&state));
         }
-        if let Some(home) = &home {
-            blank.extend(HOME_SECRETS.iter().map(|path| home.join(path)));
-        }
+        keep.extend(shared_repository(&workspace).filter(|path| is_hidden(path)));
+        // A toolchain may be kept from a home that is not the one told of.
+        let homes = keep.iter().filter_map(|path| path.parent()).chain(home.as_deref());
+        blank.extend(homes.flat_map(|home| HOME_SECRETS.iter().map(move |path| home.join(path))));
         let seed = match (&home, fresh.is_empty()) {
             (Some(home), false) => {
                 identity(home).map(|text| (home.join(".gitconfig"), text)).into_iter().collect()
@@ -347,7 +352,8 @@ fn kept(
         }
     }
     if let Some(home) = home {
-        wanted.extend(CACHES.iter().map(|cache| home.join(cache)));
+        // Also those that are not on PATH: a virtual environment of the workspace may point into them.
+        wanted.extend(TOOLCHAINS.iter().chain(CACHES).map(|folder| home.join(folder)));
         if wanted.contains(&home.join(".local/bin")) {
             wanted.push(home.join(".local/lib"));
         }
@@ -357,7 +363,7 @@ fn kept(
             path == home || HOME_SECRETS.iter().any(|secret| path.starts_with(home.join(secret)))
         });
         let shared = ["/tmp", "/var/tmp"].iter().any(|folder| path.starts_with(folder));
-        path.exists() && is_hidden(path) && !secret && !shared && !path.starts_with(workspace)
+        path.is_dir() && is_hidden(path) && !secret && !shared && !path.starts_with(workspace)
     });
     wanted.sort();
     wanted.dedup();
@@ -386,6 +392,23 @@ fn toolchain_root(entry: &Path, home: Option<&Path>) -> PathBuf {
         }
         _ => entry.to_owned(),
     }
+}
+
+/// The repository that a linked worktree belongs to, when both sides say so: a pointer alone could name any
+/// folder.
+fn shared_repository(workspace: &Path) -> Option<PathBuf> {
+    let pointer = workspace.join(".git");
+    if !pointer.symlink_metadata().is_ok_and(|facts| facts.is_file()) {
+        return None;
+    }
+    let text = std::fs::read_to_string(&pointer).ok()?;
+    let own = workspace.join(text.strip_prefix("gitdir:")?.trim()).canonicalize().ok()?;
+    let back = std::fs::read_to_string(own.join("gitdir")).ok()?;
+    let folder = own.parent().filter(|folder| folder.ends_with("worktrees"))?;
+    let shared = folder.parent()?;
+    let agrees = Path::new(back.trim()).canonicalize().ok()? == pointer;
+    let is_repository = shared.join("HEAD").is_file() && shared.join("objects").is_dir();
+    (agrees && is_repository && !workspace.starts_with(shared)).then(|| shared.to_owned())
 }
 
 /// Name and mail address of the user's git settings, and nothing else of them.

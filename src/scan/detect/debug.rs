@@ -24,7 +24,9 @@ fn flask<'a>(block: &'a Block, chain: &mut Vec<&'a Function>, out: &mut Vec<Foun
             StmtKind::Assign { targets, value, .. } if is_true(value) => {
                 let debug = targets.iter().any(|target| match &target.kind {
                     ExprKind::Member { object, name, .. } => name == "debug" && is_app(object),
-                    ExprKind::Index { object, index } => is_config(object) && index.as_text().as_deref() == Some("DEBUG"),
+                    ExprKind::Index { object, index } => {
+                        is_config(object) && index.as_text().as_deref() == Some("DEBUG")
+                    }
                     _ => false,
                 });
                 if debug {
@@ -42,7 +44,9 @@ fn flask<'a>(block: &'a Block, chain: &mut Vec<&'a Function>, out: &mut Vec<Foun
                     out.push(at(&arg.value, chain));
                 }
             }
-            StmtKind::Function(function) if function.name.contains("create") || function.name.contains("make") => {
+            StmtKind::Function(function)
+                if function.name.contains("create") || function.name.contains("make") =>
+            {
                 chain.push(function);
                 flask(&function.body, chain, out);
                 chain.pop();
@@ -77,13 +81,15 @@ fn is_django_settings(source: &SourceFile) -> bool {
     let stem = source.path.rsplit('/').next().unwrap_or("").trim_end_matches(".py");
     let parent = source.path.rsplit('/').nth(1).unwrap_or("");
     let is_settings = stem.contains("settings") || parent == "settings";
-    let is_local = ["dev", "local", "test", "debug", "example", "ci"].iter().any(|word| {
-        stem.split(['_', '.', '-']).any(|part| part.starts_with(word))
-    });
+    let is_local = ["dev", "local", "test", "debug", "example", "ci"]
+        .iter()
+        .any(|word| stem.split(['_', '.', '-']).any(|part| part.starts_with(word)));
     is_settings
         && !is_local
         && source.module.body.stmts.iter().any(|stmt| match &stmt.kind {
-            StmtKind::Assign { targets, .. } => targets.iter().any(|target| target.as_name() == Some("INSTALLED_APPS")),
+            StmtKind::Assign { targets, .. } => {
+                targets.iter().any(|target| target.as_name() == Some("INSTALLED_APPS"))
+            }
             _ => false,
         })
 }

@@ -9,7 +9,11 @@ mod disclose;
 #[cfg(test)]
 mod disclose_tests;
 mod imports;
+mod driver;
 mod password;
+mod password_lookup;
+mod password_plan;
+mod password_use;
 mod path;
 #[cfg(test)]
 mod path_tests;
@@ -25,6 +29,7 @@ mod sql_render;
 mod sql_text;
 #[cfg(test)]
 mod sql_tests;
+mod style;
 mod syntax;
 pub(super) mod words;
 
@@ -76,7 +81,7 @@ fn fix_sql(site: &Site<'_>) -> Result<Draft, String> {
     let js = read(site, &tree);
     let call = js.call_at(site.expr.at.start..site.expr.at.end).ok_or("the call is not found in the tree")?;
     let argument = argument_of(&js, site, call)?;
-    let driver = sql::driver_of(&js, site, call)?;
+    let driver = driver::driver_of(&js, site, call)?;
     let edits = sql::bind(&js, call, argument, driver)?;
     Ok(Draft { edits, summary: "Bind the values as query parameters.".into(), ..Draft::default() })
 }
@@ -185,7 +190,7 @@ fn fix_password(site: &Site<'_>) -> Result<Draft, String> {
                 })
         })
     };
-    let edits = password::slow_down(&js, &|name| site.has_package(name), &elsewhere)?;
+    let edits = password_plan::slow_down(&js, &|name| site.has_package(name), &elsewhere)?;
     Ok(Draft {
         edits,
         tier: Some(Tier::B),

@@ -256,6 +256,9 @@ impl<'a> Engine<'a> {
                 return value.clone();
             }
         }
+        if name == "length" && self.is_javascript(frame.file) {
+            return Value::default();
+        }
         let mut value =
             Value { taints: object.taints.clone(), from: object.from.clone(), ..Value::default() };
         if let Some(path) = path {

@@ -30,7 +30,7 @@ struct Lowering<'s> {
 }
 
 /// Named children, comments left out.
-fn named<'t>(node: Node<'t>) -> Vec<Node<'t>> {
+fn named(node: Node<'_>) -> Vec<Node<'_>> {
     let mut cursor = node.walk();
     node.named_children(&mut cursor).filter(|child| !is_comment(*child)).collect()
 }
@@ -131,8 +131,9 @@ impl<'s> Lowering<'s> {
                 let block = field(node, "body").unwrap_or(node);
                 push(StmtKind::Block(self.block_of(block, named(block))));
             }
-            "labeled_statement" => push(StmtKind::Block(self.body(field(node, "body")))),
-            "internal_module" | "module" => push(StmtKind::Block(self.body(field(node, "body")))),
+            "labeled_statement" | "internal_module" | "module" => {
+                push(StmtKind::Block(self.body(field(node, "body"))));
+            }
             "enum_declaration" => push(self.enumeration(node)),
             "ambient_declaration" => {
                 for child in named(node) {
@@ -271,5 +272,79 @@ impl<'s> Lowering<'s> {
     fn field_expr(&self, node: Node<'_>, name: &str) -> Expr {
         field(node, name)
             .map_or_else(|| Expr::new(at(node), ExprKind::Other(Vec::new())), |child| self.expr(child))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lowered(language: Language, text: &str) -> Module {
+        lower(language, text).expect("a tree")
+    }
+
+    #[test]
+    fn every_way_to_import_is_one() {
+        fn check(text: &str, local: &str, dotted: &str) {
+            let module = lowered(Language::TypeScript, text);
+            let import = module.imports.iter().find(|import| import.local == local);
+            assert_eq!(import.map(Import::dotted).as_deref(), Some(dotted), "{text}");
+        }
+        check("const cp = require('child_process');", "cp", "child_process");
+        check("const { exec: run } = require('node:child_process');", "run", "child_process.exec");
+        check("const read = require('fs').promises;", "read", "fs.promises");
+        check("import express from 'express';", "express", "express");
+        check("import * as fs from 'node:fs';", "fs", "fs");
+        check("import { exec as run } from 'child_process';", "run", "child_process.exec");
+        check("import db = require('./db');", "db", "./db");
+        check(
+            "const { exec } = require('child_process');\nconst run = promisify(exec);",
+            "run",
+            "child_process.exec",
+        );
+        check("require('fs').readFile(x);", "require(fs)", "fs");
+    }
+
+    #[test]
+    fn patterns_keys_and_defaults_are_targets() {
+        let module = lowered(Language::JavaScript, "const { a, b: c = 1, ...rest } = req.body;");
+        let StmtKind::Assign { targets, declares, .. } = &module.body.stmts[0].kind else {
+            panic!("an assignment")
+        };
+        assert!(declares);
+        let ExprKind::Map(entries) = &targets[0].kind else { panic!("a pattern") };
+        let keys: Vec<Option<String>> =
+            entries.iter().map(|e| e.key.as_ref().and_then(Expr::as_text)).collect();
+        assert_eq!(keys, [Some("a".to_owned()), Some("b".to_owned()), None]);
+    }
+
+    #[test]
+    fn decorated_parameters_keep_their_decorators() {
+        let text = "@Controller('x')\nexport class X {\n  constructor(private readonly db: Pool) {}\n  @Get(':id')\n  one(@Param('id') id: string) { return id; }\n}";
+        let module = lowered(Language::TypeScript, text);
+        let StmtKind::Class(class) = &module.body.stmts[0].kind else { panic!("a class") };
+        assert_eq!(class.decorators.len(), 1);
+        let methods: Vec<_> = class
+            .body
+            .stmts
+            .iter()
+            .filter_map(|stmt| match &stmt.kind {
+                StmtKind::Function(function) => Some(function),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(methods[1].decorators.len(), 1);
+        assert_eq!(methods[1].params[0].decorators.len(), 1);
+        assert_eq!(methods[1].params[0].annotation.as_deref(), Some("string"));
+    }
+
+    #[test]
+    fn broken_and_bottomless_texts_still_give_a_tree() {
+        assert!(lowered(Language::JavaScript, "function ( {").errors > 0);
+        let deep = format!("x = {}1{}", "(".repeat(5000), ")".repeat(5000));
+        assert_eq!(lowered(Language::JavaScript, &deep).body.stmts.len(), 1);
+        let long = format!("x = {}'z'", "'a' + ".repeat(3000));
+        assert_eq!(lowered(Language::JavaScript, &long).body.stmts.len(), 1);
+        assert_eq!(lowered(Language::Tsx, "const a = <p title={x}>{y}</p>;").errors, 0);
     }
 }

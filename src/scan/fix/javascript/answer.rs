@@ -21,6 +21,17 @@ pub(crate) enum Way {
     Throw,
 }
 
+/// Lines with something before and behind each.
+pub(crate) fn framed(lines: &[String], before: &str, behind: &str) -> String {
+    let mut out = String::new();
+    for line in lines {
+        for part in [before, line, behind] {
+            out.push_str(part);
+        }
+    }
+    out
+}
+
 impl<'t> Js<'t> {
     /// The names of a function's parameters, plain ones only.
     pub(crate) fn parameters(&self, function: Node<'t>) -> Vec<&'t str> {
@@ -36,7 +47,9 @@ impl<'t> Js<'t> {
     /// The way out for a place, by the functions around it.
     pub(crate) fn way_out(&self, place: Node<'t>) -> Way {
         let express = !self.import("express").is_empty();
-        let plain_http = !express && !(self.import("http").is_empty() && self.import("https").is_empty());
+        let plain_http = !express
+            && (!self.import("http").is_empty() || !self.import("https").is_empty())
+            && !self.src.contains(".status(");
         for function in functions_around(place) {
             for name in self.parameters(function) {
                 match name {
@@ -170,10 +183,10 @@ impl<'t> Js<'t> {
                         self.src.get(..at.start_byte()).and_then(|b| b.rfind('\n')).map_or(0, |b| b + 1);
                     if line + indent.len() != at.start_byte() {
                         // A block on one line stays on one line.
-                        let text = lines.iter().map(|line| format!("{} ", line.trim())).collect::<String>();
+                        let text = framed(lines, "", " ");
                         return Some(vec![super::imports::insert(at.start_byte(), text)]);
                     }
-                    let text = lines.iter().map(|line| format!("{line}{end}{indent}")).collect::<String>();
+                    let text = framed(lines, "", &format!("{end}{indent}"));
                     return Some(vec![super::imports::insert(at.start_byte(), text)]);
                 }
                 "arrow_function" if field(parent, "body") == Some(at) => {
@@ -182,7 +195,7 @@ impl<'t> Js<'t> {
                     }
                     let outer = self.indent(parent);
                     let inner = format!("{outer}{}", self.unit());
-                    let text = lines.iter().map(|line| format!("{inner}{line}{end}")).collect::<String>();
+                    let text = framed(lines, &inner, end);
                     let body_start = at.start_byte();
                     return Some(vec![
                         super::imports::insert(body_start, format!("{{{end}{text}{inner}return ")),
@@ -196,7 +209,7 @@ impl<'t> Js<'t> {
                 {
                     let outer = self.indent(parent);
                     let inner = format!("{outer}{}", self.unit());
-                    let text = lines.iter().map(|line| format!("{inner}{line}{end}")).collect::<String>();
+                    let text = framed(lines, &inner, end);
                     return Some(vec![
                         super::imports::insert(at.start_byte(), format!("{{{end}{text}{inner}")),
                         super::imports::insert(at.end_byte(), format!("{end}{outer}}}")),

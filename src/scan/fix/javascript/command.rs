@@ -238,9 +238,8 @@ fn in_import(node: Node<'_>) -> bool {
     let mut at = Some(node);
     while let Some(here) = at {
         match here.kind() {
-            "import_statement" => return true,
+            "import_statement" | "object_pattern" => return true,
             "variable_declarator" => return field(here, "name") == Some(node),
-            "object_pattern" => return true,
             "arguments" | "statement_block" => return false,
             _ => at = here.parent(),
         }

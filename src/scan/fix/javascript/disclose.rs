@@ -94,13 +94,10 @@ fn made_from<'t>(js: &Js<'t>, name: Node<'t>, error: &str) -> bool {
 fn on_purpose<'t>(js: &Js<'t>, call: Node<'t>, error: &str) -> Option<String> {
     let mut at = call;
     while let Some(parent) = at.parent() {
-        let test = match parent.kind() {
-            "if_statement" if field(parent, "consequence") == Some(at) => field(parent, "condition"),
-            "ternary_expression" if field(parent, "consequence") == Some(at) => field(parent, "condition"),
-            _ => None,
-        };
-        if let Some(test) = test {
-            let text = js.text(test);
+        let chosen = matches!(parent.kind(), "if_statement" | "ternary_expression")
+            && field(parent, "consequence") == Some(at);
+        if let Some(condition) = field(parent, "condition").filter(|_| chosen) {
+            let text = js.text(condition);
             let asked = text.contains(&format!("{error} instanceof"))
                 || ["name", "isJoi", "expose", "isOperational", "isBoom", "errors", "type"]
                     .iter()

@@ -241,13 +241,12 @@ impl<'t> Js<'t> {
     pub(crate) fn import_line(&self, line: &str) -> TextEdit {
         let semi = self.semi();
         let end = if self.src.contains("\r\n") { "\r\n" } else { "\n" };
-        match self.last_import() {
-            Some(last) => insert(last.end_byte(), format!("{end}{line}{semi}")),
-            None => {
-                let at = self.head_end();
-                let gap = if at == 0 { "" } else { end };
-                insert(at, format!("{gap}{line}{semi}{}", if at == 0 { end } else { "" }))
-            }
+        if let Some(last) = self.last_import() {
+            insert(last.end_byte(), format!("{end}{line}{semi}"))
+        } else {
+            let at = self.head_end();
+            let gap = if at == 0 { "" } else { end };
+            insert(at, format!("{gap}{line}{semi}{}", if at == 0 { end } else { "" }))
         }
     }
 

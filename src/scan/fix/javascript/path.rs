@@ -1,5 +1,6 @@
 //! Path traversal in JavaScript and TypeScript: the resolved path must lie inside the folder it was joined to.
 
+use super::answer::framed;
 use super::imports::{insert, replace};
 use super::pieces::Piece;
 use super::syntax::{How, Js, bare, field, functions_around, named, statement_of};
@@ -55,21 +56,21 @@ pub(crate) fn contain<'t>(js: &Js<'t>, call: Node<'t>, argument: Node<'t>) -> Re
         (lines, more)
     };
     match named_path {
-        Some((value, ident)) if functions_around(ident).first() == functions_around(call).first() => {
-            let name = js.text(ident);
+        Some((old, made)) if functions_around(made).first() == functions_around(call).first() => {
+            let name = js.text(made);
             let (lines, more) = check(name);
             edits.extend(more);
             if !joined.unchanged {
-                edits.push(replace(value, joined.whole.clone()));
+                edits.push(replace(old, joined.whole.clone()));
             }
-            let statement = statement_of(ident).ok_or("the path is not declared in a statement")?;
+            let statement = statement_of(made).ok_or("the path is not declared in a statement")?;
             if named(statement).iter().filter(|c| c.kind() == "variable_declarator").count() != 1 {
                 return Err("the path is declared together with other names".into());
             }
             let end = line_end(js);
             let indent = js.indent(statement);
-            let text = lines.iter().map(|line| format!("{end}{indent}{line}")).collect::<String>();
-            edits.push(insert(statement.end_byte(), text));
+            let added = framed(&lines, &format!("{end}{indent}"), "");
+            edits.push(insert(statement.end_byte(), added));
         }
         Some(_) => return Err("the path is built outside the function that uses it".into()),
         None => {
@@ -123,14 +124,14 @@ fn read_path<'t>(js: &Js<'t>, node: Node<'t>) -> Result<Joined, String> {
     let no_folder = "no folder is known that the path must stay in; name one and join to it";
     let mut edits = Vec::new();
     let method = if node.kind() == "call_expression" { js.callee_name(node) } else { "" };
-    if method == "normalize" {
-        if let Some(inner) = js.arguments(node).first() {
-            let joined = read_path(js, bare(*inner))?;
-            edits = joined.edits.clone();
-            let resolve = path_member(js, "resolve", &mut edits);
-            let whole = format!("{resolve}({})", js.text(*inner));
-            return Ok(Joined { whole, unchanged: false, value: None, edits, ..joined });
-        }
+    if method == "normalize"
+        && let Some(inner) = js.arguments(node).first()
+    {
+        let joined = read_path(js, bare(*inner))?;
+        edits.clone_from(&joined.edits);
+        let resolve = path_member(js, "resolve", &mut edits);
+        let whole = format!("{resolve}({})", js.text(*inner));
+        return Ok(Joined { whole, unchanged: false, value: None, edits, ..joined });
     }
     if matches!(method, "join" | "resolve") && is_path_call(js, node) {
         let parts = js.arguments(node);

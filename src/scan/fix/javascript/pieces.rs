@@ -91,8 +91,8 @@ impl<'t> Js<'t> {
     /// Whether the expression is the same text whatever a request says: literals, names bound once to them,
     /// a choice between them, a look-up in a constant table.
     pub(crate) fn is_constant(&self, node: Node<'t>) -> bool {
-        let note = self.notes.and_then(|notes| notes.note(At::new(node.start_byte(), node.end_byte())));
-        self.constant_within(node, 6) || note.is_some_and(|note| note.constant && !note.tainted)
+        let seen = self.notes.and_then(|notes| notes.note(At::new(node.start_byte(), node.end_byte())));
+        self.constant_within(node, 6) || seen.is_some_and(|seen| seen.constant && !seen.tainted)
     }
 
     fn constant_within(&self, node: Node<'t>, depth: usize) -> bool {
@@ -170,21 +170,10 @@ impl<'t> Js<'t> {
         clean
     }
 
-    /// The names an expression reads.
-    pub(crate) fn names_in(&self, node: Node<'t>) -> Vec<Node<'t>> {
-        let mut out = Vec::new();
-        walk(node, &mut |part| {
-            if matches!(part.kind(), "identifier" | "shorthand_property_identifier") {
-                out.push(part);
-            }
-        });
-        out
-    }
-
     /// Whether an expression read at `from` has the same value when read at `to`, later in the same run: every name
     /// is visible there as the same declaration and not written in between.
     pub(crate) fn same_value(&self, expression: Node<'t>, to: Node<'t>) -> bool {
-        self.names_in(expression).into_iter().all(|name| {
+        names_in(expression).into_iter().all(|name| {
             let text = self.text(name);
             match (self.binding(text, name), self.binding(text, to)) {
                 (Some(here), Some(there)) => {
@@ -198,6 +187,17 @@ impl<'t> Js<'t> {
             }
         })
     }
+}
+
+/// The names an expression reads.
+fn names_in(node: Node<'_>) -> Vec<Node<'_>> {
+    let mut out = Vec::new();
+    walk(node, &mut |part| {
+        if matches!(part.kind(), "identifier" | "shorthand_property_identifier") {
+            out.push(part);
+        }
+    });
+    out
 }
 
 fn has_odd_escape(raw: &str) -> bool {

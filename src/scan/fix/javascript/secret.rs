@@ -36,35 +36,32 @@ pub(crate) fn from_environment<'t>(
         statement_of(d).filter(|s| s.parent().is_some_and(|p| p.kind() == "program")).map(|s| (d, s))
     });
     let mut edits = Vec::new();
-    let local = match top {
-        Some((declarator, statement)) => {
-            let name = field(declarator, "name").map_or("", |name| js.text(name)).to_owned();
-            edits.push(replace(value, read(js, &variable)));
-            if !js.typescript {
-                edits.push(insert(statement.end_byte(), check(js, &name, &variable)));
-            } else if !js.has_name("requireEnv") {
-                edits.push(insert(statement.end_byte(), require_function(js)));
-            }
-            name
+    let local = if let Some((declarator, statement)) = top {
+        let name = field(declarator, "name").map_or("", |name| js.text(name)).to_owned();
+        edits.push(replace(value, read(js, &variable)));
+        if !js.typescript {
+            edits.push(insert(statement.end_byte(), check(js, &name, &variable)));
+        } else if !js.has_name("requireEnv") {
+            edits.push(insert(statement.end_byte(), require_function(js)));
         }
-        None => {
-            let name = js.fresh(&variable);
-            let mut text = format!("\n\n{} {name} = {}{}", js.declare(), read(js, &variable), js.semi());
-            if !js.typescript {
-                text.push_str(&check(js, &name, &variable));
-            } else if !js.has_name("requireEnv") {
-                text.push_str(&require_function(js));
-            }
-            let at = behind_imports(js);
-            if at == 0 {
-                text = format!("{}\n\n", text.trim_start());
-            } else if next_line(js.src.get(at..).unwrap_or("")).is_some_and(|line| !line.trim().is_empty()) {
-                text.push('\n');
-            }
-            edits.push(insert(at, lines(js, text)));
-            edits.push(replace(value, name.clone()));
-            name
+        name
+    } else {
+        let name = js.fresh(&variable);
+        let mut text = format!("\n\n{} {name} = {}{}", js.declare(), read(js, &variable), js.semi());
+        if !js.typescript {
+            text.push_str(&check(js, &name, &variable));
+        } else if !js.has_name("requireEnv") {
+            text.push_str(&require_function(js));
         }
+        let at = behind_imports(js);
+        if at == 0 {
+            text = format!("{}\n\n", text.trim_start());
+        } else if next_line(js.src.get(at..).unwrap_or("")).is_some_and(|line| !line.trim().is_empty()) {
+            text.push('\n');
+        }
+        edits.push(insert(at, lines(js, text)));
+        edits.push(replace(value, name.clone()));
+        name
     };
     // Whoever checks with the same secret must go on doing so.
     walk(js.root, &mut |node| {
@@ -97,7 +94,7 @@ fn unused_variable(js: &Js<'_>, wish: String) -> String {
     if !taken(&wish) {
         return wish;
     }
-    (2..).map(|n| format!("{wish}_{n}")).find(|name| !taken(name)).unwrap_or(wish)
+    (2..1000).map(|n| format!("{wish}_{n}")).find(|name| !taken(name)).unwrap_or(wish)
 }
 
 /// Whether a literal is a field of an object in a list.
@@ -161,15 +158,16 @@ fn variable_name(js: &Js<'_>, literal: Node<'_>) -> String {
             "variable_declarator" if key.is_empty() && !settled => key = text_of(js, field(parent, "name")),
             "assignment_expression" if key.is_empty() && !settled => {
                 key = text_of(js, field(parent, "left"));
-                if let Some((_, last)) = key.rsplit_once('.') {
-                    key = last.to_owned();
+                if let Some(at) = key.rfind('.') {
+                    key.drain(..=at);
                 }
             }
             "pair" | "public_field_definition" | "field_definition" if key.is_empty() && !settled => {
                 let name = field(parent, "key")
                     .or_else(|| field(parent, "name"))
                     .or_else(|| field(parent, "property"));
-                key = text_of(js, name).trim_matches(['\'', '"']).to_owned();
+                let written = text_of(js, name);
+                key.push_str(written.trim_matches(['\'', '"']));
             }
             "pair" => around.push(text_of(js, field(parent, "key"))),
             "variable_declarator" => around.push(text_of(js, field(parent, "name"))),

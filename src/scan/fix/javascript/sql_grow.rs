@@ -1,7 +1,8 @@
 //! SQL text that grows (`sql += …`) or is chosen along the way: a list of values grows beside it.
 
+use super::driver::Driver;
 use super::imports::{insert, replace};
-use super::sql::{Driver, mark_of, write_value};
+use super::sql::{mark_of, write_value};
 use super::sql_pass::is_callback;
 use super::sql_render::{Mark, render};
 use super::sql_text::Reading;

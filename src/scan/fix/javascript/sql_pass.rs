@@ -1,7 +1,8 @@
 //! Handing bound values to a JavaScript driver: arrays, prepared statements, options.
 
 use super::imports::{insert, replace};
-use super::sql_text::{Param, Reading, entry};
+use super::sql_text::{Param, Reading};
+use super::syntax::entry;
 use super::syntax::{How, Js, bare, field, is_function, named};
 use crate::finding::TextEdit;
 use tree_sitter::Node;
@@ -14,8 +15,6 @@ pub(crate) struct Values {
     pub(crate) before: Vec<usize>,
     /// How many marks the text had.
     pub(crate) marks: usize,
-    /// Whether the marks are numbered, so that new values always go last.
-    pub(crate) numbered: bool,
 }
 
 impl Values {
@@ -30,7 +29,6 @@ impl Values {
             codes: reading.params.iter().map(write).collect(),
             before: reading.params.iter().map(|p| if numbered { marks } else { p.before }).collect(),
             marks,
-            numbered,
         }
     }
 
@@ -192,12 +190,10 @@ pub(crate) fn pass_statement<'t>(
     reading: &Reading<'_, 't>,
     values: &Values,
 ) -> Result<Vec<TextEdit>, String> {
-    let mut at = prepare;
-    let mut parent = at.parent();
+    let mut parent = prepare.parent();
     while let Some(node) =
         parent.filter(|p| matches!(p.kind(), "await_expression" | "parenthesized_expression"))
     {
-        at = node;
         parent = node.parent();
     }
     let runs = match parent {

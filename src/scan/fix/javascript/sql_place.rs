@@ -97,9 +97,7 @@ fn judge_paren(trimmed: &str, first: bool) -> Result<Place, &'static str> {
     let word =
         |back: usize| words.len().checked_sub(back).and_then(|at| words.get(at)).map_or("", String::as_str);
     match word(1) {
-        "VALUES" => Ok(Place::Value { numeric: false }),
         "IN" if first => Ok(Place::List),
-        "IN" => Ok(Place::Value { numeric: false }),
         "" | "AND" | "OR" | "NOT" | "WHERE" | "SELECT" | "FROM" | "JOIN" | "ON" | "USING" | "AS" | "OVER"
         | "BY" | "EXISTS" | "SET" | "HAVING" | "KEY" | "TABLE" | "WITH" | "LIKE" | "THEN" | "ELSE"
         | "WHEN" => Err(FRAGMENT),
@@ -114,11 +112,11 @@ fn judge_comma(trimmed: &str) -> Result<Place, &'static str> {
     for (at, c) in trimmed.char_indices().rev().skip(1) {
         match (quote, c) {
             (Some(q), c) if c == q => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"' | '`') => quote = Some(c),
             (None, ')') => depth += 1,
             (None, '(') if depth == 0 => return judge_paren(&trimmed[..=at], false),
             (None, '(') => depth -= 1,
+            // Inside quotes, or any other letter.
             _ => {}
         }
     }

@@ -59,12 +59,12 @@ pub(crate) fn render(
                 operands[*last].node.end_position().row == operand.node.start_position().row
             });
             match groups.last_mut() {
-                Some((_, last, list)) if same_line || !separated => {
-                    let between = js.src.get(operands[*last].node.end_byte()..operand.node.start_byte());
+                Some((_, end, list)) if same_line || !separated => {
+                    let between = js.src.get(operands[*end].node.end_byte()..operand.node.start_byte());
                     if between.is_some_and(|b| b.contains("//") || b.contains("/*")) {
                         return Err("the text is built with comments between its parts".into());
                     }
-                    *last = at;
+                    *end = at;
                     list.extend(items);
                 }
                 _ => groups.push((at, at, items.collect())),
@@ -160,18 +160,17 @@ fn as_template(items: &[Item]) -> String {
     for item in items {
         match item {
             Item::Text(text) => out.push_str(&escape_template(text)),
-            Item::Code(code) => match code.strip_prefix('\u{2}') {
-                Some(counted) => {
+            Item::Code(code) => {
+                if let Some(counted) = code.strip_prefix('\u{2}') {
                     out.push_str("$${");
                     out.push_str(counted);
                     out.push('}');
-                }
-                None => {
+                } else {
                     out.push_str("${");
                     out.push_str(code);
                     out.push('}');
                 }
-            },
+            }
         }
     }
     out.push('`');

@@ -1,6 +1,7 @@
 //! What binding gives, driver by driver.
 
-use super::sql::{Driver, bind};
+use super::driver::Driver;
+use super::sql::bind;
 use super::syntax::{Js, walk};
 use crate::finding::{Fix, Tier};
 use tree_sitter::Parser;

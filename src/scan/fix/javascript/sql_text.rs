@@ -2,7 +2,7 @@
 
 use super::pieces::{Operand, Piece};
 use super::sql_place::{Place, judge_place, opens_value};
-use super::syntax::{How, Js, bare, field};
+use super::syntax::{How, Js, bare};
 use tree_sitter::Node;
 
 /// What stands in the new text.
@@ -62,7 +62,7 @@ pub(crate) struct Reading<'j, 't> {
     pub(crate) out: Vec<Out<'t>>,
     /// The values to bind.
     pub(crate) params: Vec<Param<'t>>,
-    /// Whether `"…"` may hold a value (MySQL, SQLite).
+    /// Whether `"…"` may hold a value (`MySQL`, `SQLite`).
     double_quotes: bool,
     sql: String,
     marks: usize,
@@ -149,11 +149,11 @@ impl<'j, 't> Reading<'j, 't> {
     }
 
     fn push_text(&mut self, text: &str, building: usize, operand: usize) {
-        if let Some(Out { building: b, operand: o, new: New::Text(last) }) = self.out.last_mut() {
-            if (*b, *o) == (building, operand) {
-                last.push_str(text);
-                return;
-            }
+        if let Some(Out { building: b, operand: o, new: New::Text(last) }) = self.out.last_mut()
+            && (*b, *o) == (building, operand)
+        {
+            last.push_str(text);
+            return;
         }
         self.out.push(Out { building, operand, new: New::Text(text.to_owned()) });
     }
@@ -337,7 +337,7 @@ impl<'j, 't> Reading<'j, 't> {
             return Ok(());
         }
         if constant {
-            self.sql.push_str("x");
+            self.sql.push('x');
             self.keep(hole, building, operand);
             return Ok(());
         }
@@ -427,13 +427,4 @@ fn refuse_literal(before: &str) -> Option<&'static str> {
         return Some("a typed literal cannot be bound as it stands");
     }
     None
-}
-
-/// The field of an object literal by name.
-pub(crate) fn entry<'t>(js: &Js<'t>, object: Node<'t>, key: &str) -> Option<Node<'t>> {
-    super::syntax::named(object).into_iter().find(|pair| match pair.kind() {
-        "pair" => field(*pair, "key").is_some_and(|k| js.text(k).trim_matches(['\'', '"']) == key),
-        "shorthand_property_identifier" => js.text(*pair) == key,
-        _ => false,
-    })
 }

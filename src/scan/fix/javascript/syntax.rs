@@ -49,7 +49,7 @@ pub(crate) struct Binding<'t> {
 }
 
 /// Children with a name in the grammar, comments left out.
-pub(crate) fn named<'t>(node: Node<'t>) -> Vec<Node<'t>> {
+pub(crate) fn named(node: Node<'_>) -> Vec<Node<'_>> {
     let mut cursor = node.walk();
     node.named_children(&mut cursor).filter(|child| child.kind() != "comment").collect()
 }
@@ -97,7 +97,7 @@ pub(crate) fn is_function(node: Node<'_>) -> bool {
 }
 
 /// The functions around a node, innermost first.
-pub(crate) fn functions_around<'t>(node: Node<'t>) -> Vec<Node<'t>> {
+pub(crate) fn functions_around(node: Node<'_>) -> Vec<Node<'_>> {
     let mut out = Vec::new();
     let mut at = node;
     while let Some(parent) = at.parent() {
@@ -124,8 +124,8 @@ pub(crate) fn statement_of(node: Node<'_>) -> Option<Node<'_>> {
 impl<'t> Js<'t> {
     /// Whether the evaluation saw the expression, and nothing from outside in it.
     pub(crate) fn is_clean(&self, node: Node<'_>) -> bool {
-        let note = self.notes.and_then(|notes| notes.note(At::new(node.start_byte(), node.end_byte())));
-        note.is_some_and(|note| !note.tainted)
+        let seen = self.notes.and_then(|notes| notes.note(At::new(node.start_byte(), node.end_byte())));
+        seen.is_some_and(|seen| !seen.tainted)
     }
 
     /// The text of a node.
@@ -149,86 +149,6 @@ impl<'t> Js<'t> {
         }
     }
 
-    /// The blanks before the first character of the node's line.
-    pub(crate) fn indent(&self, node: Node<'_>) -> &'t str {
-        let start =
-            self.src.get(..node.start_byte()).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
-        let line = self.src.get(start..).unwrap_or("");
-        let end = line.find(|c: char| c != ' ' && c != '\t').unwrap_or(0);
-        line.get(..end).unwrap_or("")
-    }
-
-    /// One step of indentation, as the file has it.
-    pub(crate) fn unit(&self) -> &'static str {
-        let mut found = "  ";
-        for line in self.src.lines() {
-            if line.starts_with('\t') {
-                return "\t";
-            }
-            let blanks = line.len() - line.trim_start_matches(' ').len();
-            if blanks == line.len() || line.trim_start().starts_with('*') {
-                continue;
-            }
-            match blanks {
-                2 | 6 => return "  ",
-                4 => found = "    ",
-                _ => {}
-            }
-            if blanks == 4 {
-                return found;
-            }
-        }
-        found
-    }
-
-    /// The quote most strings of the file use.
-    pub(crate) fn quote(&self) -> char {
-        let (mut single, mut double) = (0, 0);
-        walk(self.root, &mut |node| {
-            if node.kind() == "string" {
-                if self.text(node).starts_with('"') {
-                    double += 1;
-                } else {
-                    single += 1;
-                }
-            }
-        });
-        if double > single { '"' } else { '\'' }
-    }
-
-    /// `;` or nothing, as the file ends its statements.
-    pub(crate) fn semi(&self) -> &'static str {
-        let (mut with, mut without) = (0, 0);
-        walk(self.root, &mut |node| {
-            if matches!(
-                node.kind(),
-                "expression_statement"
-                    | "lexical_declaration"
-                    | "variable_declaration"
-                    | "return_statement"
-                    | "import_statement"
-            ) {
-                if self.text(node).ends_with(';') {
-                    with += 1;
-                } else {
-                    without += 1;
-                }
-            }
-        });
-        if without > with { "" } else { ";" }
-    }
-
-    /// `const`, or `var` in a file that declares with nothing else.
-    pub(crate) fn declare(&self) -> &'static str {
-        let (mut lexical, mut var) = (false, false);
-        walk(self.root, &mut |node| match node.kind() {
-            "lexical_declaration" | "arrow_function" | "import_statement" => lexical = true,
-            "variable_declaration" => var = true,
-            _ => {}
-        });
-        if var && !lexical { "var" } else { "const" }
-    }
-
     /// The constant text of a string or of a template without holes.
     pub(crate) fn string(&self, node: Node<'_>) -> Option<String> {
         let node = bare(node);
@@ -247,6 +167,7 @@ impl<'t> Js<'t> {
 
     /// The arguments of a call, in order.
     pub(crate) fn arguments(&self, call: Node<'t>) -> Vec<Node<'t>> {
+        let _ = self.src;
         field(call, "arguments").filter(|list| list.kind() == "arguments").map(named).unwrap_or_default()
     }
 
@@ -262,6 +183,7 @@ impl<'t> Js<'t> {
 
     /// What a call's method is called on.
     pub(crate) fn receiver(&self, call: Node<'t>) -> Option<Node<'t>> {
+        let _ = self.src;
         field(call, "function").filter(|f| f.kind() == "member_expression").and_then(|f| field(f, "object"))
     }
 
@@ -404,48 +326,6 @@ impl<'t> Js<'t> {
         });
         out
     }
-
-    /// Whether any identifier of the file has this name.
-    pub(crate) fn has_name(&self, name: &str) -> bool {
-        let mut found = false;
-        walk(self.root, &mut |node| {
-            found |= matches!(
-                node.kind(),
-                "identifier" | "shorthand_property_identifier" | "shorthand_property_identifier_pattern"
-            ) && self.text(node) == name;
-        });
-        found
-    }
-
-    /// `wish`, or `wish` with a number behind it when the functions around `place` or the file's top level have it.
-    pub(crate) fn fresh_at(&self, wish: &str, place: Node<'t>) -> String {
-        let outer = functions_around(place).last().copied().unwrap_or(self.root);
-        let taken = |name: &str| {
-            let mut used = self.binding(name, place).is_some();
-            walk(outer, &mut |node| {
-                used |= matches!(
-                    node.kind(),
-                    "identifier" | "shorthand_property_identifier" | "shorthand_property_identifier_pattern"
-                ) && self.text(node) == name;
-            });
-            used
-        };
-        if !taken(wish) {
-            return wish.to_owned();
-        }
-        (2..).map(|n| format!("{wish}{n}")).find(|name| !taken(name)).unwrap_or_else(|| wish.to_owned())
-    }
-
-    /// `wish`, or `wish` with a number behind it when the file has the name already.
-    pub(crate) fn fresh(&self, wish: &str) -> String {
-        if !self.has_name(wish) {
-            return wish.to_owned();
-        }
-        (2..)
-            .map(|n| format!("{wish}{n}"))
-            .find(|name| !self.has_name(name))
-            .unwrap_or_else(|| wish.to_owned())
-    }
 }
 
 /// Text of a literal's body with its escapes resolved. Unknown escapes stay as they are.
@@ -490,4 +370,13 @@ pub(crate) fn quoted(text: &str, quote: char) -> String {
     }
     out.push(quote);
     out
+}
+
+/// The field of an object literal by name.
+pub(crate) fn entry<'t>(js: &Js<'t>, object: Node<'t>, key: &str) -> Option<Node<'t>> {
+    named(object).into_iter().find(|pair| match pair.kind() {
+        "pair" => field(*pair, "key").is_some_and(|k| js.text(k).trim_matches(['\'', '"']) == key),
+        "shorthand_property_identifier" => js.text(*pair) == key,
+        _ => false,
+    })
 }

@@ -111,13 +111,12 @@ pub(crate) fn words_of<'t>(js: &Js<'t>, command: Node<'t>) -> Result<Vec<Word<'t
         None => return Err("the command is empty".into()),
     }
     for constant in words.iter().flat_map(|word| &word.parts) {
-        if let Piece::Hole(hole) = constant {
-            if js
+        if let Piece::Hole(hole) = constant
+            && js
                 .fixed_text(*hole)
                 .is_some_and(|text| text.contains(|c: char| c.is_whitespace() || "|&;<>*?$`\"'".contains(c)))
-            {
-                return Err("a constant part of the command holds several words".into());
-            }
+        {
+            return Err("a constant part of the command holds several words".into());
         }
     }
     Ok(words)

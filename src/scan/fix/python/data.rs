@@ -9,10 +9,8 @@ use crate::scan::ir::{At, Call, Expr, ExprKind};
 /// `yaml.load` with a safe loader.
 pub(super) fn fix_yaml(site: &Site<'_>) -> Result<Draft, String> {
     let call = site.expr.as_call().ok_or("the sink is not a call")?;
-    let mut draft = Draft {
-        summary: "loads plain YAML only, with the safe loader".to_owned(),
-        ..Draft::default()
-    };
+    let mut draft =
+        Draft { summary: "loads plain YAML only, with the safe loader".to_owned(), ..Draft::default() };
     let loader = call.keyword("Loader").or_else(|| call.position(1));
     let all = site.callee.ends_with("load_all");
     let safe = if all { "safe_load_all" } else { "safe_load" };
@@ -23,7 +21,9 @@ pub(super) fn fix_yaml(site: &Site<'_>) -> Result<Draft, String> {
         }
         (ExprKind::Member { name_at, .. }, None) => draft.edits.push(replace(*name_at, safe)),
         (ExprKind::Name(_), Some(loader)) => {
-            draft.imports.push(NewImport { module: "yaml".to_owned(), member: Some("SafeLoader".to_owned()) });
+            draft
+                .imports
+                .push(NewImport { module: "yaml".to_owned(), member: Some("SafeLoader".to_owned()) });
             draft.edits.push(replace(loader.value.outer, "SafeLoader"));
         }
         (ExprKind::Name(_), None) => {
@@ -72,12 +72,18 @@ pub(super) fn fix_pickle(site: &Site<'_>) -> Result<Draft, String> {
             "dumps" => {
                 let data = call.position(0).ok_or("the data are not the first argument")?;
                 if !is_plain(site, &data.value) {
-                    return Err("what is pickled here is more than plain data, so JSON cannot hold it".to_owned());
+                    return Err(
+                        "what is pickled here is more than plain data, so JSON cannot hold it".to_owned()
+                    );
                 }
                 let code = data.value.outer.of(text);
                 draft.edits.push(replace(*at, format!("json.dumps({code}).encode(\"utf-8\")")));
             }
-            other => return Err(format!("`pickle.{other}` is used in this file too, and JSON has no counterpart for it")),
+            other => {
+                return Err(format!(
+                    "`pickle.{other}` is used in this file too, and JSON has no counterpart for it"
+                ));
+            }
         }
     }
     if used_as_object(site) {
@@ -110,8 +116,27 @@ fn is_plain(site: &Site<'_>, expr: &Expr) -> bool {
 /// `loaded.method()` or `loaded.field` on what was loaded, dict and list methods apart.
 fn used_as_object(site: &Site<'_>) -> bool {
     const PLAIN: &[&str] = &[
-        "get", "items", "keys", "values", "append", "pop", "update", "setdefault", "copy", "extend", "insert", "remove",
-        "split", "strip", "lower", "upper", "encode", "sort", "index", "count", "join",
+        "get",
+        "items",
+        "keys",
+        "values",
+        "append",
+        "pop",
+        "update",
+        "setdefault",
+        "copy",
+        "extend",
+        "insert",
+        "remove",
+        "split",
+        "strip",
+        "lower",
+        "upper",
+        "encode",
+        "sort",
+        "index",
+        "count",
+        "join",
     ];
     let mut name = None;
     site.scope().walk(&mut |stmt| {

@@ -14,10 +14,17 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
             _ => false,
         });
         if !named {
-            return Err("without debug mode Django answers only for hosts in ALLOWED_HOSTS, and none is named here".to_owned());
+            return Err(
+                "without debug mode Django answers only for hosts in ALLOWED_HOSTS, and none is named here"
+                    .to_owned(),
+            );
         }
     }
-    let name = if django { "DJANGO_DEBUG" } else { site.spec.with.get("variable").map_or("FLASK_DEBUG", String::as_str) };
+    let name = if django {
+        "DJANGO_DEBUG"
+    } else {
+        site.spec.with.get("variable").map_or("FLASK_DEBUG", String::as_str)
+    };
     let at = switch(site).ok_or("where debug mode is switched on is not here")?;
     let member = site.file.module.imports.iter().find(|import| {
         import.module == "os" && import.member.as_deref() == Some("environ") && import.local == "environ"

@@ -19,7 +19,12 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
     let own = Carriers::of(site, site.scope(), site.function());
     let roots: Vec<&Expr> = match (site.callee.as_str(), site.expr.as_call()) {
         ("return", _) | (_, None) => vec![site.expr],
-        (_, Some(call)) => call.args.iter().filter(|arg| !is_about_status(arg.name.as_deref())).map(|arg| &arg.value).collect(),
+        (_, Some(call)) => call
+            .args
+            .iter()
+            .filter(|arg| !is_about_status(arg.name.as_deref()))
+            .map(|arg| &arg.value)
+            .collect(),
     };
     for root in roots {
         work.details_in(&own, root, 0);
@@ -29,7 +34,8 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
     }
     if work.details.is_empty() {
         return Err(
-            "the details reach the answer in a way that is not followed; answer with a general text by hand".to_owned()
+            "the details reach the answer in a way that is not followed; answer with a general text by hand"
+                .to_owned(),
         );
     }
     work.details.sort_by_key(|detail| detail.at.start);
@@ -66,14 +72,18 @@ impl<'a> Work<'_, 'a> {
             return;
         }
         match &expr.kind {
-            ExprKind::Map(entries) => entries.iter().for_each(|entry| self.details_in(carriers, &entry.value, depth)),
+            ExprKind::Map(entries) => {
+                entries.iter().for_each(|entry| self.details_in(carriers, &entry.value, depth))
+            }
             // `return body, status, headers`: only the body is a text.
             ExprKind::List { kind: ListKind::Tuple, items } => {
                 let answer = items.len() > 1 && matches!(self.site.callee.as_str(), "return");
                 let count = if answer && depth == 0 { 1 } else { items.len() };
                 items.iter().take(count).for_each(|item| self.details_in(carriers, item, depth + 1));
             }
-            ExprKind::List { items, .. } => items.iter().for_each(|item| self.details_in(carriers, item, depth + 1)),
+            ExprKind::List { items, .. } => {
+                items.iter().for_each(|item| self.details_in(carriers, item, depth + 1))
+            }
             ExprKind::Conditional { then, other, .. } => {
                 self.details_in(carriers, then, depth);
                 self.details_in(carriers, other, depth);
@@ -87,8 +97,17 @@ impl<'a> Work<'_, 'a> {
                 };
                 if matches!(
                     last,
-                    "str" | "repr" | "format_exc" | "exc_info" | "format" | "format_exception" | "join" | "format_tb"
-                        | "format_exception_only" | "format_stack" | "ascii"
+                    "str"
+                        | "repr"
+                        | "format_exc"
+                        | "exc_info"
+                        | "format"
+                        | "format_exception"
+                        | "join"
+                        | "format_tb"
+                        | "format_exception_only"
+                        | "format_stack"
+                        | "ascii"
                 ) {
                     self.push(carriers, expr);
                     return;
@@ -99,7 +118,14 @@ impl<'a> Work<'_, 'a> {
                     // `str(e).encode()`: what is sent stays bytes.
                     let keeps = matches!(
                         name.as_str(),
-                        "encode" | "strip" | "rstrip" | "replace" | "lower" | "upper" | "title" | "capitalize"
+                        "encode"
+                            | "strip"
+                            | "rstrip"
+                            | "replace"
+                            | "lower"
+                            | "upper"
+                            | "title"
+                            | "capitalize"
                     );
                     if keeps {
                         self.details_in(carriers, object, depth + 1);
@@ -120,7 +146,9 @@ impl<'a> Work<'_, 'a> {
                 for value in bindings {
                     // `_, value, _ = sys.exc_info()`: the parts have no text of their own.
                     let is_info = value.as_call().and_then(|call| resolved(self.site, &call.callee));
-                    if is_info.is_some_and(|callee| callee.ends_with("exc_info")) || matches!(value.kind, ExprKind::Name(_)) {
+                    if is_info.is_some_and(|callee| callee.ends_with("exc_info"))
+                        || matches!(value.kind, ExprKind::Name(_))
+                    {
                         self.push(carriers, expr);
                     } else {
                         self.details_in(carriers, value, depth + 1);
@@ -146,9 +174,7 @@ impl<'a> Work<'_, 'a> {
         };
         // A page keeps its markup: only the hole is filled with other words.
         let markup = written.contains('<') || written.contains('{') && written.contains('\\');
-        if markup
-            && let ExprKind::Text(text) = &detail.kind
-        {
+        if markup && let ExprKind::Text(text) = &detail.kind {
             let bearing: Vec<At> = text
                 .parts
                 .iter()
@@ -161,9 +187,7 @@ impl<'a> Work<'_, 'a> {
                 return (*only, words.to_owned());
             }
         }
-        if markup
-            && let ExprKind::Binary { op, left, right } = &detail.kind
-        {
+        if markup && let ExprKind::Binary { op, left, right } = &detail.kind {
             if op == "+" {
                 match (carriers.bears(left), carriers.bears(right)) {
                     (true, false) => return self.general(carriers, left),
@@ -183,20 +207,24 @@ impl<'a> Work<'_, 'a> {
                 }
             }
         }
-        let own = Template::of(self.site, detail).ok().filter(|template| template.holes().count() == 1).and_then(|template| {
-            let Seg::Lit { at, .. } = template.segs.iter().find(|seg| match seg {
-                Seg::Lit { at, .. } => at.start < at.end,
-                Seg::Hole(_) => true,
-            })?
-            else {
-                return None;
-            };
-            let letters = at.of(&self.site.file.text);
-            let words = letters.trim_end_matches([' ', ':', '-', '\'', '"', '(', '[', '=', '.', ',']).trim();
-            let readable = words.chars().filter(|letter| letter.is_alphabetic()).count() >= 4
-                && !words.contains(['\\', '"', '\'', '{', '}', '<', '%', '\n']);
-            readable.then(|| words.to_owned())
-        });
+        let own = Template::of(self.site, detail)
+            .ok()
+            .filter(|template| template.holes().count() == 1)
+            .and_then(|template| {
+                let Seg::Lit { at, .. } = template.segs.iter().find(|seg| match seg {
+                    Seg::Lit { at, .. } => at.start < at.end,
+                    Seg::Hole(_) => true,
+                })?
+                else {
+                    return None;
+                };
+                let letters = at.of(&self.site.file.text);
+                let words =
+                    letters.trim_end_matches([' ', ':', '-', '\'', '"', '(', '[', '=', '.', ',']).trim();
+                let readable = words.chars().filter(|letter| letter.is_alphabetic()).count() >= 4
+                    && !words.contains(['\\', '"', '\'', '{', '}', '<', '%', '\n']);
+                readable.then(|| words.to_owned())
+            });
         let is_bytes = matches!(&detail.kind, ExprKind::Text(text) if text.is_bytes);
         let words = own.unwrap_or_else(|| words.to_owned());
         (detail.outer, format!("{}{quote}{words}{quote}", if is_bytes { "b" } else { "" }))
@@ -277,7 +305,8 @@ impl<'a> Work<'_, 'a> {
             if !logs(&function.body, Some(error)) {
                 let indent = indent_of(&site.file.text, first)?;
                 let logger = logger(site, &mut draft.imports);
-                let line = format!("{logger}.error(\"unhandled error\", exc_info={error}){}{indent}", newline(site));
+                let line =
+                    format!("{logger}.error(\"unhandled error\", exc_info={error}){}{indent}", newline(site));
                 draft.edits.push(replace(At::new(first.at.start, first.at.start), line));
             }
         }
@@ -289,7 +318,16 @@ impl<'a> Work<'_, 'a> {
 fn is_about_status(keyword: Option<&str>) -> bool {
     matches!(
         keyword,
-        Some("status" | "status_code" | "code" | "mimetype" | "content_type" | "headers" | "media_type" | "response_class")
+        Some(
+            "status"
+                | "status_code"
+                | "code"
+                | "mimetype"
+                | "content_type"
+                | "headers"
+                | "media_type"
+                | "response_class"
+        )
     )
 }
 
@@ -346,7 +384,8 @@ fn logs(block: &Block, error: Option<&str>) -> bool {
                     }
                     let logs_whole = name == "exception"
                         && object.dotted().is_some_and(|object| object.to_lowercase().contains("log"));
-                    found |= logs_whole || (to_log && tells) || name == "print_exc" || name == "capture_exception";
+                    found |=
+                        logs_whole || (to_log && tells) || name == "print_exc" || name == "capture_exception";
                 }
             });
         }
@@ -398,7 +437,10 @@ fn log_first(
     let line_start = text[..first.at.start].rfind('\n').map_or(0, |at| at + 1);
     if text[line_start..first.at.start].trim().is_empty() {
         let indent = indent_of(text, first)?;
-        return Ok(replace(At::new(first.at.start, first.at.start), format!("{line}{}{indent}", newline(site))));
+        return Ok(replace(
+            At::new(first.at.start, first.at.start),
+            format!("{line}{}{indent}", newline(site)),
+        ));
     }
     // `except Exception as e: return …` on one line.
     let indent: String =

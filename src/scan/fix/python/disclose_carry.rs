@@ -27,15 +27,21 @@ const HARMLESS: &[&str] =
 impl<'a> Carriers<'a> {
     /// Those of a scope.
     pub(super) fn of(site: &Site<'a>, scope: &'a Block, function: Option<&'a Function>) -> Self {
-        let mut out = Self { function, catches: Vec::new(), parameter: None, made: Vec::new(), traces: Vec::new() };
+        let mut out =
+            Self { function, catches: Vec::new(), parameter: None, made: Vec::new(), traces: Vec::new() };
         out.parameter = function.and_then(|function| {
             let handles = function.decorators.iter().filter_map(Expr::as_call).any(|call| {
                 call.callee.dotted().is_some_and(|name| {
-                    name.ends_with("errorhandler") || name.ends_with("error_handler") || name.ends_with("exception_handler")
+                    name.ends_with("errorhandler")
+                        || name.ends_with("error_handler")
+                        || name.ends_with("exception_handler")
                 })
             });
             let named = function.params.iter().find(|param| {
-                matches!(param.name.as_str(), "e" | "err" | "error" | "exc" | "ex" | "exception" | "_e" | "_exc")
+                matches!(
+                    param.name.as_str(),
+                    "e" | "err" | "error" | "exc" | "ex" | "exception" | "_e" | "_exc"
+                )
             });
             named.or(if handles { function.params.last() } else { None }).map(|param| param.name.as_str())
         });
@@ -95,7 +101,9 @@ impl<'a> Carriers<'a> {
     /// Whether an expression tells something about an error.
     pub(super) fn bears(&self, expr: &Expr) -> bool {
         match &expr.kind {
-            ExprKind::Name(name) => self.is_error_at(name, expr.at) || self.made.iter().any(|(made, _)| made == name),
+            ExprKind::Name(name) => {
+                self.is_error_at(name, expr.at) || self.made.iter().any(|(made, _)| made == name)
+            }
             ExprKind::Member { object, name, .. } => !PLAIN.contains(&name.as_str()) && self.bears(object),
             ExprKind::Call(call) => {
                 if self.traces.contains(&expr.at) {
@@ -107,7 +115,8 @@ impl<'a> Carriers<'a> {
                 expr.children().iter().any(|child| self.bears(child))
             }
             ExprKind::Binary { op, left, right } => {
-                let compares = matches!(op.as_str(), "==" | "!=" | "in" | "not in" | "is" | "is not" | "<" | ">");
+                let compares =
+                    matches!(op.as_str(), "==" | "!=" | "in" | "not in" | "is" | "is not" | "<" | ">");
                 !compares && (self.bears(left) || self.bears(right))
             }
             ExprKind::Conditional { then, other, .. } => self.bears(then) || self.bears(other),

@@ -1,6 +1,7 @@
 //! Fixes in Python.
 
 mod command;
+mod command_quote;
 mod data;
 mod debug;
 mod disclose;
@@ -16,6 +17,7 @@ mod place;
 mod secret;
 mod sql;
 mod sql_grow;
+mod sql_settle;
 mod sql_text;
 mod template;
 

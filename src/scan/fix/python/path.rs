@@ -15,7 +15,7 @@ struct Built {
 
 /// Adds the containment check.
 pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
-    let argument = site.argument;
+    let argument = inner_path(site, site.argument);
     let mut draft = Draft {
         tier: Some(crate::finding::Tier::B),
         summary: "refuses a path that leaves its folder once it is resolved".to_owned(),
@@ -27,8 +27,14 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
         let (assigned, others) = bindings(site.scope(), name);
         let value = match (assigned.as_slice(), others) {
             ([value], 0) => *value,
-            ([], 0) => return Err("the path is built by the callers; there is no folder here that it must stay in".to_owned()),
-            _ => return Err("the path is built in several steps; check by hand that it stays in its folder".to_owned()),
+            ([], 0) => {
+                return Err("the path is built by the callers; there is no folder here that it must stay in"
+                    .to_owned());
+            }
+            _ => {
+                return Err("the path is built in several steps; check by hand that it stays in its folder"
+                    .to_owned());
+            }
         };
         let built = built(site, value)?;
         let lines = check(site, &built, name, &refusal, &mut draft)?;
@@ -50,6 +56,19 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
     Ok(draft)
 }
 
+/// The path inside `os.path.dirname(path)`, `str(path)`, `path.parent`: that is what must stay in the folder.
+fn inner_path<'a>(site: &Site<'a>, argument: &'a Expr) -> &'a Expr {
+    let inner = match &argument.kind {
+        ExprKind::Call(call) if call.args.len() == 1 => {
+            let callee = super::place::resolved(site, &call.callee).unwrap_or_default();
+            matches!(callee.as_str(), "os.path.dirname" | "str" | "os.fspath").then(|| &call.args[0].value)
+        }
+        ExprKind::Member { object, name, .. } if name == "parent" => Some(&**object),
+        _ => None,
+    };
+    inner.filter(|inner| inner.as_name().is_some()).unwrap_or(argument)
+}
+
 /// The lines of the check.
 fn check(
     site: &Site<'_>,
@@ -64,10 +83,11 @@ fn check(
         lines.push(format!("if not {name}.resolve().is_relative_to({}.resolve()):", built.base));
     } else {
         draft.imports.push(crate::scan::fix::NewImport { module: "os".to_owned(), member: None });
-        let base = if built.base.len() <= 40 {
+        let base = if built.base.len() <= 30 && !built.base.contains('(') {
             format!("os.path.realpath({})", built.base)
         } else {
-            let free = free_name(site, &["base_dir", "base", "root_dir", "allowed_dir"]).ok_or("no free name is left")?;
+            let free = free_name(site, &["base_dir", "base", "root_dir", "allowed_dir"])
+                .ok_or("no free name is left")?;
             lines.push(format!("{free} = os.path.realpath({})", built.base));
             free
         };
@@ -96,7 +116,10 @@ fn built(site: &Site<'_>, value: &Expr) -> Result<Built, String> {
         }
         ExprKind::Call(call) => {
             let callee = super::place::resolved(site, &call.callee).unwrap_or_default();
-            let last = callee.rsplit('.').next().unwrap_or("");
+            let last = match &call.callee.kind {
+                ExprKind::Member { name, .. } => name.as_str(),
+                _ => callee.rsplit('.').next().unwrap_or(""),
+            };
             match last {
                 "join" if callee.ends_with("path.join") => {
                     let mut parts: Vec<&str> = Vec::new();
@@ -136,7 +159,9 @@ fn built(site: &Site<'_>, value: &Expr) -> Result<Built, String> {
                     _ => Err(NO_FOLDER.to_owned()),
                 },
                 // A path that is only resolved or turned into text.
-                "abspath" | "normpath" | "realpath" | "str" | "fspath" | "expanduser" if call.args.len() == 1 => {
+                "abspath" | "normpath" | "realpath" | "str" | "fspath" | "expanduser"
+                    if call.args.len() == 1 =>
+                {
                     built(site, &call.args[0].value)
                 }
                 "resolve" | "absolute" => match &call.callee.kind {

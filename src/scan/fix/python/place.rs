@@ -15,7 +15,9 @@ pub(super) fn statement<'a>(site: &Site<'a>, at: At) -> Result<&'a Stmt, String>
             if expr.outer.holds(at) {
                 found = Some(stmt);
                 expr.walk(&mut |inner| {
-                    hidden |= matches!(inner.kind, ExprKind::Comprehension { .. }) && inner.at.holds(at) && inner.at != at;
+                    hidden |= matches!(inner.kind, ExprKind::Comprehension { .. })
+                        && inner.at.holds(at)
+                        && inner.at != at;
                 });
             }
         }
@@ -34,7 +36,8 @@ pub(super) fn statement<'a>(site: &Site<'a>, at: At) -> Result<&'a Stmt, String>
 pub(super) fn before(site: &Site<'_>, stmt: &Stmt, lines: &[String]) -> Result<TextEdit, String> {
     let indent = indent_of(&site.file.text, stmt)?;
     let newline = newline(site);
-    let body: String = lines.iter().map(|line| format!("{line}{newline}{indent}")).collect();
+    let gap = format!("{newline}{indent}");
+    let body = lines.join(&gap) + &gap;
     Ok(replace(At::new(stmt.at.start, stmt.at.start), body))
 }
 
@@ -52,7 +55,8 @@ pub(super) fn behind(site: &Site<'_>, stmt: &Stmt, lines: &[String]) -> Result<T
     if text[..at].ends_with('\r') {
         at -= 1;
     }
-    let body: String = lines.iter().map(|line| format!("{newline}{indent}{line}")).collect();
+    let gap = format!("{newline}{indent}");
+    let body = gap.clone() + &lines.join(&gap);
     Ok(replace(At::new(at, at), body))
 }
 
@@ -90,7 +94,8 @@ pub(super) fn not_found(site: &Site<'_>) -> (Vec<String>, Vec<NewImport>) {
         if names.contains(&"start_response") {
             return (
                 vec![
-                    "start_response(\"404 Not Found\", [(\"Content-Type\", \"text/plain; charset=utf-8\")])".to_owned(),
+                    "start_response(\"404 Not Found\", [(\"Content-Type\", \"text/plain; charset=utf-8\")])"
+                        .to_owned(),
                     "return [b\"Not Found\"]".to_owned(),
                 ],
                 Vec::new(),
@@ -116,7 +121,10 @@ pub(super) fn not_found(site: &Site<'_>) -> (Vec<String>, Vec<NewImport>) {
         return (vec!["raise Http404".to_owned()], import("django.http", "Http404"));
     }
     if file.imports("starlette") {
-        return (vec!["raise HTTPException(status_code=404)".to_owned()], import("starlette.exceptions", "HTTPException"));
+        return (
+            vec!["raise HTTPException(status_code=404)".to_owned()],
+            import("starlette.exceptions", "HTTPException"),
+        );
     }
     if file.imports("aiohttp") {
         return (vec!["raise web.HTTPNotFound()".to_owned()], import("aiohttp", "web"));
@@ -125,7 +133,7 @@ pub(super) fn not_found(site: &Site<'_>) -> (Vec<String>, Vec<NewImport>) {
 }
 
 /// The `except` clause a place stands in, with the exception's name.
-pub(super) fn catch_around<'a>(block: &'a Block, at: At) -> Option<&'a crate::scan::ir::Catch> {
+pub(super) fn catch_around(block: &Block, at: At) -> Option<&crate::scan::ir::Catch> {
     let mut found = None;
     block.walk(&mut |stmt| {
         if let StmtKind::Try { handlers, .. } = &stmt.kind {

@@ -1,7 +1,7 @@
 //! Hard-coded secrets in Python: read from the environment, missing at start when absent.
 
-use crate::scan::detect::secret_words as words;
 use crate::finding::Tier;
+use crate::scan::detect::secret_words as words;
 use crate::scan::fix::{Draft, NewImport, Site, replace};
 use crate::scan::ir::{Expr, ExprKind};
 
@@ -29,18 +29,27 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
             if !matches!(callee.as_str(), "os.environ.get" | "os.getenv" | "os.environ.setdefault") {
                 return Err("the literal is the default of a look-up that is not the environment's; take it out by hand".to_owned());
             }
-            name = call.position(0).and_then(|arg| arg.value.as_text()).ok_or("the variable's name is not a literal")?;
+            name = call
+                .position(0)
+                .and_then(|arg| arg.value.as_text())
+                .ok_or("the variable's name is not a literal")?;
             draft.edits.push(replace(value.outer, format!("os.environ[\"{name}\"]")));
         }
         ExprKind::Binary { op, left, .. } if op == "or" => {
             let known = left.as_call().and_then(|call| call.position(0)).and_then(|arg| arg.value.as_text());
-            let callee = left.as_call().and_then(|call| super::place::resolved(site, &call.callee)).unwrap_or_default();
+            let callee = left
+                .as_call()
+                .and_then(|call| super::place::resolved(site, &call.callee))
+                .unwrap_or_default();
             match known {
                 Some(known) if callee == "os.environ.get" || callee == "os.getenv" => {
                     draft.edits.push(replace(value.outer, format!("os.environ[\"{known}\"]")));
                     name = known;
                 }
-                _ => return Err("the literal is the fallback of something else than the environment; take it out by hand".to_owned()),
+                _ => return Err(
+                    "the literal is the fallback of something else than the environment; take it out by hand"
+                        .to_owned(),
+                ),
             }
         }
         ExprKind::Call(call) => match &call.callee.kind {
@@ -52,9 +61,13 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
         _ => return Err("the literal is handed on in a way that is not followed".to_owned()),
     }
     if is_annotated_default(site, value) {
-        return Err("the literal is a parameter's default; take it out and hand the secret over by hand".to_owned());
+        return Err(
+            "the literal is a parameter's default; take it out and hand the secret over by hand".to_owned()
+        );
     }
-    draft.summary = format!("reads the secret from the environment variable {name}; the program does not start without it");
+    draft.summary = format!(
+        "reads the secret from the environment variable {name}; the program does not start without it"
+    );
     let example = match site.project.env_examples.first() {
         Some(path) => format!(" Add {name} to {path}."),
         None => String::new(),

@@ -16,7 +16,7 @@ impl Lowering<'_> {
                 "import_require_clause" => {
                     source = field(child, "source").map(|source| self.module(source));
                     if let Some(name) = named(child).first() {
-                        out.push(self.bound(place, self.str(*name), None));
+                        out.push(bound(place, self.str(*name), None));
                     }
                 }
                 _ => {}
@@ -24,7 +24,7 @@ impl Lowering<'_> {
         }
         let module = source.unwrap_or_default();
         if out.is_empty() {
-            out.push(self.bound(place, "", None));
+            out.push(bound(place, "", None));
         }
         for import in &mut out {
             import.module.clone_from(&module);
@@ -36,10 +36,10 @@ impl Lowering<'_> {
     fn clause(&self, clause: Node<'_>, place: At, out: &mut Vec<Import>) {
         for part in named(clause) {
             match part.kind() {
-                "identifier" => out.push(self.bound(place, self.str(part), None)),
+                "identifier" => out.push(bound(place, self.str(part), None)),
                 "namespace_import" => {
                     if let Some(name) = named(part).first() {
-                        out.push(self.bound(place, self.str(*name), None));
+                        out.push(bound(place, self.str(*name), None));
                     }
                 }
                 "named_imports" => {
@@ -47,16 +47,12 @@ impl Lowering<'_> {
                         let Some(name) = field(specifier, "name") else { continue };
                         let local = field(specifier, "alias").unwrap_or(name);
                         let member = Some(self.str(name)).filter(|name| *name != "default");
-                        out.push(self.bound(place, self.str(local), member));
+                        out.push(bound(place, self.str(local), member));
                     }
                 }
                 _ => {}
             }
         }
-    }
-
-    fn bound(&self, at: At, local: &str, member: Option<&str>) -> Import {
-        Import { at, local: local.to_owned(), module: String::new(), member: member.map(str::to_owned) }
     }
 
     /// A module's name without quotes and `node:`.
@@ -190,4 +186,8 @@ impl Lowering<'_> {
             _ => None,
         }
     }
+}
+
+fn bound(at: At, local: &str, member: Option<&str>) -> Import {
+    Import { at, local: local.to_owned(), module: String::new(), member: member.map(str::to_owned) }
 }

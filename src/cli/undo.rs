@@ -1,0 +1,240 @@
+//! The commands that look at what the agent changed and take it back: `undo`, `redo`, `diff`.
+
+use super::args::{Format, UndoArgs};
+use super::wire::{self, Trouble};
+use super::{exit, say, say_error};
+use crate::config::{self, Flags};
+use crate::diff::unified;
+use crate::event::Outcome;
+use crate::session::record::{self, RecordError};
+use crate::text::{printable, redact};
+use crate::workspace::Workspace;
+use crate::workspace::journal::{Choice, Done, Journal, JournalError, Refused, Touch, Version};
+use crate::workspace::lock::Lock;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// The version of the JSON object.
+const VERSION: u32 = 1;
+
+/// Which session, where.
+struct Case {
+    state: PathBuf,
+    session_id: String,
+    workspace: Workspace,
+    choice: Choice,
+}
+
+/// `agent undo`.
+pub(super) fn undo(args: &UndoArgs) -> u8 {
+    tell(args, take_back(args, |journal, case| journal.undo(&case.workspace, &case.choice)))
+}
+
+/// `agent redo`.
+pub(super) fn redo(args: &UndoArgs) -> u8 {
+    tell(args, take_back(args, |journal, case| journal.redo(&case.workspace, case.choice.partial)))
+}
+
+/// `agent diff`.
+pub(super) fn diff(args: &UndoArgs) -> u8 {
+    tell(args, open(args).and_then(|case| look(&case)))
+}
+
+/// What is printed, and the exit code.
+struct Said {
+    text: String,
+    json: serde_json::Value,
+    code: u8,
+}
+
+fn tell(args: &UndoArgs, said: Result<Said, Trouble>) -> u8 {
+    match said {
+        Ok(said) if args.output_format == Format::Text => {
+            say(&printable(&redact(&said.text)));
+            said.code
+        }
+        Ok(said) => {
+            say(&format!("{}\n", said.json));
+            said.code
+        }
+        Err(trouble) => {
+            say_error(&trouble.text);
+            trouble.code
+        }
+    }
+}
+
+/// Finds the session and the workspace it is about. A session that is named brings its own workspace.
+fn open(args: &UndoArgs) -> Result<Case, Trouble> {
+    let config = config::decide(Flags::default(), &wire::lookup)
+        .map_err(|error| Trouble::coded(exit::USAGE, error.to_string()))?;
+    let here = args.workspace.as_deref();
+    let (session_id, root) = if let Some(id) = &args.session {
+        let found = record::find(&config.state, id).ok_or_else(|| RecordError::Unknown(id.clone()))?;
+        (found.session_id, here.map_or_else(|| PathBuf::from(&found.workspace), ToOwned::to_owned))
+    } else {
+        let root = Workspace::open(here.unwrap_or_else(|| ".".as_ref()))?.root().to_owned();
+        let changed = record::list(&config.state, Some(&root))
+            .into_iter()
+            .map(|session| session.session_id)
+            .find(|id| Journal::look(&config.state, id).is_ok_and(|journal| !journal.steps().is_empty()));
+        let nothing = || Trouble::coded(exit::NO_INPUT, "no session has changed anything in this workspace");
+        (changed.ok_or_else(nothing)?, root)
+    };
+    let workspace = Workspace::open(&root)?;
+    let ours = record::find(&config.state, &session_id);
+    if ours.is_some_and(|session| workspace.root() != std::path::Path::new(&session.workspace)) {
+        let text =
+            format!("session {session_id} worked in another folder than {}", workspace.root().display());
+        return Err(Trouble::coded(exit::NO_INPUT, text));
+    }
+    let file = match &args.file {
+        Some(file) => Some(workspace.place(file)?.as_str().to_owned()),
+        None => None,
+    };
+    let (turn, partial, history, interrupted) = (args.turn, args.partial, args.history, args.interrupted);
+    let choice = Choice { turn, file, partial, history, interrupted };
+    Ok(Case { state: config.state, session_id, workspace, choice })
+}
+
+fn take_back(
+    args: &UndoArgs,
+    turn: impl FnOnce(&Journal, &Case) -> Result<Done, JournalError>,
+) -> Result<Said, Trouble> {
+    let case = open(args)?;
+    let (_lock, left) =
+        Lock::take(&case.state, case.workspace.root(), &case.session_id).map_err(RecordError::from)?;
+    if let Some(left) = left.filter(|left| left.session_id != case.session_id) {
+        let _ = Journal::open(&case.state, &left.session_id, &case.workspace);
+    }
+    let journal = Journal::open(&case.state, &case.session_id, &case.workspace)?;
+    Ok(report(&case, turn(&journal, &case)?))
+}
+
+impl From<JournalError> for Trouble {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::NothingUndone => Self::coded(exit::NO_INPUT, error.to_string()),
+            _ => Self::new(Outcome::Error, error.to_string()),
+        }
+    }
+}
+
+/// One file of the JSON object.
+#[derive(Serialize)]
+struct File<'a> {
+    path: &'a str,
+    change: &'static str,
+}
+
+fn sign(touch: &Touch) -> (&'static str, &'static str) {
+    match (&touch.before, &touch.after) {
+        (None, _) => ("A", "created"),
+        (_, None) => ("D", "removed"),
+        _ => ("M", "changed"),
+    }
+}
+
+fn report(case: &Case, done: Done) -> Said {
+    let Done { files, refused, uncovered, applied } = done;
+    let status = match (applied, refused.is_empty()) {
+        (true, true) => "done",
+        (true, false) => "partial",
+        (false, true) => "nothing",
+        (false, false) => "refused",
+    };
+    let shown = if applied { &files[..] } else { &[] };
+    let mut text = String::new();
+    for touch in shown {
+        let _ = writeln!(text, "{} {}", sign(touch).0, touch.path);
+    }
+    for Refused { path, reason } in &refused {
+        let _ = writeln!(text, "refused {path}: {reason}");
+    }
+    for one in &uncovered {
+        let _ = writeln!(text, "not covered: {one}");
+    }
+    let words = match status {
+        "nothing" => "nothing to do".to_owned(),
+        "refused" if files.is_empty() => "nothing was changed".to_owned(),
+        "refused" => {
+            format!("nothing was changed; --partial goes on with the other {}", counted(files.len()))
+        }
+        _ => counted(files.len()),
+    };
+    let _ = writeln!(text, "{words} · session {}", case.session_id);
+    let named: Vec<File> =
+        shown.iter().map(|touch| File { path: &touch.path, change: sign(touch).1 }).collect();
+    let json = serde_json::json!({
+        "v": VERSION, "session_id": case.session_id, "status": status, "files": named, "refused": refused,
+        "not_covered": uncovered,
+    });
+    Said { text, json, code: if refused.is_empty() { 0 } else { exit::NOT_FIXED } }
+}
+
+fn counted(files: usize) -> String {
+    if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
+}
+
+/// The diff from what was there before the agent to what it left.
+fn look(case: &Case) -> Result<Said, Trouble> {
+    let journal = Journal::look(&case.state, &case.session_id)?;
+    let mut text = String::new();
+    let mut files = Vec::new();
+    for touch in journal.changes(&case.choice) {
+        let (diff, changed_since) = diff_of(&journal, &case.workspace, &touch);
+        text.push_str(&diff);
+        if changed_since {
+            let _ = writeln!(text, "# {}: changed again since, by somebody else", touch.path);
+        }
+        files.push(serde_json::json!({
+            "path": touch.path, "change": sign(&touch).1, "changed_since": changed_since,
+            "diff": redact(&diff),
+        }));
+    }
+    let mut uncovered: Vec<String> = journal.steps().into_iter().flat_map(|step| step.uncovered).collect();
+    uncovered.dedup();
+    for one in &uncovered {
+        let _ = writeln!(text, "# not covered: {one}");
+    }
+    let json = serde_json::json!({
+        "v": VERSION, "session_id": case.session_id, "files": files, "not_covered": uncovered,
+    });
+    Ok(Said { text, json, code: 0 })
+}
+
+/// One file's diff, and whether what the agent left is no longer what is there.
+fn diff_of(journal: &Journal, workspace: &Workspace, touch: &Touch) -> (String, bool) {
+    let current = workspace.place(&touch.path).and_then(|place| workspace.read(&place)).ok();
+    let changed_since = current.as_ref().map(|content| content.hash) != touch.after.as_ref().map(|v| v.hash);
+    let kept = |version: &Option<Version>| version.as_ref().map(|version| journal.content(version));
+    let before = kept(&touch.before);
+    let after = match (&touch.after, changed_since) {
+        (Some(_), false) => Some(current.map(|content| content.bytes)),
+        (after, _) => kept(after),
+    };
+    let gone = |side: &Option<Option<Vec<u8>>>| matches!(side, Some(None));
+    if gone(&before) || gone(&after) {
+        return (format!("# {}: a content is no longer kept\n", touch.path), changed_since);
+    }
+    let text = |side: &Option<Option<Vec<u8>>>| -> Option<Result<String, ()>> {
+        let bytes = side.as_ref()?.as_ref()?;
+        let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+        // Both sides are hidden before they are compared: a key's lines are one secret, a diff's are not.
+        Some(text.map(|text| redact(text).into_owned()).ok_or(()))
+    };
+    let diff = match (text(&before), text(&after)) {
+        (Some(Err(())), _) | (_, Some(Err(()))) => format!("# {}: a binary file differs\n", touch.path),
+        (before, after) => {
+            let (before, after) = (before.and_then(Result::ok), after.and_then(Result::ok));
+            let diff = unified(&touch.path, before.as_deref(), after.as_deref());
+            if diff.is_empty() {
+                format!("# {}: its mode or a hidden part differs\n", touch.path)
+            } else {
+                diff
+            }
+        }
+    };
+    (diff, changed_since)
+}
