@@ -8,15 +8,34 @@ use crate::scan::rules::Rule;
 
 /// Digests that are too fast for passwords, whatever their strength otherwise.
 const FAST: &[&str] = &[
-    "md5", "sha1", "sha224", "sha256", "sha384", "sha512", "new", "sha3_224", "sha3_256", "sha3_384", "sha3_512", "blake2b",
-    "blake2s",
+    "md5", "sha1", "sha224", "sha256", "sha384", "sha512", "new", "sha3_224", "sha3_256", "sha3_384",
+    "sha3_512", "blake2b", "blake2s",
 ];
 
 /// Schemes of passlib that are fast or not salted.
 const WEAK_SCHEMES: &[&str] = &[
-    "md5_crypt", "apr_md5_crypt", "des_crypt", "bsdi_crypt", "bigcrypt", "crypt16", "sha1_crypt", "ldap_md5", "ldap_sha1",
-    "ldap_salted_md5", "ldap_salted_sha1", "ldap_plaintext", "hex_md5", "hex_sha1", "hex_sha256", "hex_sha512", "lmhash",
-    "nthash", "mysql323", "mysql41", "plaintext", "roundup_plaintext",
+    "md5_crypt",
+    "apr_md5_crypt",
+    "des_crypt",
+    "bsdi_crypt",
+    "bigcrypt",
+    "crypt16",
+    "sha1_crypt",
+    "ldap_md5",
+    "ldap_sha1",
+    "ldap_salted_md5",
+    "ldap_salted_sha1",
+    "ldap_plaintext",
+    "hex_md5",
+    "hex_sha1",
+    "hex_sha256",
+    "hex_sha512",
+    "lmhash",
+    "nthash",
+    "mysql323",
+    "mysql41",
+    "plaintext",
+    "roundup_plaintext",
 ];
 
 /// Finds them.
@@ -53,7 +72,8 @@ impl<'a> Search<'a> {
                 && let Some(first) = items.first()
                 && first.as_text().is_some_and(|name| {
                     let name = name.rsplit('.').next().unwrap_or("");
-                    ["MD5", "SHA1", "Unsalted", "CryptPassword"].iter().any(|weak| name.contains(weak)) && !name.contains("PBKDF2")
+                    ["MD5", "SHA1", "Unsalted", "CryptPassword"].iter().any(|weak| name.contains(weak))
+                        && !name.contains("PBKDF2")
                 })
             {
                 self.push(value, first, "PASSWORD_HASHERS".to_owned(), "the first hasher is a fast one");
@@ -137,7 +157,9 @@ impl<'a> Search<'a> {
         }
         if callee == "crypt.crypt" && call.args.len() == 2 {
             let salt = &call.args[1].value;
-            let weak = salt.dotted().is_some_and(|name| name.ends_with("METHOD_MD5") || name.ends_with("METHOD_CRYPT"))
+            let weak = salt
+                .dotted()
+                .is_some_and(|name| name.ends_with("METHOD_MD5") || name.ends_with("METHOD_CRYPT"))
                 || salt.as_text().is_some_and(|salt| salt.len() == 2 || salt.starts_with("$1$"));
             if weak {
                 self.push(expr, first, callee, "a password is hashed by an old crypt");
@@ -151,7 +173,12 @@ impl<'a> Search<'a> {
         if !FAST.contains(&digest) || call.keyword("usedforsecurity").is_some() {
             return None;
         }
-        if digest == "new" && call.position(0).and_then(|arg| arg.value.as_text()).is_some_and(|name| name.contains("scrypt")) {
+        if digest == "new"
+            && call
+                .position(0)
+                .and_then(|arg| arg.value.as_text())
+                .is_some_and(|name| name.contains("scrypt"))
+        {
             return None;
         }
         call.position(usize::from(digest == "new")).map(|arg| &arg.value)
@@ -163,15 +190,26 @@ impl<'a> Search<'a> {
             words(name).iter().any(|word| {
                 matches!(
                     word.as_str(),
-                    "cache" | "etag" | "fingerprint" | "checksum" | "pwned" | "breach" | "breached" | "hibp" | "leaked" | "signature"
-                        | "strength" | "entropy"
+                    "cache"
+                        | "etag"
+                        | "fingerprint"
+                        | "checksum"
+                        | "pwned"
+                        | "breach"
+                        | "breached"
+                        | "hibp"
+                        | "leaked"
+                        | "signature"
+                        | "strength"
+                        | "entropy"
                 )
             })
         });
         if about_other || self.asks_breaches || target.is_some_and(|target| self.goes_on(target)) {
             return;
         }
-        let data_speaks = speaks_of_password(data) || data.as_name().is_some_and(|name| self.holds_password(name));
+        let data_speaks =
+            speaks_of_password(data) || data.as_name().is_some_and(|name| self.holds_password(name));
         if data_speaks || (self.is_neutral(data) && self.context(target)) {
             let name = callee.rsplit('.').next().unwrap_or("").to_owned();
             self.push(expr, data, callee, &format!("a password is hashed by `{name}`"));
@@ -179,7 +217,13 @@ impl<'a> Search<'a> {
     }
 
     fn push(&mut self, expr: &'a Expr, argument: &'a Expr, callee: String, note: &str) {
-        self.found.push(Found { expr, argument, functions: self.chain.clone(), note: note.to_owned(), callee });
+        self.found.push(Found {
+            expr,
+            argument,
+            functions: self.chain.clone(),
+            note: note.to_owned(),
+            callee,
+        });
     }
 
     /// The digest that a name of this scope is: `h = hashlib.md5()`.
@@ -207,9 +251,9 @@ impl<'a> Search<'a> {
     /// `data = password.encode()`.
     fn holds_password(&self, name: &str) -> bool {
         self.assigned(name).is_some_and(|value| {
-            let encodes = value.as_call().is_some_and(|call| {
-                matches!(&call.callee.kind, ExprKind::Member { name, .. } if name == "encode")
-            }) || matches!(&value.kind, ExprKind::Binary { op, .. } if op == "+");
+            let encodes = value.as_call().is_some_and(
+                |call| matches!(&call.callee.kind, ExprKind::Member { name, .. } if name == "encode"),
+            ) || matches!(&value.kind, ExprKind::Binary { op, .. } if op == "+");
             encodes && speaks_of_password(value)
         })
     }
@@ -240,9 +284,12 @@ impl<'a> Search<'a> {
             let words = words(&function.name);
             is_password(&function.name)
                 && words.iter().any(|word| {
-                    ["hash", "verif", "check", "encr", "make", "set", "encod", "digest", "compar", "match", "valid"]
-                        .iter()
-                        .any(|verb| word.starts_with(verb))
+                    [
+                        "hash", "verif", "check", "encr", "make", "set", "encod", "digest", "compar",
+                        "match", "valid",
+                    ]
+                    .iter()
+                    .any(|verb| word.starts_with(verb))
                 })
                 && !words.iter().any(|word| matches!(word.as_str(), "reset" | "token" | "link" | "generate"))
         });
@@ -256,8 +303,8 @@ impl<'a> Search<'a> {
         !names.is_empty()
             && !names.iter().any(|name| {
                 [
-                    "token", "file", "content", "etag", "url", "key", "email", "body", "chunk", "path", "time", "random",
-                    "uuid", "secrets", "salt", "urandom",
+                    "token", "file", "content", "etag", "url", "key", "email", "body", "chunk", "path",
+                    "time", "random", "uuid", "secrets", "salt", "urandom",
                 ]
                 .iter()
                 .any(|word| name.contains(word))
@@ -285,8 +332,18 @@ fn is_slow(callee: &Expr) -> bool {
     };
     matches!(
         name,
-        "hashpw" | "checkpw" | "pbkdf2_hmac" | "scrypt" | "generate_password_hash" | "check_password_hash" | "make_password"
-            | "kdf" | "derive" | "PBKDF2" | "hash_secret" | "hash_secret_raw"
+        "hashpw"
+            | "checkpw"
+            | "pbkdf2_hmac"
+            | "scrypt"
+            | "generate_password_hash"
+            | "check_password_hash"
+            | "make_password"
+            | "kdf"
+            | "derive"
+            | "PBKDF2"
+            | "hash_secret"
+            | "hash_secret_raw"
     )
 }
 
@@ -312,7 +369,10 @@ pub(in crate::scan) fn is_password(name: &str) -> bool {
                 | "userpass"
         )
     }) && !words.iter().any(|word| {
-        matches!(word.as_str(), "pwned" | "breach" | "breached" | "hibp" | "leaked" | "cache" | "etag" | "salt" | "reset")
+        matches!(
+            word.as_str(),
+            "pwned" | "breach" | "breached" | "hibp" | "leaked" | "cache" | "etag" | "salt" | "reset"
+        )
     })
 }
 

@@ -2,23 +2,24 @@
 
 use super::driver::visit;
 use super::password_lookup;
+use super::password_project::{compared_elsewhere, elsewhere, enclosing, weak_hashes, wrapped_uses};
 use super::password_role::{Role, Use, role_of};
 use super::password_text::{Digest, is_salt};
 use super::password_write::{Hasher, Words, body_of, functions_at, whole_line};
 use super::place::{free_name, newline};
 use crate::finding::Tier;
-use crate::scan::detect::{self, Found, is_password};
+use crate::scan::detect::{Found, is_password};
 use crate::scan::fix::{Draft, Site, replace};
-use crate::scan::ir::{At, Block, Expr, ExprKind, Function, StmtKind};
-use crate::scan::project::SourceFile;
-use crate::scan::rules::embedded;
+use crate::scan::ir::{At, ExprKind, Function, StmtKind};
 
 /// The project's own function that gives the hash.
-struct Wrapper<'a> {
-    function: &'a Function,
+pub(super) struct Wrapper<'a> {
+    /// It.
+    pub(super) function: &'a Function,
     /// The password's source inside it.
-    password: String,
-    joined: bool,
+    pub(super) password: String,
+    /// Whether the hash is a part of what it gives.
+    pub(super) joined: bool,
 }
 
 /// Changes every hash of a password in the file, and every comparison with one.
@@ -31,12 +32,23 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
         ));
     }
     if site.callee == "CryptContext" {
-        return Ok(prefer(site, "\"scrypt\"", "new passwords are hashed with scrypt; the weak hashes are still verified"));
+        return Ok(prefer(
+            site,
+            "\"scrypt\"",
+            "new passwords are hashed with scrypt; the weak hashes are still verified",
+        ));
     }
-    let file = site.project.files.iter().position(|file| std::ptr::eq(&**file, site.file)).unwrap_or(0);
+    let file = site
+        .project
+        .files
+        .iter()
+        .position(|file| std::ptr::eq(std::ptr::from_ref(&**file), site.file))
+        .unwrap_or(0);
     let mut found: Vec<Found<'_>> = weak_hashes(site, file);
     if !site.callee.starts_with("hashlib.") {
-        return Err("the library that makes these hashes has to be told another scheme on both sides".to_owned());
+        return Err(
+            "the library that makes these hashes has to be told another scheme on both sides".to_owned()
+        );
     }
     found.retain(|one| one.callee.starts_with("hashlib."));
     if stored_literals(site) {
@@ -68,10 +80,15 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
     let compares = uses.iter().any(|one| matches!(one, Use::Compared { .. } | Use::LookedUp { .. }));
     let stores = wrapper.is_some() || uses.iter().any(|one| matches!(one, Use::Stored { .. }));
     if !stores {
-        return Err("the hash is made and compared in different files; change both sides together by hand".to_owned());
+        return Err(
+            "the hash is made and compared in different files; change both sides together by hand".to_owned()
+        );
     }
     if !compares && compared_elsewhere(site) {
-        return Err("the hash is made here and compared in different files; change both sides together by hand".to_owned());
+        return Err(
+            "the hash is made here and compared in different files; change both sides together by hand"
+                .to_owned(),
+        );
     }
     write(site, wrapper.as_ref(), &uses, compares)
 }
@@ -114,9 +131,15 @@ fn write(
         _ => false,
     });
     if wrapper.is_some_and(|wrapper| wrapper.joined) && open {
-        return Err("the hash is a part of a longer text, which the new one does not fit; change both sides by hand".to_owned());
+        return Err(
+            "the hash is a part of a longer text, which the new one does not fit; change both sides by hand"
+                .to_owned(),
+        );
     }
-    let own = verifiers.iter().find(|(function, ..)| !function.is_method).map(|(function, ..)| function.name.clone());
+    let own = verifiers
+        .iter()
+        .find(|(function, ..)| !function.is_method)
+        .map(|(function, ..)| function.name.clone());
     let mut words = Words::of(hasher);
     let mut added: Vec<String> = Vec::new();
     let inline_stores = uses.iter().any(|one| matches!(one, Use::Stored { wrapped: false, .. }));
@@ -204,10 +227,27 @@ fn write(
 
 /// Whether a function only computes: assignments, branches and returns with calls of hashing and text functions.
 fn is_pure(function: &Function) -> bool {
-    const ROOTS: &[&str] = &["hashlib", "hmac", "os", "secrets", "base64", "binascii", "random", "uuid", "string", "codecs"];
+    const ROOTS: &[&str] =
+        &["hashlib", "hmac", "os", "secrets", "base64", "binascii", "random", "uuid", "string", "codecs"];
     const PLAIN: &[&str] = &[
-        "str", "bytes", "len", "isinstance", "bool", "range", "bytearray", "compare_digest", "print", "md5", "sha1",
-        "sha256", "sha512", "new", "hexlify", "b64encode", "b64decode", "unhexlify",
+        "str",
+        "bytes",
+        "len",
+        "isinstance",
+        "bool",
+        "range",
+        "bytearray",
+        "compare_digest",
+        "print",
+        "md5",
+        "sha1",
+        "sha256",
+        "sha512",
+        "new",
+        "hexlify",
+        "b64encode",
+        "b64decode",
+        "unhexlify",
     ];
     let mut pure = true;
     let mut returns = 0;
@@ -224,13 +264,17 @@ fn is_pure(function: &Function) -> bool {
         );
         returns += usize::from(matches!(stmt.kind, StmtKind::Return(Some(_))));
         if let StmtKind::Assign { targets, .. } = &stmt.kind {
-            pure &= targets.iter().all(|target| !matches!(target.kind, ExprKind::Member { .. } | ExprKind::Index { .. }));
+            pure &= targets
+                .iter()
+                .all(|target| !matches!(target.kind, ExprKind::Member { .. } | ExprKind::Index { .. }));
         }
         for expr in stmt.exprs() {
             expr.walk(&mut |inner| {
                 let ExprKind::Call(call) = &inner.kind else { return };
                 pure &= match &call.callee.kind {
-                    ExprKind::Name(name) => PLAIN.contains(&name.as_str()) || is_password(name) || name.contains("hash"),
+                    ExprKind::Name(name) => {
+                        PLAIN.contains(&name.as_str()) || is_password(name) || name.contains("hash")
+                    }
                     ExprKind::Member { name, .. } => {
                         let root = call.callee.dotted().unwrap_or_default();
                         let root = root.split('.').next().unwrap_or("");
@@ -238,9 +282,23 @@ fn is_pure(function: &Function) -> bool {
                             || name.contains("hash")
                             || matches!(
                                 name.as_str(),
-                                "encode" | "decode" | "update" | "hexdigest" | "digest" | "split" | "partition" | "strip"
-                                    | "hex" | "join" | "format" | "rsplit" | "lower" | "upper" | "rpartition"
-                                    | "startswith" | "fromhex"
+                                "encode"
+                                    | "decode"
+                                    | "update"
+                                    | "hexdigest"
+                                    | "digest"
+                                    | "split"
+                                    | "partition"
+                                    | "strip"
+                                    | "hex"
+                                    | "join"
+                                    | "format"
+                                    | "rsplit"
+                                    | "lower"
+                                    | "upper"
+                                    | "rpartition"
+                                    | "startswith"
+                                    | "fromhex"
                             )
                     }
                     _ => false,
@@ -253,10 +311,18 @@ fn is_pure(function: &Function) -> bool {
 
 /// The password's and the stored hash's parameter of a function that only compares.
 fn verifies(function: &Function) -> Option<(String, String)> {
-    let names: Vec<&str> =
-        function.params.iter().map(|param| param.name.as_str()).filter(|name| !matches!(*name, "self" | "cls")).collect();
+    let names: Vec<&str> = function
+        .params
+        .iter()
+        .map(|param| param.name.as_str())
+        .filter(|name| !matches!(*name, "self" | "cls"))
+        .collect();
     let [one, other] = names.as_slice() else { return None };
-    let is_stored = |name: &str| ["hash", "stored", "digest", "expected", "saved", "db", "encrypted"].iter().any(|word| name.contains(word));
+    let is_stored = |name: &str| {
+        ["hash", "stored", "digest", "expected", "saved", "db", "encrypted"]
+            .iter()
+            .any(|word| name.contains(word))
+    };
     let (password, stored) = match (is_stored(one), is_stored(other)) {
         (true, false) => (other, one),
         (false, true) => (one, other),
@@ -268,7 +334,9 @@ fn verifies(function: &Function) -> Option<(String, String)> {
             answers &= match &value.kind {
                 ExprKind::Bool(_) => true,
                 ExprKind::Binary { op, .. } => matches!(op.as_str(), "==" | "!="),
-                ExprKind::Call(call) => call.callee.dotted().is_some_and(|name| name.ends_with("compare_digest")),
+                ExprKind::Call(call) => {
+                    call.callee.dotted().is_some_and(|name| name.ends_with("compare_digest"))
+                }
                 _ => false,
             } && !matches!(&value.kind, ExprKind::Binary { op, .. } if op == "!=");
         }
@@ -313,158 +381,6 @@ fn stored_literals(site: &Site<'_>) -> bool {
         }
     });
     found
-}
-
-/// Whether a call is one of the project's own function: `f(…)`, `self.f(…)`, `Class.f(…)`.
-fn calls<'a>(expr: &'a Expr, function: &Function) -> Option<&'a crate::scan::ir::Call> {
-    let ExprKind::Call(call) = &expr.kind else { return None };
-    let fits = match &call.callee.kind {
-        ExprKind::Name(name) => !function.is_method && *name == function.name,
-        ExprKind::Member { object, name, .. } => {
-            *name == function.name && function.is_method && object.as_name().is_some()
-        }
-        _ => false,
-    };
-    fits.then_some(call)
-}
-
-/// What becomes of the results of the hashing function in this file.
-fn wrapped_uses<'a>(site: &Site<'a>, wrapper: &Wrapper<'a>, uses: &mut Vec<Use<'a>>) -> Result<(), String> {
-    let function = wrapper.function;
-    let params: Vec<&str> =
-        function.params.iter().map(|param| param.name.as_str()).filter(|name| !matches!(*name, "self" | "cls")).collect();
-    let position = params.iter().position(|param| *param == wrapper.password).or(if params.len() == 1 { Some(0) } else { None });
-    let position = position.ok_or_else(|| format!("which parameter of `{}` is the password is not clear", function.name))?;
-    let mut found: Vec<(&'a Expr, String)> = Vec::new();
-    visit(&site.file.module.body, &mut |expr| {
-        if let Some(call) = calls(expr, function)
-            && let Some(arg) = call.position(position).or_else(|| call.keyword(params[position]))
-        {
-            found.push((expr, arg.value.outer.of(&site.file.text).to_owned()));
-        }
-    });
-    for (call, password) in found {
-        if function.at.holds(call.at) {
-            return Err(format!("`{}` calls itself", function.name));
-        }
-        let chain = enclosing(site, call.at);
-        match role_of(site, call, &chain, &password)? {
-            Role::Returned { function: other, .. } => return Err(format!("`{}` hands the hash on", other.name)),
-            Role::Used(found) => uses.extend(found.into_iter().map(Use::of_wrapper)),
-        }
-    }
-    Ok(())
-}
-
-/// Other files may store what the function gives, but not compare it or look for it.
-fn elsewhere(site: &Site<'_>, function: &Function) -> Result<(), String> {
-    let is_call = |expr: &Expr| {
-        expr.as_call().and_then(|call| call.callee.dotted()).is_some_and(|name| name.rsplit('.').next() == Some(&function.name))
-    };
-    for file in others(site) {
-        let mut compared = false;
-        let mut look = |block: &Block| {
-            visit(block, &mut |expr| match &expr.kind {
-                ExprKind::Binary { op, left, right } if matches!(op.as_str(), "==" | "!=") => {
-                    compared |= is_call(left) || is_call(right);
-                }
-                ExprKind::Call(call) => {
-                    let method = call.callee.dotted().unwrap_or_default();
-                    let text = call.args_at.of(&file.text).to_lowercase();
-                    let asks = method.ends_with("compare_digest")
-                        || method.ends_with("filter_by")
-                        || method.ends_with("filter")
-                        || (method.contains("execute") && text.contains("select"));
-                    call.args.iter().for_each(|arg| arg.value.walk(&mut |inner| compared |= asks && is_call(inner)));
-                }
-                _ => {}
-            });
-        };
-        look(&file.module.body);
-        // A name for the hash may be compared anywhere.
-        let mut names: Vec<String> = Vec::new();
-        all_assignments(&file.module.body, &mut |name, value| {
-            if is_call(value) {
-                names.push(name.to_owned());
-            }
-        });
-        visit(&file.module.body, &mut |expr| {
-            if let ExprKind::Binary { op, left, right } = &expr.kind
-                && matches!(op.as_str(), "==" | "!=")
-            {
-                compared |= [left, right].iter().any(|side| side.as_name().is_some_and(|name| names.iter().any(|known| known == name)));
-            }
-        });
-        if compared {
-            return Err(format!("{} compares hashes too; change both sides together by hand", file.path));
-        }
-    }
-    Ok(())
-}
-
-fn all_assignments<'a>(block: &'a Block, look: &mut dyn FnMut(&'a str, &'a Expr)) {
-    block.walk(&mut |stmt| match &stmt.kind {
-        StmtKind::Assign { targets, value, .. } => {
-            if let Some(name) = targets.first().and_then(Expr::as_name) {
-                look(name, value);
-            }
-        }
-        StmtKind::Function(function) => all_assignments(&function.body, look),
-        StmtKind::Class(class) => all_assignments(&class.body, look),
-        _ => {}
-    });
-}
-
-fn others<'s>(site: &'s Site<'_>) -> impl Iterator<Item = &'s SourceFile> {
-    site.project.files.iter().map(|file| &**file).filter(|file| !std::ptr::eq(*file, site.file))
-}
-
-/// What the detector finds in a file of the project.
-fn weak_hashes<'a>(site: &Site<'a>, file: usize) -> Vec<Found<'a>> {
-    let rule = embedded().rules.iter().find(|rule| rule.id == site.rule.id);
-    match (detect::named("python-password"), rule) {
-        (Some(find), Some(rule)) => find(site.project, file, rule),
-        _ => Vec::new(),
-    }
-}
-
-/// Whether another file hashes passwords, or compares stored ones: the other side of this one.
-fn compared_elsewhere(site: &Site<'_>) -> bool {
-    site.project.files.iter().enumerate().any(|(at, file)| {
-        if std::ptr::eq(&**file, site.file) {
-            return false;
-        }
-        let mut compares = !weak_hashes(site, at).is_empty();
-        visit(&file.module.body, &mut |expr| {
-            if let ExprKind::Binary { op, left, right } = &expr.kind
-                && matches!(op.as_str(), "==" | "!=")
-            {
-                compares |= [left, right].iter().any(|side| match &side.kind {
-                    ExprKind::Name(name) | ExprKind::Member { name, .. } => is_password(name) || name.contains("hash"),
-                    ExprKind::Index { index, .. } => index.as_text().is_some_and(|key| is_password(&key)),
-                    _ => false,
-                });
-            }
-        });
-        compares
-    })
-}
-
-/// The functions around a place, outermost first.
-fn enclosing<'a>(site: &Site<'a>, at: At) -> Vec<&'a Function> {
-    let mut chain: Vec<&'a Function> = Vec::new();
-    let mut blocks = vec![&site.file.module.body];
-    while let Some(block) = blocks.pop() {
-        block.walk(&mut |stmt| match &stmt.kind {
-            StmtKind::Function(function) if function.at.holds(at) => {
-                chain.push(function);
-                blocks.push(&function.body);
-            }
-            StmtKind::Class(class) if class.at.holds(at) => blocks.push(&class.body),
-            _ => {}
-        });
-    }
-    chain
 }
 
 /// A scheme put in front: the first one hashes, all of them verify.

@@ -38,8 +38,7 @@ pub(super) enum Lookup<'a> {
     },
 }
 
-const WHY: &str =
-    "stored hashes are looked up by their value, which no salted hash allows; fetch the user first and then verify";
+const WHY: &str = "stored hashes are looked up by their value, which no salted hash allows; fetch the user first and then verify";
 
 /// The lookup in an expression of a statement, if there is one; the reason when it cannot be taken apart.
 pub(super) fn lookup<'a>(
@@ -73,9 +72,8 @@ pub(super) fn lookup<'a>(
             if words.starts_with("insert") || words.starts_with("update") || words.starts_with("replace") {
                 return Ok(None);
             }
-            let sql = sql.ok_or_else(|| {
-                "the query is put together from texts; bind its values first".to_owned()
-            })?;
+            let sql =
+                sql.ok_or_else(|| "the query is put together from texts; bind its values first".to_owned())?;
             return sql_lookup(site, stmt, call, &sql, is_hash).map(Some).ok_or_else(|| WHY.to_owned());
         }
         let model = matches!(method, "filter" | "filter_by" | "where" | "find_one" | "find")
@@ -127,7 +125,10 @@ fn sql_lookup<'a>(
     }
     let table = &sql[from + 6..place];
     let end = lower[place..].find(" limit ").map_or(sql.len(), |limit| place + limit);
-    if table.contains([',', ' ', '(', '?', '%']) || sql[..place].contains(['?', '%']) || sql[end..].contains(['?', '%']) {
+    if table.contains([',', ' ', '(', '?', '%'])
+        || sql[..place].contains(['?', '%'])
+        || sql[end..].contains(['?', '%'])
+    {
         return None;
     }
     let (mut column, mut kept, mut values) = (None, Vec::new(), Vec::new());
@@ -135,7 +136,8 @@ fn sql_lookup<'a>(
     for condition in split_and(&sql[place + 7..end]) {
         let (name, value) = condition.split_once('=')?;
         let (name, value) = (name.trim(), value.trim());
-        let plain = !name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || "_.`\"".contains(letter));
+        let plain = !name.is_empty()
+            && name.chars().all(|letter| letter.is_alphanumeric() || "_.`\"".contains(letter));
         if !plain || !matches!(value, "?" | "%s") {
             return None;
         }
@@ -148,12 +150,18 @@ fn sql_lookup<'a>(
         count += 1;
     }
     let column = column?;
-    if count != items.len() || kept.is_empty() || stmt.at.of(text).starts_with("elif") || is_awaited(stmt, call) {
+    if count != items.len()
+        || kept.is_empty()
+        || stmt.at.of(text).starts_with("elif")
+        || is_awaited(stmt, call)
+    {
         return None;
     }
     let bare = column.rsplit('.').next().unwrap_or(&column).trim_matches(['`', '"']).to_owned();
     let by_name = site.project.files.iter().any(|file| {
-        ["DictCursor", "dictionary=True", "dict_factory", "dict_row"].iter().any(|word| file.text.contains(word))
+        ["DictCursor", "dictionary=True", "dict_factory", "dict_row"]
+            .iter()
+            .any(|word| file.text.contains(word))
     });
     Some(Lookup::Sql {
         stmt,
@@ -200,23 +208,33 @@ fn model_lookup<'a>(
     // The whole value: `….filter_by(…).first()`.
     let last = value.as_call()?;
     let ExprKind::Member { object, name, .. } = &last.callee.kind else { return None };
-    if !matches!(name.as_str(), "first" | "one_or_none") || object.at != at || matches!(value.kind, ExprKind::Await(_)) {
+    if !matches!(name.as_str(), "first" | "one_or_none")
+        || object.at != at
+        || matches!(value.kind, ExprKind::Await(_))
+    {
         return None;
     }
     if call.args.len() < 2 {
         return None;
     }
-    let (position, column) = call.args.iter().enumerate().find_map(|(position, arg)| match (&arg.name, &arg.value.kind) {
-        (Some(name), _) if is_hash(&arg.value) => Some((position, name.clone())),
-        (None, ExprKind::Binary { op, left, right }) if op == "==" => {
-            let other = if is_hash(right) { left } else if is_hash(left) { right } else { return None };
-            match &other.kind {
-                ExprKind::Member { name, .. } => Some((position, name.clone())),
-                _ => None,
+    let (position, column) =
+        call.args.iter().enumerate().find_map(|(position, arg)| match (&arg.name, &arg.value.kind) {
+            (Some(name), _) if is_hash(&arg.value) => Some((position, name.clone())),
+            (None, ExprKind::Binary { op, left, right }) if op == "==" => {
+                let other = if is_hash(right) {
+                    left
+                } else if is_hash(left) {
+                    right
+                } else {
+                    return None;
+                };
+                match &other.kind {
+                    ExprKind::Member { name, .. } => Some((position, name.clone())),
+                    _ => None,
+                }
             }
-        }
-        _ => None,
-    })?;
+            _ => None,
+        })?;
     if column.contains("__") {
         return None;
     }
@@ -242,7 +260,9 @@ pub(super) fn edits(
         Lookup::Sql { stmt, call, value, first, values, item } => {
             let indent = indent_of(text, stmt)?;
             let mut free = |choices: &[&str]| {
-                let name = choices.iter().find(|name| !taken_names.iter().any(|taken| taken == *name) && free_word(text, name));
+                let name = choices
+                    .iter()
+                    .find(|name| !taken_names.iter().any(|taken| taken == *name) && free_word(text, name));
                 name.map(|name| {
                     taken_names.push((*name).to_owned());
                     (*name).to_owned()
@@ -254,13 +274,20 @@ pub(super) fn edits(
                 Some(name) => name.to_owned(),
                 None => free(&["stored_hash", "known_hash", "verified_hash", "matching_hash"])?,
             };
-            let tuple = if values.len() == 1 { format!("({},)", values[0]) } else { format!("({})", values.join(", ")) };
+            let tuple = if values.len() == 1 {
+                format!("({},)", values[0])
+            } else {
+                format!("({})", values.join(", "))
+            };
             let callee = call.callee.at.of(text);
             let quote = if first.contains('"') { "'" } else { "\"" };
             let query = format!("{callee}({quote}{first}{quote}, {tuple}");
             let ExprKind::Member { object, .. } = &call.callee.kind else {
                 let one = format!("{known} = {query}, one=True)");
-                let chosen = format!("{hash} = {known}{item} if {known} is not None and {} else None", check(&format!("{known}{item}")));
+                let chosen = format!(
+                    "{hash} = {known}{item} if {known} is not None and {} else None",
+                    check(&format!("{known}{item}"))
+                );
                 let lines = format!("{one}{nl}{indent}{chosen}{nl}{indent}");
                 let mut out = vec![replace(At::new(stmt.at.start, stmt.at.start), lines)];
                 out.extend((value.as_name().is_none()).then(|| replace(value.outer, hash)));
@@ -275,7 +302,10 @@ pub(super) fn edits(
                 format!("{query}){nl}{indent}{known} = {receiver}.fetchone(){nl}{indent}")
             };
             let reads = format!("{known}{item}");
-            let chosen = format!("{hash} = {reads} if {known} is not None and {} else None{nl}{indent}", check(&reads));
+            let chosen = format!(
+                "{hash} = {reads} if {known} is not None and {} else None{nl}{indent}",
+                check(&reads)
+            );
             let mut out = vec![replace(At::new(stmt.at.start, stmt.at.start), format!("{asks}{chosen}"))];
             if value.as_name().is_none() {
                 out.push(replace(value.outer, hash));
@@ -285,10 +315,10 @@ pub(super) fn edits(
         Lookup::Model { stmt, taken, row, column } => {
             let indent = indent_of(text, stmt)?;
             let step = super::place::step(site);
-            let test = check(&format!("{row}.{column}"));
-            let lines = format!("{nl}{indent}if {row} is not None and not {test}:{nl}{indent}{step}{row} = None");
+            let holds = check(&format!("{row}.{column}"));
+            let lines =
+                format!("{nl}{indent}if {row} is not None and not {holds}:{nl}{indent}{step}{row} = None");
             Ok(vec![replace(*taken, ""), replace(At::new(stmt.at.end, stmt.at.end), lines)])
         }
     }
 }
-

@@ -70,7 +70,8 @@ impl Use<'_> {
     }
 }
 
-const JOINED: &str = "the hash is a part of a longer text, which the new one does not fit; change both sides by hand";
+const JOINED: &str =
+    "the hash is a part of a longer text, which the new one does not fit; change both sides by hand";
 
 /// Finds out. `chain` are the functions around the hash.
 pub(super) fn role_of<'a>(

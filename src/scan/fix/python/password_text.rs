@@ -32,15 +32,16 @@ impl<'a> Digest<'a> {
                 .ok_or("the digest is used in a way that is not followed")?;
             return Ok(Self { expr, password, feeds: Vec::new() });
         };
-        let expr = read_out(site, &|object| {
-            object.as_name() == Some(holder) && scope_holds(scope, object.at)
-        })
-        .ok_or("the digest is used in a way that is not followed")?;
+        let expr =
+            read_out(site, &|object| object.as_name() == Some(holder) && scope_holds(scope, object.at))
+                .ok_or("the digest is used in a way that is not followed")?;
         let mut feeds = Vec::new();
         let mut reads = 0;
         scope.walk(&mut |stmt| {
             let feeds_it = match &stmt.kind {
-                StmtKind::Assign { targets, .. } => targets.len() == 1 && targets[0].as_name() == Some(holder),
+                StmtKind::Assign { targets, .. } => {
+                    targets.len() == 1 && targets[0].as_name() == Some(holder)
+                }
                 StmtKind::Expr(expr) => updated(expr) == Some(holder),
                 _ => false,
             };
@@ -112,7 +113,10 @@ fn read_out<'a>(site: &Site<'a>, is_object: &dyn Fn(&Expr) -> bool) -> Option<&'
         if let ExprKind::Call(call) = &expr.kind
             && call.args.first().is_some_and(|arg| arg.value.at == raw.at)
             && resolved(site, &call.callee).is_some_and(|callee| {
-                matches!(callee.as_str(), "base64.b64encode" | "base64.urlsafe_b64encode" | "binascii.hexlify")
+                matches!(
+                    callee.as_str(),
+                    "base64.b64encode" | "base64.urlsafe_b64encode" | "binascii.hexlify"
+                )
             })
         {
             encoded = Some(expr);
@@ -137,7 +141,9 @@ pub(super) fn text_of(site: &Site<'_>, scope: &Block, data: &Expr) -> Option<Str
     match &data.kind {
         ExprKind::Call(call) => match &call.callee.kind {
             ExprKind::Member { object, name, .. } if name == "encode" => plain(site, object),
-            ExprKind::Name(name) if matches!(name.as_str(), "bytes" | "bytearray") && call.args.len() == 2 => {
+            ExprKind::Name(name)
+                if matches!(name.as_str(), "bytes" | "bytearray") && call.args.len() == 2 =>
+            {
                 plain(site, &call.args[0].value)
             }
             _ => None,
@@ -196,7 +202,8 @@ pub(super) fn speaks(expr: &Expr) -> bool {
         ExprKind::Name(name) | ExprKind::Member { name, .. } => found |= is_password(name) && !is_salt(name),
         ExprKind::Index { index, .. } => found |= index.as_text().is_some_and(|key| is_password(&key)),
         ExprKind::Call(call) => {
-            found |= call.position(0).and_then(|arg| arg.value.as_text()).is_some_and(|key| is_password(&key));
+            found |=
+                call.position(0).and_then(|arg| arg.value.as_text()).is_some_and(|key| is_password(&key));
         }
         _ => {}
     });

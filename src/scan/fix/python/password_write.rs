@@ -50,9 +50,9 @@ impl Hasher {
         if site.file.imports("django") || site.has_package("django") {
             return Hasher::Django;
         }
-        let flask = ["flask", "werkzeug"].iter().any(|name| {
-            site.has_package(name) || site.project.files.iter().any(|file| file.imports(name))
-        });
+        let flask = ["flask", "werkzeug"]
+            .iter()
+            .any(|name| site.has_package(name) || site.project.files.iter().any(|file| file.imports(name)));
         if flask { Hasher::Werkzeug } else { Hasher::Scrypt }
     }
 
@@ -94,7 +94,10 @@ impl Hasher {
     pub(super) fn make_lines(password: &str) -> Vec<String> {
         vec![
             "salt = secrets.token_bytes(16)".to_owned(),
-            format!("digest = hashlib.scrypt({}.encode(\"utf-8\"), salt=salt, n=2**14, r=8, p=1)", grouped(password)),
+            format!(
+                "digest = hashlib.scrypt({}.encode(\"utf-8\"), salt=salt, n=2**14, r=8, p=1)",
+                grouped(password)
+            ),
             "return f\"scrypt${salt.hex()}${digest.hex()}\"".to_owned(),
         ]
     }
@@ -138,8 +141,14 @@ fn grouped(code: &str) -> String {
 /// An edit that gives a function another body; its docstring stays.
 pub(super) fn body_of(site: &Site<'_>, function: &Function, lines: &[String]) -> Result<TextEdit, String> {
     let text = &site.file.text;
-    let is_docstring = |kind: &StmtKind| matches!(kind, StmtKind::Expr(expr) if matches!(expr.kind, ExprKind::Text(_)));
-    let first = function.body.stmts.iter().find(|stmt| !is_docstring(&stmt.kind)).ok_or("the function has no body")?;
+    let is_docstring =
+        |kind: &StmtKind| matches!(kind, StmtKind::Expr(expr) if matches!(expr.kind, ExprKind::Text(_)));
+    let first = function
+        .body
+        .stmts
+        .iter()
+        .find(|stmt| !is_docstring(&stmt.kind))
+        .ok_or("the function has no body")?;
     let last = function.body.stmts.last().ok_or("the function has no body")?;
     let indent = indent_of(text, first)?;
     let nl = newline(site);
