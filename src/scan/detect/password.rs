@@ -117,6 +117,14 @@ impl<'a> Search<'a> {
             self.block(&function.body);
             self.chain.pop();
         }
+        // What is compared with a stored password is one.
+        if let ExprKind::Binary { op, left, right } = &expr.kind
+            && matches!(op.as_str(), "==" | "!=")
+        {
+            self.expr(left, if speaks_of_password(right) { Some("password") } else { target });
+            self.expr(right, if speaks_of_password(left) { Some("password") } else { target });
+            return;
+        }
         for child in expr.children() {
             self.expr(child, target);
         }
@@ -184,6 +192,10 @@ impl<'a> Search<'a> {
                         | "leaked"
                         | "signature"
                         | "strength"
+                        | "key"
+                        | "kdf"
+                        | "derive"
+                        | "derived"
                         | "entropy"
                 )
             })
@@ -372,7 +384,7 @@ fn digested<'a>(callee: &str, call: &'a Call) -> Option<&'a Expr> {
 }
 
 /// Data whose names say nothing: `value.encode()`, `text`.
-fn is_neutral(expr: &Expr) -> bool {
+pub(in crate::scan) fn is_neutral(expr: &Expr) -> bool {
     let mut names = Vec::new();
     expr.walk(&mut |inner| names.extend(inner.as_name().map(str::to_lowercase)));
     !names.is_empty()
