@@ -132,21 +132,6 @@ pub(super) fn not_found(site: &Site<'_>) -> (Vec<String>, Vec<NewImport>) {
     (vec!["raise FileNotFoundError(\"no such file\")".to_owned()], Vec::new())
 }
 
-/// The `except` clause a place stands in, with the exception's name.
-pub(super) fn catch_around(block: &Block, at: At) -> Option<&crate::scan::ir::Catch> {
-    let mut found = None;
-    block.walk(&mut |stmt| {
-        if let StmtKind::Try { handlers, .. } = &stmt.kind {
-            for catch in handlers {
-                if catch.at.holds(at) {
-                    found = Some(catch);
-                }
-            }
-        }
-    });
-    found
-}
-
 /// All calls in the file whose callee is written like this or resolves to it.
 pub(super) fn resolved<'a>(site: &Site<'a>, expr: &'a Expr) -> Option<String> {
     let written = expr.dotted()?;

@@ -397,3 +397,8 @@ pub(super) fn count_word(text: &str, word: &str) -> usize {
         })
         .count()
 }
+
+/// Whether a word stands nowhere in a text.
+pub(super) fn free_word(text: &str, word: &str) -> bool {
+    count_word(text, word) == 0
+}
