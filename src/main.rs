@@ -8,5 +8,8 @@ fn main() -> ExitCode {
         // Before any thread and any runtime: the helper builds namespaces around itself.
         agent::sandbox::linux::helper_main();
     }
+    // The agent holds keys: nobody traces it, and it leaves no core file.
+    #[cfg(target_os = "linux")]
+    let _ = agent::sandbox::linux::seal(); // Refused only by systems that forbid it to everybody.
     agent::cli::main()
 }

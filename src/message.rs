@@ -167,8 +167,8 @@ impl Message {
     }
 }
 
-/// Maps every string in a value; tells whether any changed.
-fn map_strings(value: &mut Value, map: &dyn Fn(&str) -> String) -> bool {
+/// Maps every string in a value, keys aside; tells whether any changed.
+pub fn map_strings(value: &mut Value, map: &dyn Fn(&str) -> String) -> bool {
     match value {
         Value::String(text) => {
             let mapped = map(text);

@@ -1,6 +1,8 @@
 //! Text on its way out: cut to size, secrets hidden, made printable.
 
 pub mod hidden;
+pub mod known;
+pub mod stream;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::{Captures, Regex};
@@ -23,7 +25,7 @@ pub fn clip(text: &str, max: usize) -> Clipped<'_> {
     Clipped { text: &text[..end], left_out: text.len() - end }
 }
 
-/// Replaces known secret shapes by `[redacted:kind]`. Lines are neither added nor removed, so line numbers
+/// Replaces known secret shapes, and the values made known by [`known::know`], by `[redacted:kind]`. Lines are neither added nor removed, so line numbers
 /// hold; a text without a known shape is borrowed. This is a net below the walls, not one of them.
 pub fn redact(text: &str) -> Cow<'_, str> {
     let mut out = Cow::Borrowed(text);
@@ -40,6 +42,9 @@ pub fn redact(text: &str) -> Cow<'_, str> {
         if !changed {
             break;
         }
+    }
+    if let Cow::Owned(new) = redact_values(&out, known::values()) {
+        out = Cow::Owned(new);
     }
     match out {
         Cow::Owned(new) if new == text => Cow::Borrowed(text),

@@ -4,6 +4,7 @@ use super::args::{Format, WorkArgs};
 use super::wire::{self, Trouble};
 use super::{say, say_error};
 use crate::session::record::private_folder;
+use crate::text::{printable, redact};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,11 @@ const KEYS: &[&str] = &["ANTHROPIC_API_KEY", "OPENAI_API_KEY"];
 pub(super) fn doctor(work: &WorkArgs) -> u8 {
     match look(work) {
         Ok(seen) => {
-            say(&if work.output_format == Format::Text { text(&seen) } else { format!("{seen}\n") });
+            say(&if work.output_format == Format::Text {
+                printable(&redact(&text(&seen))).into_owned()
+            } else {
+                format!("{seen}\n")
+            });
             u8::from(seen["ok"] != json!(true))
         }
         Err(trouble) => {

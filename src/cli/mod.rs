@@ -10,6 +10,7 @@ mod undo;
 mod wire;
 mod work;
 
+use crate::text::known;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use std::io::Write;
@@ -21,6 +22,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> u8 {
+    let is_secret = |(name, value): &(String, String)| known::is_secret_variable(name, value);
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    known::know(variables.filter(is_secret).map(|(_, value)| value).collect());
     let Some(command) = cli.command else {
         say_error(
             "the terminal UI is coming; until then: `agent fix ISSUE`, `agent scan`, or `agent --help`",

@@ -3,7 +3,7 @@
 use crate::action::Action;
 use crate::diff;
 use crate::event::{Answer, Event, Host, Question};
-use crate::text::printable;
+use crate::text::{printable, redact};
 use anstyle::{AnsiColor, Style};
 use futures_util::future::BoxFuture;
 use std::io::{BufRead, IsTerminal, Write};
@@ -114,8 +114,11 @@ impl Host for Plain {
 
     fn ask<'a>(&'a mut self, question: &'a Question) -> BoxFuture<'a, Answer> {
         self.end_text();
-        let _ =
-            writeln!(self.out, "{UNSURE}{}{UNSURE:#}", printable(&format!("{}?", question.action.title())));
+        let _ = writeln!(
+            self.out,
+            "{UNSURE}{}{UNSURE:#}",
+            printable(&redact(&format!("{}?", question.action.title())))
+        );
         let _ = writeln!(self.out, "  asked because: {}", printable(&question.reason));
         let session = question.remember.as_ref().map(|what| format!(", [a]lways this session ({what})"));
         let _ = write!(self.out, "  [y]es, [N]o{}: ", printable(&session.unwrap_or_default()));

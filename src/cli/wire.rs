@@ -110,6 +110,9 @@ pub(super) fn parts(
     let rules = definition.rules.iter().flat_map(|rule| rule.judged(&definition.name)).collect();
     let root = world.workspace.root().display().to_string();
     let mut policy = Policy::new(mode).with_root(&root).with_rules(rules);
+    if config.sandbox_off {
+        policy = policy.without_walls();
+    }
     for host in &config.allow_hosts {
         policy.allow_host(host);
     }

@@ -3,8 +3,9 @@
 //! Reading decides whether to ask. It never is the wall: that is the sandbox.
 
 use super::wrappers;
-use std::ops::Range;
-use tree_sitter::{Node, Parser};
+use std::ops::{ControlFlow, Range};
+use std::time::{Duration, Instant};
+use tree_sitter::{Node, ParseOptions, ParseState, Parser, Tree};
 
 /// One word after the shell's own quoting, as far as the text tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,8 +90,13 @@ pub(super) struct Script {
 
 /// Text longer than this is not judged.
 const MAX_TEXT: usize = 64 * 1024;
+/// Time for one text; what takes longer is not judged.
+const MAX_TIME: Duration = Duration::from_millis(500);
 /// Commands beyond this are not judged one by one.
 const MAX_COMMANDS: usize = 200;
+/// Nodes within nodes beyond this are not read; the parser itself puts no bound on them.
+const MAX_LEVEL: usize = 250;
+const TOO_DEEP: &str = "the command is too deeply nested to be judged";
 /// `sh -c 'sh -c …'` deeper than this is not followed.
 const MAX_DEPTH: usize = 5;
 
@@ -110,7 +116,7 @@ pub(super) fn parse_at(text: &str, depth: usize) -> Script {
     }
     let mut parser = Parser::new();
     let tree = match parser.set_language(&tree_sitter_bash::LANGUAGE.into()) {
-        Ok(()) => parser.parse(text, None),
+        Ok(()) => parse_in_time(&mut parser, text),
         Err(_) => None,
     };
     let Some(tree) = tree else {
@@ -120,11 +126,21 @@ pub(super) fn parse_at(text: &str, depth: usize) -> Script {
     if tree.root_node().has_error() {
         script.undecided.push("the command cannot be parsed".into());
     }
-    Reader { text, depth, script: &mut script }.visit(tree.root_node());
+    Reader { text, depth, level: 0, script: &mut script }.visit(tree.root_node());
     if script.commands.len() > MAX_COMMANDS {
         script.undecided.push("the command has too many parts to be judged".into());
     }
     script
+}
+
+/// Some texts of a few kilobytes would keep the parser busy for minutes.
+fn parse_in_time(parser: &mut Parser, text: &str) -> Option<Tree> {
+    let began = Instant::now();
+    let mut in_time = |_: &ParseState| {
+        if began.elapsed() > MAX_TIME { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let options = ParseOptions::new().progress_callback(&mut in_time);
+    parser.parse_with_options(&mut |at, _| text.as_bytes().get(at..).unwrap_or_default(), None, Some(options))
 }
 
 /// Characters that look like nothing or hide the rest of a line.
@@ -137,6 +153,8 @@ fn is_odd(character: char) -> bool {
 struct Reader<'a> {
     text: &'a str,
     depth: usize,
+    /// Nodes above the one being read.
+    level: usize,
     script: &'a mut Script,
 }
 
@@ -145,7 +163,24 @@ impl<'a> Reader<'a> {
         self.text.get(node.byte_range()).unwrap_or_default()
     }
 
+    /// Reads what is inside a node, unless it lies too deep: text must not be able to use up the stack.
+    fn descend(&mut self, read: impl FnOnce(&mut Self)) {
+        if self.level >= MAX_LEVEL {
+            if !self.script.undecided.iter().any(|why| why == TOO_DEEP) {
+                self.script.undecided.push(TOO_DEEP.into());
+            }
+            return;
+        }
+        self.level += 1;
+        read(self);
+        self.level -= 1;
+    }
+
     fn visit(&mut self, node: Node) {
+        self.descend(|reader| reader.visit_node(node));
+    }
+
+    fn visit_node(&mut self, node: Node) {
         match node.kind() {
             "program" | "list" | "redirected_statement" | "comment" => self.visit_children(node),
             "pipeline" => self.visit_pipeline(node),
@@ -241,12 +276,12 @@ impl<'a> Reader<'a> {
             "command_substitution" | "process_substitution" | "file_redirect" | "pipeline" => {
                 self.visit(node);
             }
-            _ => {
+            _ => self.descend(|reader| {
                 let mut cursor = node.walk();
                 for child in node.children(&mut cursor) {
-                    self.visit_inside(child);
+                    reader.visit_inside(child);
                 }
-            }
+            }),
         }
     }
 

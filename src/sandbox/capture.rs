@@ -1,5 +1,6 @@
 //! What a command prints, kept small: the head, the tail, a count, and a bounded log on disk when cut.
 
+use crate::text::stream::Stream as Hiding;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
@@ -30,6 +31,7 @@ pub struct Log {
     file: File,
     path: PathBuf,
     written: u64,
+    hiding: Hiding,
 }
 
 impl Log {
@@ -38,7 +40,7 @@ impl Log {
         make_private_dir(folder)?;
         let file = tempfile::Builder::new().prefix("run-").suffix(".log").tempfile_in(folder)?;
         let (file, path) = file.keep().map_err(|error| error.error)?;
-        Ok(Self { file, path, written: 0 })
+        Ok(Self { file, path, written: 0, hiding: Hiding::default() })
     }
 
     /// Where it is.
@@ -46,8 +48,14 @@ impl Log {
         &self.path
     }
 
+    /// Adds text, its secrets hidden; what may be the beginning of one waits for the rest.
+    pub fn append(&mut self, text: &str) {
+        let text = self.hiding.push(text);
+        self.write(text.as_bytes());
+    }
+
     /// Adds bytes; what exceeds [`LOG_MAX`] or cannot be written is lost.
-    pub fn append(&mut self, bytes: &[u8]) {
+    fn write(&mut self, bytes: &[u8]) {
         let room = usize::try_from(LOG_MAX - self.written).unwrap_or(usize::MAX);
         let part = &bytes[..bytes.len().min(room)];
         if self.file.write_all(part).is_ok() {
@@ -55,6 +63,13 @@ impl Log {
         } else {
             self.written = LOG_MAX;
         }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let rest = self.hiding.finish();
+        self.write(rest.as_bytes());
     }
 }
 
@@ -104,7 +119,7 @@ impl Capture {
         self.stream.finish(show);
         let tail: Vec<u8> = self.tail.into();
         let kept = (self.head.len() + tail.len()) as u64;
-        let log = self.log.map(|log| log.path);
+        let log = self.log.take().map(|log| log.path.clone());
         if self.total <= kept {
             let mut all = self.head;
             all.extend_from_slice(&tail);
@@ -138,7 +153,8 @@ impl Capture {
 
     fn append_log(&mut self, bytes: &[u8]) {
         if let Some(log) = &mut self.log {
-            log.append(bytes);
+            // A code point cut between two reads is a mark in the log, no more.
+            log.append(&String::from_utf8_lossy(bytes));
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{Interruption, Session};
 use crate::event::{Event, Host};
 use crate::message::{Message, Part, Usage};
 use crate::model::{Assembly, Delta, Model, ModelError, Request, Stop, retry};
+use crate::text::stream::Stream;
 use futures_util::StreamExt;
 use std::sync::Arc;
 
@@ -53,6 +54,7 @@ impl Session {
         let mut stream = model.stream(request);
         let mut assembly = Assembly::default();
         let mut calls: Vec<Call> = Vec::new();
+        let mut words = Words::default();
         loop {
             let delta = tokio::select! {
                 biased;
@@ -62,11 +64,12 @@ impl Session {
             let Some(delta) = delta else { break };
             let delta = delta.map_err(Interruption::Model)?;
             match &delta {
-                Delta::Text(text) => host.tell(Event::Message { delta: text.clone() }),
-                Delta::Reasoning(text) => host.tell(Event::Thought { delta: text.clone() }),
+                Delta::Text(text) => words.say(text, host),
+                Delta::Reasoning(text) => words.think(text, host),
                 _ => {}
             }
             if let Some(call) = assembly.push(&delta) {
+                words.end(host);
                 let mut call = self.understand(call);
                 // Only as long as everything before it only looks: results must not depend on luck.
                 if calls.iter().all(|earlier| matches!(earlier.started, Started::Running(_))) {
@@ -78,6 +81,7 @@ impl Session {
                 break;
             }
         }
+        words.end(host);
         let Some(stop) = assembly.stop.clone() else {
             return Err(Interruption::Model(ModelError::Cut(
                 "the stream ended before the answer did".into(),
@@ -94,5 +98,39 @@ impl Session {
             }
         }
         Ok(Answer { message, calls, stop, usage })
+    }
+}
+
+/// The model's words on their way to the host, secrets hidden also where they are cut in two.
+#[derive(Default)]
+struct Words {
+    text: Stream,
+    thought: Stream,
+}
+
+impl Words {
+    fn say(&mut self, text: &str, host: &mut dyn Host) {
+        let delta = self.text.push(text);
+        if !delta.is_empty() {
+            host.tell(Event::Message { delta });
+        }
+    }
+
+    fn think(&mut self, text: &str, host: &mut dyn Host) {
+        let delta = self.thought.push(text);
+        if !delta.is_empty() {
+            host.tell(Event::Thought { delta });
+        }
+    }
+
+    /// Says what was held back.
+    fn end(&mut self, host: &mut dyn Host) {
+        let (thought, text) = (self.thought.finish(), self.text.finish());
+        if !thought.is_empty() {
+            host.tell(Event::Thought { delta: thought });
+        }
+        if !text.is_empty() {
+            host.tell(Event::Message { delta: text });
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::action::Action;
 use crate::event::{Answer, Event, Host};
 use crate::message::{Part, ToolCall, ToolResult};
 use crate::policy::{Permit, Verdict};
+use crate::text::stream::Stream;
 use crate::text::{clip, printable, redact};
 use crate::tool::{Plan, Progress, ToolError, ToolOutput};
 use serde_json::Value;
@@ -191,7 +192,7 @@ impl Session {
             Ok(permit) => permit,
             Err(reason) => {
                 self.stopped_by_denial |= !plan.action.is_read_only();
-                self.denials.push(format!("{}: {reason}", plan.action.title()));
+                self.denials.push(hide(&format!("{}: {reason}", plan.action.title())));
                 return Ok(Err(ToolError::Failed(format!("denied: {reason}"))));
             }
         };
@@ -313,16 +314,21 @@ async fn perform(
         cancel,
     };
     let mut deed = Box::pin(plan.perform(permit, progress));
+    let mut hiding = Stream::default();
+    let mut show = |delta: String| {
+        if !delta.is_empty() {
+            host.tell(Event::ToolUpdate { id: id.to_owned(), delta });
+        }
+    };
     loop {
         tokio::select! {
             biased;
-            Some(delta) = receiver.recv() => {
-                host.tell(Event::ToolUpdate { id: id.to_owned(), delta: redact(&delta).into_owned() });
-            }
+            Some(piece) = receiver.recv() => show(hiding.push(&piece)),
             outcome = &mut deed => {
-                while let Ok(delta) = receiver.try_recv() {
-                    host.tell(Event::ToolUpdate { id: id.to_owned(), delta: redact(&delta).into_owned() });
+                while let Ok(piece) = receiver.try_recv() {
+                    show(hiding.push(&piece));
                 }
+                show(hiding.finish());
                 return outcome;
             }
         }

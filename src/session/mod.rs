@@ -10,9 +10,10 @@ pub mod record;
 
 use crate::action::Action;
 use crate::event::{Event, Host, Outcome};
-use crate::message::{Message, Role, Usage, repair};
+use crate::message::{Message, Role, Usage, map_strings, repair};
 use crate::model::{Model, ModelError, Stop};
 use crate::policy::{Mode, Policy};
+use crate::text::printable;
 use crate::tool::{Toolbox, World};
 use record::{Entry, Record, RecordError};
 use std::sync::Arc;
@@ -186,7 +187,8 @@ impl Session {
     }
 
     /// Keeps what a mission needs to be judged, also after a crash.
-    pub fn note_mission(&mut self, mission: serde_json::Value) -> Result<(), RecordError> {
+    pub fn note_mission(&mut self, mut mission: serde_json::Value) -> Result<(), RecordError> {
+        map_strings(&mut mission, &calls::hide);
         self.record.append(&Entry::Mission { mission })
     }
 
@@ -275,7 +277,11 @@ impl Session {
 
     /// The one way into history and record; what is secret stays out of both.
     fn remember(&mut self, message: Message) -> Result<(), RecordError> {
-        let message = message.map_text(&calls::hide);
+        // What comes from outside is sent without invisible words; the model's own words go back as they were.
+        let message = match message.role {
+            Role::User => message.map_text(&|text| printable(&calls::hide(text)).into_owned()),
+            Role::Assistant => message.map_text(&calls::hide),
+        };
         self.record.append(&Entry::Message { message: message.clone() })?;
         match self.history.last_mut() {
             Some(last) if last.role == message.role => last.parts.extend(message.parts),

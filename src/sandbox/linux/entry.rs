@@ -17,7 +17,7 @@ const FILE_MAX: u64 = 8 << 30;
 /// Open descriptors.
 const OPEN_MAX: u64 = 16_384;
 /// Processes and threads of one user, inside a user namespace of its own and outside.
-const TASKS_MAX: (u64, u64) = (4096, 16_384);
+const TASKS_MAX: (u64, u64) = (2048, 16_384);
 /// Orders are never larger.
 const ORDERS_MAX: u32 = 64 << 20;
 

@@ -1,6 +1,7 @@
 //! What mounts cannot hold: settings that a command creates for the first time, and, without mounts, changed
 //! hooks. Compared before and after; what should not be there is put aside, never deleted.
 
+use super::survey::EDITORS;
 use crate::policy::paths::is_protected;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use std::collections::BTreeMap;
@@ -196,7 +197,7 @@ fn identity(folder: &OwnedFd) -> Option<(u64, u64)> {
 fn settings(root: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(root) else { return Vec::new() };
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name != ".git" && is_protected(name)).collect()
+    names.filter(|name| name != ".git" && (is_protected(name) || EDITORS.contains(&name.as_str()))).collect()
 }
 
 fn contents(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {

@@ -16,7 +16,7 @@ const PROC_FIXED: [&str; 5] = ["sys", "sysrq-trigger", "irq", "bus", "fs"];
 /// Below `/proc`: kernel memory and keys.
 const PROC_BLANK: [&str; 4] = ["kcore", "keys", "timer_list", "kallsyms"];
 /// Processes and threads at once; see `pid_max` in proc(5).
-const PID_MAX: &str = "4096";
+const PID_MAX: &str = "2048";
 
 type Outcome<T = ()> = Result<T, String>;
 
@@ -31,7 +31,7 @@ pub(super) fn build(orders: &Orders) -> Outcome<Vec<String>> {
     // Copies are taken while everything is still where it was.
     let workspace = take(&orders.workspace)?;
     let mut kept: Vec<(&Path, OwnedFd)> = Vec::new();
-    for path in &orders.keep {
+    for path in orders.keep.iter().filter(|path| path.is_dir()) {
         kept.push((path, take(path)?));
     }
     let mut devices: Vec<(&str, OwnedFd)> = Vec::new();
@@ -61,20 +61,15 @@ pub(super) fn build(orders: &Orders) -> Outcome<Vec<String>> {
     }
     named("attributes", &orders.workspace, sys::set_tree_attributes(&workspace, NOSUID | NODEV))?;
     put(&workspace, &orders.workspace)?;
-    for path in orders.pin.iter().filter(|path| path.exists()) {
+    for path in &orders.pin {
         // A mount point cannot be renamed or removed.
-        put(&take(path)?, path)?;
+        unless_gone(path, take(path).and_then(|tree| put(&tree, path)))?;
     }
-    for path in orders.freeze.iter().filter(|path| path.exists()) {
-        freeze(path)?;
+    for path in &orders.freeze {
+        unless_gone(path, freeze(path))?;
     }
-    for path in orders.blank.iter().filter(|path| path.exists()) {
-        if path.is_dir() {
-            tmpfs(path, "4k")?;
-            named("read-only", path, sys::set_path_attributes(path, RDONLY))?;
-        } else {
-            named("blank", path, sys::clone_tree(&blank).and_then(|tree| sys::place_tree(&tree, path)))?;
-        }
+    for path in &orders.blank {
+        unless_gone(path, cover(path, &blank))?;
     }
     Ok(missing)
 }
@@ -89,6 +84,24 @@ fn put(tree: &OwnedFd, path: &Path) -> Outcome {
         named("make", path, std::fs::create_dir_all(path))?;
     }
     named("place", path, sys::place_tree(tree, path))
+}
+
+/// What others remove between the look at the tree and now needs no wall.
+fn unless_gone(path: &Path, outcome: Outcome) -> Outcome {
+    let is_gone = || path.metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    if outcome.is_err() && is_gone() { Ok(()) } else { outcome }
+}
+
+/// Makes a file or a folder read as empty. What this user cannot reach needs no cover.
+fn cover(path: &Path, blank: &Path) -> Outcome {
+    if !path.exists() {
+        return Ok(());
+    }
+    if path.is_dir() {
+        tmpfs(path, "4k")?;
+        return named("read-only", path, sys::set_path_attributes(path, RDONLY));
+    }
+    named("blank", path, sys::clone_tree(blank).and_then(|tree| sys::place_tree(&tree, path)))
 }
 
 fn freeze(path: &Path) -> Outcome {

@@ -220,9 +220,9 @@ impl Site {
             keep.push(logs_below(&state));
         }
         keep.extend(shared_repository(&workspace).filter(|path| is_hidden(path)));
-        if let Some(home) = &home {
-            blank.extend(HOME_SECRETS.iter().map(|path| home.join(path)));
-        }
+        // A toolchain may be kept from a home that is not the one told of.
+        let homes = keep.iter().filter_map(|path| path.parent()).chain(home.as_deref());
+        blank.extend(homes.flat_map(|home| HOME_SECRETS.iter().map(move |path| home.join(path))));
         let seed = match (&home, fresh.is_empty()) {
             (Some(home), false) => {
                 identity(home).map(|text| (home.join(".gitconfig"), text)).into_iter().collect()
@@ -363,7 +363,7 @@ fn kept(
             path == home || HOME_SECRETS.iter().any(|secret| path.starts_with(home.join(secret)))
         });
         let shared = ["/tmp", "/var/tmp"].iter().any(|folder| path.starts_with(folder));
-        path.exists() && is_hidden(path) && !secret && !shared && !path.starts_with(workspace)
+        path.is_dir() && is_hidden(path) && !secret && !shared && !path.starts_with(workspace)
     });
     wanted.sort();
     wanted.dedup();

@@ -35,7 +35,7 @@ const SKIPPED: [&str; 11] = [
     "site-packages",
 ];
 /// Editors' tasks start programs; CI definitions stay writable here, since branches differ in them.
-const EDITORS: [&str; 2] = [".vscode", ".idea"];
+pub(super) const EDITORS: [&str; 2] = [".vscode", ".idea"];
 
 /// Looks.
 pub(super) fn look(root: &Path) -> Survey {

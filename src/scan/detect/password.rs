@@ -58,7 +58,7 @@ impl<'a> Search<'a> {
             && FAST.contains(&digest)
             && call.keyword("usedforsecurity").is_none()
         {
-            let data = call.position(if digest == "new" { 1 } else { 0 }).map(|arg| &arg.value);
+            let data = call.position(usize::from(digest == "new")).map(|arg| &arg.value);
             if let Some(data) = data
                 && (speaks_of_password(data) || (is_neutral(data) && self.context(target)))
             {

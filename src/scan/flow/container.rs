@@ -1,7 +1,7 @@
 //! Lists, dicts and texts: what their own methods give, and what they change.
 
 use super::value::{Known, Shape, Value};
-use super::{Engine, Frame, expr::concat, fold};
+use super::{Engine, Frame, fold, text::concat};
 use crate::scan::ir::{Expr, ExprKind};
 use std::rc::Rc;
 

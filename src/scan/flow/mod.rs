@@ -5,17 +5,22 @@
 //! so a sink is reached with what really came. Conditions that are constant choose one branch; checks narrow
 //! what they check; what is overwritten is forgotten.
 
+mod branch;
 mod call;
 mod container;
 mod entry;
 mod expr;
 mod fold;
 mod guard;
+mod handler;
+mod invoke;
 mod javascript;
 mod lexicon;
+mod prove;
 mod scope;
 mod sink;
 mod stmt;
+mod text;
 mod value;
 
 use super::fix::{Note, Notes};
@@ -29,7 +34,7 @@ use value::{Env, Value};
 
 /// A sink that was reached by a dangerous value.
 #[derive(Debug, Clone)]
-pub struct Hit<'a> {
+pub(super) struct Hit<'a> {
     /// The rule.
     pub rule: &'static Rule,
     /// Its sink; `None` when a detector found it.
@@ -56,12 +61,12 @@ pub struct Hit<'a> {
 
 /// Notes of an evaluation, for fixers.
 #[derive(Debug, Default)]
-pub struct NoteBook {
+pub(super) struct NoteBook {
     notes: HashMap<(usize, At), Note>,
 }
 
 /// The notes of one file.
-pub struct FileNotes<'n> {
+pub(super) struct FileNotes<'n> {
     /// All notes.
     pub book: &'n NoteBook,
     /// The file.
@@ -144,7 +149,7 @@ struct CallSite<'a> {
 }
 
 /// Evaluates one file. With `take_notes` also gives what was seen of every expression.
-pub fn evaluate(project: &Project, file: usize, take_notes: bool) -> (Vec<Hit<'_>>, Option<NoteBook>) {
+pub(super) fn evaluate(project: &Project, file: usize, take_notes: bool) -> (Vec<Hit<'_>>, Option<NoteBook>) {
     let Some(source) = project.files.get(file) else {
         return (Vec::new(), None);
     };

@@ -1,8 +1,11 @@
 //! Fixes in Python.
 
 mod command;
+mod command_quote;
 mod data;
+mod debug;
 mod disclose;
+mod disclose_carry;
 mod driver;
 mod password;
 mod password_role;
@@ -11,6 +14,7 @@ mod place;
 mod secret;
 mod sql;
 mod sql_grow;
+mod sql_settle;
 mod sql_text;
 mod template;
 
@@ -25,7 +29,7 @@ pub(super) fn named(name: &str) -> Option<Fixer> {
         "python-yaml" => Some(data::fix_yaml),
         "python-secret" => Some(secret::fix),
         "python-disclosure" => Some(disclose::fix),
-        "python-flask-debug" => Some(disclose::fix_debug),
+        "python-debug" => Some(debug::fix),
         "python-password" => Some(password::fix),
         "python-sql" => Some(sql::fix),
         _ => None,

@@ -21,7 +21,12 @@ enum Hasher {
 
 /// Changes every hash of a password in the file, and every comparison with one.
 pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
-    let file = site.project.files.iter().position(|file| std::ptr::eq(&**file, site.file)).unwrap_or(0);
+    let file = site
+        .project
+        .files
+        .iter()
+        .position(|file| std::ptr::eq(std::ptr::from_ref(&**file), site.file))
+        .unwrap_or(0);
     let find = detect::named("python-password").ok_or("the detector is missing")?;
     let rule = embedded()
         .rules
@@ -156,10 +161,10 @@ fn write(
     if makes {
         match hasher {
             Hasher::Werkzeug => {
-                draft.imports.push(import("werkzeug.security", Some("generate_password_hash")))
+                draft.imports.push(import("werkzeug.security", Some("generate_password_hash")));
             }
             Hasher::Django => {
-                draft.imports.push(import("django.contrib.auth.hashers", Some("make_password")))
+                draft.imports.push(import("django.contrib.auth.hashers", Some("make_password")));
             }
             Hasher::Scrypt => {}
         }
@@ -315,7 +320,7 @@ fn wrapped_uses<'a>(site: &Site<'a>, function: &'a Function, uses: &mut Vec<Use<
 
 /// Other files may store what the function gives, but not compare it.
 fn elsewhere(site: &Site<'_>, function: &Function) -> Result<(), String> {
-    for file in site.project.files.iter().filter(|file| !std::ptr::eq(&***file, site.file)) {
+    for file in site.project.files.iter().filter(|file| !std::ptr::eq(&raw const ***file, site.file)) {
         let mut compared = false;
         visit(&file.module.body, &mut |expr| {
             if let ExprKind::Binary { op, left, right } = &expr.kind

@@ -99,7 +99,7 @@ pub(super) fn role_of<'a>(
         for expr in other.exprs() {
             expr.walk(&mut |inner| reads += usize::from(inner.as_name() == Some(name)));
             expr.walk(&mut |inner| {
-                lookups |= inner.as_name() == Some(name) && is_lookup(expr, inner.at, text)
+                lookups |= inner.as_name() == Some(name) && is_lookup(expr, inner.at, text);
             });
             if let Some((at, stored, negated)) = comparison(expr, &|side| side.as_name() == Some(name)) {
                 compared.push(Use::Compared {
@@ -125,7 +125,7 @@ pub(super) fn role_of<'a>(
 }
 
 /// The innermost statement whose own expressions hold a place.
-fn innermost<'a>(scope: &'a Block, at: At) -> Option<&'a Stmt> {
+fn innermost(scope: &Block, at: At) -> Option<&Stmt> {
     let mut found = None;
     scope.walk(&mut |stmt| {
         if stmt.exprs().iter().any(|expr| expr.outer.holds(at)) {

@@ -36,7 +36,8 @@ pub(super) fn statement<'a>(site: &Site<'a>, at: At) -> Result<&'a Stmt, String>
 pub(super) fn before(site: &Site<'_>, stmt: &Stmt, lines: &[String]) -> Result<TextEdit, String> {
     let indent = indent_of(&site.file.text, stmt)?;
     let newline = newline(site);
-    let body: String = lines.iter().map(|line| format!("{line}{newline}{indent}")).collect();
+    let gap = format!("{newline}{indent}");
+    let body = lines.join(&gap) + &gap;
     Ok(replace(At::new(stmt.at.start, stmt.at.start), body))
 }
 
@@ -54,7 +55,8 @@ pub(super) fn behind(site: &Site<'_>, stmt: &Stmt, lines: &[String]) -> Result<T
     if text[..at].ends_with('\r') {
         at -= 1;
     }
-    let body: String = lines.iter().map(|line| format!("{newline}{indent}{line}")).collect();
+    let gap = format!("{newline}{indent}");
+    let body = gap.clone() + &lines.join(&gap);
     Ok(replace(At::new(at, at), body))
 }
 
@@ -131,7 +133,7 @@ pub(super) fn not_found(site: &Site<'_>) -> (Vec<String>, Vec<NewImport>) {
 }
 
 /// The `except` clause a place stands in, with the exception's name.
-pub(super) fn catch_around<'a>(block: &'a Block, at: At) -> Option<&'a crate::scan::ir::Catch> {
+pub(super) fn catch_around(block: &Block, at: At) -> Option<&crate::scan::ir::Catch> {
     let mut found = None;
     block.walk(&mut |stmt| {
         if let StmtKind::Try { handlers, .. } = &stmt.kind {

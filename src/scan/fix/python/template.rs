@@ -104,13 +104,14 @@ impl<'a> Template<'a> {
             }
             ExprKind::Binary { op, left, right } if op == "%" => self.add_percent(site, expr, left, right),
             ExprKind::Call(call) => self.add_call(site, expr, call),
-            ExprKind::Name(name) => match only_text(site, name) {
-                Some(text) => self.add(site, text, form),
-                None => {
+            ExprKind::Name(name) => {
+                if let Some(text) = only_text(site, name) {
+                    self.add(site, text, form)
+                } else {
                     self.join(expr, expr.outer);
                     Ok(())
                 }
-            },
+            }
             _ => {
                 self.join(expr, expr.outer);
                 Ok(())
