@@ -6,6 +6,7 @@ mod data;
 mod debug;
 mod disclose;
 mod disclose_carry;
+mod disclose_log;
 mod driver;
 mod password;
 mod password_role;

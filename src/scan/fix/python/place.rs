@@ -4,7 +4,7 @@ use super::sql_grow::indent_of;
 use super::template::count_word;
 use crate::finding::TextEdit;
 use crate::scan::fix::{NewImport, Site, replace};
-use crate::scan::ir::{At, Block, Expr, ExprKind, Stmt, StmtKind};
+use crate::scan::ir::{At, Expr, ExprKind, Stmt, StmtKind};
 
 /// The innermost statement whose own expressions hold a place, when lines can be put before it.
 pub(super) fn statement<'a>(site: &Site<'a>, at: At) -> Result<&'a Stmt, String> {
@@ -130,21 +130,6 @@ pub(super) fn not_found(site: &Site<'_>) -> (Vec<String>, Vec<NewImport>) {
         return (vec!["raise web.HTTPNotFound()".to_owned()], import("aiohttp", "web"));
     }
     (vec!["raise FileNotFoundError(\"no such file\")".to_owned()], Vec::new())
-}
-
-/// The `except` clause a place stands in, with the exception's name.
-pub(super) fn catch_around(block: &Block, at: At) -> Option<&crate::scan::ir::Catch> {
-    let mut found = None;
-    block.walk(&mut |stmt| {
-        if let StmtKind::Try { handlers, .. } = &stmt.kind {
-            for catch in handlers {
-                if catch.at.holds(at) {
-                    found = Some(catch);
-                }
-            }
-        }
-    });
-    found
 }
 
 /// All calls in the file whose callee is written like this or resolves to it.
