@@ -177,7 +177,7 @@ impl<'a> Engine<'a> {
         if self.stack.contains(&std::ptr::from_ref(function.function)) {
             return;
         }
-        self.spent = 0;
+        self.spent_before += std::mem::take(&mut self.spent);
         let mut frame = self.frame_for(function);
         frame.route = label;
         frame.answers = handler.is_some();

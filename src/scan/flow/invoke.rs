@@ -12,6 +12,11 @@ const WALKING: &[&str] =
     &["map", "forEach", "filter", "find", "some", "every", "then", "flatMap", "reduce", "sort"];
 
 impl<'a> Engine<'a> {
+    /// Whether calls are no longer followed.
+    fn is_spent(&self) -> bool {
+        self.spent > super::BUDGET || self.spent + self.spent_before > super::FILE_BUDGET
+    }
+
     /// A frame for a function's body.
     pub(super) fn frame_for(&mut self, function: &FunctionRef<'a>) -> Frame<'a> {
         let mut chain: Vec<&'a Function> = (*function.chain).clone();
@@ -47,7 +52,7 @@ impl<'a> Engine<'a> {
             self.called.insert(key);
         }
         let runs = self.stack.iter().filter(|open| **open == key).count();
-        if self.depth >= MAX_CALLS || self.spent > super::BUDGET || runs > 0 {
+        if self.depth >= MAX_CALLS || self.is_spent() || runs > 0 {
             return None;
         }
         if frame.is_module && frame.file == function.file {

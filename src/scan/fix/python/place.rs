@@ -4,7 +4,7 @@ use super::sql_grow::indent_of;
 use super::template::count_word;
 use crate::finding::TextEdit;
 use crate::scan::fix::{NewImport, Site, replace};
-use crate::scan::ir::{At, Block, Expr, ExprKind, Stmt, StmtKind};
+use crate::scan::ir::{At, Expr, ExprKind, Stmt, StmtKind};
 
 /// The innermost statement whose own expressions hold a place, when lines can be put before it.
 pub(super) fn statement<'a>(site: &Site<'a>, at: At) -> Result<&'a Stmt, String> {
