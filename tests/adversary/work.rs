@@ -8,7 +8,8 @@ fn everyday_work_goes_on() {
     let mut yard = Yard::with_git();
     // The toolchain itself: `rustup` would look for its choice in a home that this test does not have.
     let sysroot = std::process::Command::new("rustc").args(["--print", "sysroot"]).output();
-    let sysroot = sysroot.map(|done| String::from_utf8_lossy(&done.stdout).trim().to_owned()).unwrap_or_default();
+    let sysroot =
+        sysroot.map(|done| String::from_utf8_lossy(&done.stdout).trim().to_owned()).unwrap_or_default();
     if !sysroot.is_empty() {
         let path = format!("{sysroot}/bin:{}", std::env::var("PATH").unwrap());
         yard.stage = yard.stage.env(&[("PATH", path)]);
