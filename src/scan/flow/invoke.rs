@@ -44,7 +44,7 @@ impl<'a> Engine<'a> {
         frame: &mut Frame<'a>,
         expr: &'a Expr,
         function: &FunctionRef<'a>,
-        holder: Option<Value<'a>>,
+        holder: Option<&Value<'a>>,
         given: &[Given<'a>],
     ) -> Option<Value<'a>> {
         let key = std::ptr::from_ref(function.function);
@@ -61,10 +61,10 @@ impl<'a> Engine<'a> {
         let mut inner = self.frame_for(function);
         inner.route.clone_from(&frame.route);
         inner.site = Some(Rc::new(Self::call_site(frame, expr, function, holder.is_some(), given)));
-        let names = self.bind(frame, expr, &mut inner, function, holder.as_ref(), given);
+        let names = self.bind(frame, expr, &mut inner, function, holder, given);
         self.stack.push(key);
         self.depth += 1;
-        self.hoist(&mut inner, &function.function.body);
+        Self::hoist(&mut inner, &function.function.body);
         let way = self.block(&mut inner, &function.function.body);
         self.finish_defined(&mut inner);
         self.depth -= 1;
