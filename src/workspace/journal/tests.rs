@@ -51,9 +51,10 @@ impl Stage {
 
     /// A tool writes.
     fn write(&self, turn: u32, changes: Vec<Change>) {
-        let action = Action::Write { changes: changes.clone() };
+        let action = Action::Write { changes };
         let step = self.journal.begin(&self.workspace, &action, turn).unwrap().unwrap();
-        self.workspace.apply(&changes).unwrap();
+        let Action::Write { changes } = &action else { unreachable!() };
+        self.workspace.apply(changes).unwrap();
         assert!(self.journal.settle(&self.workspace, step, true).unwrap().is_empty());
     }
 
