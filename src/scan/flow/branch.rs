@@ -97,15 +97,12 @@ impl<'a> Engine<'a> {
         if !has_default {
             ends.push(before.clone());
         }
-        match ends.into_iter().reduce(join_envs) {
-            Some(vars) => {
-                frame.vars = vars;
-                Way::On
-            }
-            None => {
-                frame.vars = before;
-                Way::Left
-            }
+        if let Some(vars) = ends.into_iter().reduce(join_envs) {
+            frame.vars = vars;
+            Way::On
+        } else {
+            frame.vars = before;
+            Way::Left
         }
     }
 

@@ -264,7 +264,7 @@ impl<'a> Engine<'a> {
                 let is_static = function.function.is_method && !has_self(function.function);
                 let holder = (function.function.is_method && !is_static && is_super(call))
                     .then(|| frame.vars.get("self").cloned().unwrap_or_default());
-                self.invoke(frame, expr, &function, holder, given)
+                self.invoke(frame, expr, &function, holder.as_ref(), given)
             }
             Callable::Method(function, object) => {
                 let holder = if has_self(function.function) || self.is_javascript(function.file) {
@@ -272,7 +272,7 @@ impl<'a> Engine<'a> {
                 } else {
                     None
                 };
-                let value = self.invoke(frame, expr, &function, holder, given)?;
+                let value = self.invoke(frame, expr, &function, holder.as_ref(), given)?;
                 if let (ExprKind::Member { object, .. }, Some(changed)) =
                     (&call.callee.kind, self.changed.take())
                     && let Some(variable) = object.as_name()
@@ -306,7 +306,7 @@ impl<'a> Engine<'a> {
         for name in ["__init__", "constructor"] {
             if let Some(function) = self.method_of(class, name, 0) {
                 self.changed = None;
-                self.invoke(frame, expr, &function, Some(empty.clone()), given);
+                self.invoke(frame, expr, &function, Some(&empty), given);
                 return self.changed.take().unwrap_or(empty);
             }
         }

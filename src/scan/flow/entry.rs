@@ -22,7 +22,7 @@ impl<'a> Engine<'a> {
         self.globals.insert(file, globals);
         let mut functions = Vec::new();
         let source = self.source(file);
-        self.collect(file, &source.module.body, None, &mut functions);
+        Self::collect(file, &source.module.body, None, &mut functions);
         let names = called_names(&source.module.body);
         let (later, first): (Vec<_>, Vec<_>) =
             functions.into_iter().partition(|function| names.contains(&function.function.name));
@@ -49,22 +49,16 @@ impl<'a> Engine<'a> {
     }
 
     /// The functions and methods that stand directly in a file or in its classes.
-    fn collect(
-        &mut self,
-        file: usize,
-        block: &'a Block,
-        class: Option<&'a Class>,
-        out: &mut Vec<FunctionRef<'a>>,
-    ) {
+    fn collect(file: usize, block: &'a Block, class: Option<&'a Class>, out: &mut Vec<FunctionRef<'a>>) {
         for stmt in &block.stmts {
             match &stmt.kind {
                 StmtKind::Function(function) => {
-                    out.push(FunctionRef { file, function, chain: Rc::default(), captured: None, class })
+                    out.push(FunctionRef { file, function, chain: Rc::default(), captured: None, class });
                 }
-                StmtKind::Class(inner) => self.collect(file, &inner.body, Some(inner), out),
+                StmtKind::Class(inner) => Self::collect(file, &inner.body, Some(inner), out),
                 _ => {
                     for inner in stmt.blocks() {
-                        self.collect(file, inner, class, out);
+                        Self::collect(file, inner, class, out);
                     }
                 }
             }
@@ -73,7 +67,7 @@ impl<'a> Engine<'a> {
 
     /// A function that is defined inside another one.
     pub(super) fn define(&mut self, frame: &mut Frame<'a>, function: &'a Function) {
-        let value = self.function_value(frame, function);
+        let value = Self::function_value(frame, function);
         if !frame.is_module
             && let Some(Callable::Function(reference)) = &value.callable
         {
@@ -87,7 +81,7 @@ impl<'a> Engine<'a> {
 
     /// A class, with what its body evaluates.
     pub(super) fn define_class(&mut self, frame: &mut Frame<'a>, class: &'a Class) {
-        let value = self.class_value(frame, class);
+        let value = Self::class_value(frame, class);
         for stmt in &class.body.stmts {
             if let StmtKind::Assign { value, .. } | StmtKind::Expr(value) = &stmt.kind {
                 self.expr(frame, value);
@@ -177,7 +171,7 @@ impl<'a> Engine<'a> {
         if self.stack.contains(&std::ptr::from_ref(function.function)) {
             return;
         }
-        self.spent = 0;
+        self.spent_before += std::mem::take(&mut self.spent);
         let mut frame = self.frame_for(function);
         frame.route = label;
         frame.answers = handler.is_some();
@@ -200,7 +194,7 @@ impl<'a> Engine<'a> {
                     (Some(word), _) if word == "exception" => self.exception(function, param),
                     (Some(word), _) => Value::of_path(word),
                     (None, Some(handler)) => self.handler_parameter(function, handler, param),
-                    (None, None) => self.library_parameter(function, param),
+                    (None, None) => Self::library_parameter(function, param),
                 }
             };
             let value = match param.kind {
@@ -220,7 +214,7 @@ impl<'a> Engine<'a> {
             }
         }
         self.stack.push(std::ptr::from_ref(function.function));
-        self.hoist(&mut frame, &function.function.body);
+        Self::hoist(&mut frame, &function.function.body);
         self.block(&mut frame, &function.function.body);
         self.finish_defined(&mut frame);
         self.stack.pop();

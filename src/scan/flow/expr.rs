@@ -73,11 +73,10 @@ impl<'a> Engine<'a> {
             }
             ExprKind::List { items, kind } => self.list(frame, items, *kind),
             ExprKind::Map(entries) => self.map(frame, entries),
-            ExprKind::Spread(inner) => self.expr(frame, inner),
+            ExprKind::Spread(inner) | ExprKind::Await(inner) => self.expr(frame, inner),
             ExprKind::Conditional { test, then, other } => self.conditional(frame, test, then, other),
-            ExprKind::Lambda(function) => self.function_value(frame, function),
-            ExprKind::Class(class) => self.class_value(frame, class),
-            ExprKind::Await(inner) => self.expr(frame, inner),
+            ExprKind::Lambda(function) => Self::function_value(frame, function),
+            ExprKind::Class(class) => Self::class_value(frame, class),
             ExprKind::Assign { target, value } => {
                 let value = self.expr(frame, value);
                 self.assign(frame, target, value.clone());
@@ -122,13 +121,10 @@ impl<'a> Engine<'a> {
         {
             return Value::tainted(taint);
         }
-        match (&object.known, &index.known) {
-            (Some(Known::Text(text)), Some(Known::Int(at))) => {
-                if let Some(letter) = fold::letter(text, *at) {
-                    return Value::known(letter);
-                }
-            }
-            _ => {}
+        if let (Some(Known::Text(text)), Some(Known::Int(at))) = (&object.known, &index.known)
+            && let Some(letter) = fold::letter(text, *at)
+        {
+            return Value::known(letter);
         }
         if let Some(shape) = &object.shape {
             let found = match (&**shape, &index.known) {

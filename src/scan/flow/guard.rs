@@ -358,13 +358,10 @@ pub(super) fn joined_path<'a>(value: &mut Value<'a>, parts: &[&Value<'a>]) {
 /// For which kinds a text is safe that this pattern let through.
 pub(super) fn allowed_by_regex(pattern: &str, whole: bool) -> Kinds {
     let mut body = pattern;
-    let starts = body.starts_with('^') || body.starts_with("\\A");
     let ends = body.ends_with('$') || body.ends_with("\\Z") || body.ends_with("\\z");
-    if !whole && !(ends && starts) {
-        // `re.match` is anchored at its start by itself.
-        if !ends {
-            return Kinds::default();
-        }
+    // `re.match` is anchored at its start by itself.
+    if !whole && !ends {
+        return Kinds::default();
     }
     body = body.trim_start_matches('^').trim_start_matches("\\A");
     body = body.trim_end_matches('$').trim_end_matches("\\Z").trim_end_matches("\\z");

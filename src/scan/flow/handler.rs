@@ -91,14 +91,14 @@ impl<'a> Engine<'a> {
         let mut value = Value::tainted(taint);
         // A model's fields are told apart by their types.
         if let Some(class) = self.class_named(function.file, kind) {
-            value.shape = Some(Rc::new(self.model(&class, &value)));
+            value.shape = Some(Rc::new(Self::model(&class, &value)));
             value.taints.clear();
         }
         value
     }
 
     /// Fields of a request model, dangerous unless they are numbers.
-    pub(super) fn model(&mut self, class: &ClassRef<'a>, value: &Value<'a>) -> Shape<'a> {
+    pub(super) fn model(class: &ClassRef<'a>, value: &Value<'a>) -> Shape<'a> {
         let mut shape = Shape::Object { class: class.clone(), fields: Vec::new() };
         for stmt in &class.class.body.stmts {
             if let StmtKind::Assign { targets, annotation: Some(kind), .. } = &stmt.kind
@@ -167,7 +167,7 @@ impl<'a> Engine<'a> {
     }
 
     /// A parameter of a function that anyone may call.
-    pub(super) fn library_parameter(&self, function: &FunctionRef<'a>, param: &Param) -> Value<'a> {
+    pub(super) fn library_parameter(function: &FunctionRef<'a>, param: &Param) -> Value<'a> {
         let mut value = Value::of_path(&param.name);
         let kind = param.annotation.as_deref().unwrap_or("");
         let number_default = param
@@ -300,7 +300,7 @@ pub(super) fn is_converted(function: &Function, name: &str) -> bool {
     function.decorators.iter().filter_map(Expr::as_call).filter_map(|call| call.position(0)).any(|arg| {
         arg.value.as_text().is_some_and(|route| {
             converted.iter().any(|kind| route.contains(&format!("<{kind}:{name}>")))
-                || route.contains(&format!("<int(")) && route.contains(&format!(":{name}>"))
+                || route.contains(&"<int(".to_string()) && route.contains(&format!(":{name}>"))
                 || route.contains(&format!("{{{name}:int}}"))
         })
     })

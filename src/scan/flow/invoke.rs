@@ -12,6 +12,11 @@ const WALKING: &[&str] =
     &["map", "forEach", "filter", "find", "some", "every", "then", "flatMap", "reduce", "sort"];
 
 impl<'a> Engine<'a> {
+    /// Whether calls are no longer followed.
+    fn is_spent(&self) -> bool {
+        self.spent > super::BUDGET || self.spent + self.spent_before > super::FILE_BUDGET
+    }
+
     /// A frame for a function's body.
     pub(super) fn frame_for(&mut self, function: &FunctionRef<'a>) -> Frame<'a> {
         let mut chain: Vec<&'a Function> = (*function.chain).clone();
@@ -39,7 +44,7 @@ impl<'a> Engine<'a> {
         frame: &mut Frame<'a>,
         expr: &'a Expr,
         function: &FunctionRef<'a>,
-        holder: Option<Value<'a>>,
+        holder: Option<&Value<'a>>,
         given: &[Given<'a>],
     ) -> Option<Value<'a>> {
         let key = std::ptr::from_ref(function.function);
@@ -47,7 +52,7 @@ impl<'a> Engine<'a> {
             self.called.insert(key);
         }
         let runs = self.stack.iter().filter(|open| **open == key).count();
-        if self.depth >= MAX_CALLS || self.spent > super::BUDGET || runs > 0 {
+        if self.depth >= MAX_CALLS || self.is_spent() || runs > 0 {
             return None;
         }
         if frame.is_module && frame.file == function.file {
@@ -56,10 +61,10 @@ impl<'a> Engine<'a> {
         let mut inner = self.frame_for(function);
         inner.route.clone_from(&frame.route);
         inner.site = Some(Rc::new(Self::call_site(frame, expr, function, holder.is_some(), given)));
-        let names = self.bind(frame, expr, &mut inner, function, holder.as_ref(), given);
+        let names = self.bind(frame, expr, &mut inner, function, holder, given);
         self.stack.push(key);
         self.depth += 1;
-        self.hoist(&mut inner, &function.function.body);
+        Self::hoist(&mut inner, &function.function.body);
         let way = self.block(&mut inner, &function.function.body);
         self.finish_defined(&mut inner);
         self.depth -= 1;

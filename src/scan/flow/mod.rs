@@ -79,8 +79,11 @@ impl Notes for FileNotes<'_> {
     }
 }
 
-/// How many expressions one file's evaluation may visit before calls are no longer followed.
-const BUDGET: usize = 300_000;
+/// How many expressions the evaluation of one function may visit before calls are no longer followed.
+const BUDGET: usize = 15_000;
+
+/// How many expressions one file's evaluation may visit before calls are no longer followed at all.
+const FILE_BUDGET: usize = 250_000;
 
 /// How many calls deep functions are followed.
 const MAX_CALLS: usize = 7;
@@ -101,6 +104,8 @@ struct Engine<'a> {
     /// Nothing is reported while another file's top level is evaluated.
     quiet: bool,
     spent: usize,
+    /// Spent on functions that are done.
+    spent_before: usize,
     depth: usize,
     notes: Option<NoteBook>,
     objects: HashMap<*const super::ir::Class, Value<'a>>,
@@ -164,6 +169,7 @@ pub(super) fn evaluate(project: &Project, file: usize, take_notes: bool) -> (Vec
         stack: Vec::new(),
         quiet: false,
         spent: 0,
+        spent_before: 0,
         depth: 0,
         notes: take_notes.then(NoteBook::default),
         objects: HashMap::new(),

@@ -21,9 +21,8 @@ impl<'a> Engine<'a> {
             return;
         }
         let callee = self.quiet_value(frame, &call.callee);
-        let function = match callee.callable {
-            Some(Callable::Function(function) | Callable::Method(function, _)) => function,
-            _ => return,
+        let Some(Callable::Function(function) | Callable::Method(function, _)) = callee.callable else {
+            return;
         };
         // The checks inside are run as if their value had held, on a frame of its own.
         if self.depth >= super::MAX_CALLS {
@@ -99,7 +98,7 @@ impl<'a> Engine<'a> {
     /// Notes a proof on the variables of an expression.
     pub(super) fn prove(&mut self, frame: &mut Frame<'a>, expr: &'a Expr, proof: Proof) {
         match &expr.kind {
-            ExprKind::Name(name) => self.prove_variable(frame, name, proof, 0),
+            ExprKind::Name(name) => Self::prove_variable(frame, name, proof, 0),
             // `name.lower() in ALLOWED`, `os.path.realpath(path).startswith(base)`, `str(path)`.
             ExprKind::Call(call) => {
                 let normal = matches!(proof, Proof::Inside) && self.quiet_value(frame, expr).route.normal;
@@ -123,7 +122,7 @@ impl<'a> Engine<'a> {
                     let value = self.quiet_value(frame, expr);
                     if value.is_tainted() {
                         frame.vars.insert(path.as_str().into(), value);
-                        self.prove_variable(frame, &path, proof, 0);
+                        Self::prove_variable(frame, &path, proof, 0);
                     }
                 }
                 let _ = object;
@@ -138,7 +137,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    pub(super) fn prove_variable(&mut self, frame: &mut Frame<'a>, name: &str, proof: Proof, depth: usize) {
+    pub(super) fn prove_variable(frame: &mut Frame<'a>, name: &str, proof: Proof, depth: usize) {
         let Some(mut value) = frame.vars.get(name).cloned() else { return };
         let from = value.from.clone();
         match proof {

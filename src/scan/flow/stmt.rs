@@ -44,7 +44,7 @@ impl<'a> Engine<'a> {
                         fold::binary(op, a, b).map_or_else(Value::default, Value::known)
                     }
                     ("||" | "??" | "or", ..) => before.join(value),
-                    ("+", ..) => self.plus(before, value),
+                    ("+", ..) => Self::plus(before, value),
                     _ => {
                         let mut after = before;
                         after.known = None;
@@ -141,7 +141,7 @@ impl<'a> Engine<'a> {
     pub(super) fn assign(&mut self, frame: &mut Frame<'a>, target: &'a Expr, value: Value<'a>) {
         match &target.kind {
             ExprKind::Name(name) => {
-                self.forget_members(frame, name);
+                Self::forget_members(frame, name);
                 self.note(frame.file, target.at, &value);
                 frame.vars.insert(name.as_str().into(), value);
             }
@@ -248,7 +248,7 @@ impl<'a> Engine<'a> {
     }
 
     /// A variable that is bound anew has no members yet.
-    fn forget_members(&mut self, frame: &mut Frame<'a>, name: &str) {
+    fn forget_members(frame: &mut Frame<'a>, name: &str) {
         if frame.vars.contains_key(name) {
             frame.vars.retain(|known, _| known.strip_prefix(name).is_none_or(|rest| !rest.starts_with('.')));
         }

@@ -61,7 +61,7 @@ impl<'a> Engine<'a> {
             return Value::known(known);
         }
         match op {
-            "+" => self.plus(one, two),
+            "+" => Self::plus(one, two),
             "%" if is_text(left) || one.built || one.known_text().is_some() => {
                 let args = match two.shape.as_deref() {
                     Some(Shape::List { items, .. }) => items.clone(),
@@ -102,7 +102,7 @@ impl<'a> Engine<'a> {
     }
 
     /// `+` on what may be texts or lists.
-    pub(super) fn plus(&mut self, one: Value<'a>, two: Value<'a>) -> Value<'a> {
+    pub(super) fn plus(one: Value<'a>, two: Value<'a>) -> Value<'a> {
         if let (Some(Shape::List { items: a, rest: None }), Some(Shape::List { items: b, rest })) =
             (one.shape.as_deref(), two.shape.as_deref())
         {
