@@ -2,6 +2,7 @@
 
 use agent::scan::{Filter, Scanner};
 use agent::workspace::Workspace;
+use std::fmt::Write as _;
 use std::path::Path;
 
 fn main() {
@@ -19,13 +20,14 @@ fn text(number: usize) -> String {
         "import os\nimport sqlite3\nfrom flask import Flask, request\n\napp = Flask(__name__)\n",
     );
     for part in 0..12 {
-        out.push_str(&format!(
+        let _ = write!(
+            out,
             "\n\ndef clean_{part}(value):\n    parts = [word.strip() for word in value.split(',')]\n    if not parts:\n        \
              return None\n    return {{'count': len(parts), 'first': parts[0]}}\n\n\n@app.route('/users/{part}')\ndef \
              users_{part}():\n    conn = sqlite3.connect('app.db')\n    name = request.args.get('name', '')\n    seen = \
              clean_{part}(name)\n    rows = {query}.fetchall()\n    for row in rows:\n        if seen and row[0] == \
              seen['first']:\n            return {{'row': row}}\n    return {{'rows': rows}}\n"
-        ));
+        );
     }
     out
 }

@@ -7,6 +7,8 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "the tests run python3 and change copies of their own")]
 
+mod house;
+
 use agent::finding::{Family, Finding};
 use agent::scan::{Filter, Scanner};
 use agent::workspace::Workspace;
@@ -80,7 +82,7 @@ fn finds_every_planted_weakness_of_the_python_example() {
 fn the_fixed_python_example_passes_its_tests_and_stays_silent() {
     let python = std::process::Command::new("python3").arg("--version").output();
     if python.is_err() {
-        eprintln!("SKIPPED: there is no python3 on this machine");
+        house::stage::skip("there is no python3 on this machine");
         return;
     }
     let temp = tempfile::tempdir().unwrap();
