@@ -2,7 +2,7 @@
 
 pub mod definition;
 
-use crate::policy::Mode;
+use crate::policy::{Effect, Kind, Mode, Rule};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +41,8 @@ pub struct Config {
     pub max_turns: u32,
     /// Hosts that webfetch may reach without asking.
     pub allow_hosts: Vec<String>,
+    /// The user's own rules.
+    pub rules: Vec<Rule>,
     /// Whether commands run without walls, by the user's explicit flag alone.
     pub sandbox_off: bool,
 }
@@ -71,6 +73,19 @@ struct File {
     max_turns: Option<u32>,
     #[serde(default)]
     allow_hosts: Vec<String>,
+    #[serde(default)]
+    rules: Vec<Line>,
+}
+
+/// One `[[rules]]` table: what is allowed, asked or denied. Deny beats allow, whoever wrote it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    action: Kind,
+    pattern: String,
+    #[serde(default)]
+    except: Vec<String>,
+    effect: Effect,
 }
 
 /// The model when none is configured.
@@ -100,6 +115,18 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         })?),
         None => None,
     };
+    let rules: Vec<Rule> = file
+        .rules
+        .into_iter()
+        .enumerate()
+        .map(|(at, Line { action, pattern, except, effect })| {
+            let from = format!("config.toml, rule {}", at + 1);
+            Rule { action, pattern, except, effect, from }
+        })
+        .collect();
+    for rule in &rules {
+        rule.check().map_err(|reason| ConfigError::File { path: "config.toml".into(), reason })?;
+    }
     let mut allow_hosts = flags.allow_hosts;
     allow_hosts.extend(file.allow_hosts);
     Ok(Config {
@@ -113,6 +140,7 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         mode: flags.mode.or(file_mode).unwrap_or(Mode::Ask),
         max_turns: flags.max_turns.or(file.max_turns).unwrap_or(DEFAULT_MAX_TURNS),
         allow_hosts,
+        rules,
         sandbox_off: flags.sandbox_off,
     })
 }
@@ -173,6 +201,20 @@ mod tests {
             let (_keep, home) = with_file(text);
             let error = decided(Flags::default(), &[("HOME", &home)]).unwrap_err().to_string();
             assert!(error.contains("config.toml"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn rules_of_the_user_say_where_they_come_from() {
+        let (_keep, home) =
+            with_file("[[rules]]\naction = \"run\"\npattern = \"git push *\"\neffect = \"deny\"\n");
+        let rules = decided(Flags::default(), &[("HOME", &home)]).unwrap().rules;
+        assert_eq!((rules[0].effect, rules[0].from.as_str()), (Effect::Deny, "config.toml, rule 1"));
+        for bad in
+            ["effect = \"maybe\"", "effect = \"deny\"\ncolour = 1", "effect = \"deny\"\npattern = \"a | b\""]
+        {
+            let (_keep, home) = with_file(&format!("[[rules]]\naction = \"run\"\n{bad}\n"));
+            assert!(decided(Flags::default(), &[("HOME", &home)]).is_err(), "{bad}");
         }
     }
 

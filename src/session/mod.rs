@@ -166,6 +166,11 @@ impl Session {
         &self.deeds
     }
 
+    /// The texts that stood there and were changed, by tools or by commands, as they were before.
+    pub fn befores(&self) -> Vec<(String, String)> {
+        self.keep.as_ref().map(keep::Keep::befores).unwrap_or_default()
+    }
+
     /// What was denied, in order.
     pub fn denials(&self) -> &[String] {
         &self.denials
