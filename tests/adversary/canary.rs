@@ -84,9 +84,9 @@ fn everything_kept(home: &Path) -> Vec<(String, Vec<u8>)> {
         for entry in entries {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                folders.push(path)
+                folders.push(path);
             } else {
-                out.push((path.display().to_string(), std::fs::read(&path).unwrap()))
+                out.push((path.display().to_string(), std::fs::read(&path).unwrap()));
             }
         }
     }
