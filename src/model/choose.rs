@@ -1,7 +1,7 @@
 //! `provider/model` to a model.
 
 use super::http::is_loopback;
-use super::{Model, ModelError, anthropic, openai};
+use super::{Model, ModelError, anthropic, gemini, openai, responses};
 use reqwest::Url;
 use secrecy::SecretString;
 
@@ -17,7 +17,7 @@ struct Provider {
     make: Make,
 }
 
-const PROVIDERS: [Provider; 2] = [
+const PROVIDERS: [Provider; 4] = [
     Provider {
         name: "anthropic",
         base_url: anthropic::BASE_URL,
@@ -31,6 +31,20 @@ const PROVIDERS: [Provider; 2] = [
         base_url_variable: "OPENAI_BASE_URL",
         key_variable: "OPENAI_API_KEY",
         make: |model, url, key| Ok(Box::new(openai::OpenAi::new(model, url, key)?)),
+    },
+    Provider {
+        name: "responses",
+        base_url: openai::BASE_URL,
+        base_url_variable: "OPENAI_BASE_URL",
+        key_variable: "OPENAI_API_KEY",
+        make: |model, url, key| Ok(Box::new(responses::Responses::new(model, url, key)?)),
+    },
+    Provider {
+        name: "gemini",
+        base_url: gemini::BASE_URL,
+        base_url_variable: "GEMINI_BASE_URL",
+        key_variable: "GEMINI_API_KEY",
+        make: |model, url, key| Ok(Box::new(gemini::Gemini::new(model, url, key)?)),
     },
 ];
 

@@ -35,6 +35,8 @@ pub enum Auth {
     Bearer,
     /// `x-api-key: …`
     ApiKey,
+    /// `x-goog-api-key: …`
+    GoogleKey,
 }
 
 /// Where one model is asked.
@@ -61,6 +63,7 @@ impl Endpoint {
             let (name, value) = match auth {
                 Auth::Bearer => (reqwest::header::AUTHORIZATION, format!("Bearer {secret}")),
                 Auth::ApiKey => (HeaderName::from_static("x-api-key"), secret.to_owned()),
+                Auth::GoogleKey => (HeaderName::from_static("x-goog-api-key"), secret.to_owned()),
             };
             let mut value = HeaderValue::from_str(&value).map_err(|_| {
                 ModelError::Auth("the key holds characters that no key has; was it copied whole?".into())
@@ -170,7 +173,8 @@ impl Endpoint {
             let what = if fault::looks_like_html(&text) { "an HTML page" } else { "no event stream" };
             return Err(self.protocol(&format!("{what} (content type {kind:?})")).into());
         }
-        let mut said = Said { retry_after, ..Said::in_body(status, &text) };
+        let mut said = Said::in_body(status, &text);
+        said.retry_after = retry_after.or(said.retry_after);
         if status == 200 {
             // An error in the clothes of a success: its type says what it is.
             said.status = serde_json::from_str::<serde_json::Value>(&text)

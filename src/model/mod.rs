@@ -6,6 +6,8 @@ pub mod fault;
 pub mod http;
 pub mod openai;
 pub mod anthropic;
+pub mod responses;
+pub mod gemini;
 pub mod choose;
 pub mod retry;
 pub mod rules;
