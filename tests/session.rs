@@ -93,7 +93,8 @@ fn every_request_begins_with_the_bytes_of_the_last() {
             .map(|request| {
                 let body = request.json();
                 let strip = without_marks(body[wire.history_field()].clone());
-                let fixed = ["system", "instructions", "systemInstruction", "tools"].map(|field| body[field].clone());
+                let fixed =
+                    ["system", "instructions", "systemInstruction", "tools"].map(|field| body[field].clone());
                 (without_marks(json!(fixed)), strip.as_array().unwrap().clone())
             })
             .collect();

@@ -238,7 +238,10 @@ async fn reasoning_is_carried_back_as_it_came() {
                 assert_eq!(sent["messages"][2]["content"][0]["tool_use_id"], blocks[2]["id"]);
             }
             Wire::Responses => {
-                assert_eq!((&sent["store"], &sent["include"][0]), (&json!(false), &json!("reasoning.encrypted_content")));
+                assert_eq!(
+                    (&sent["store"], &sent["include"][0]),
+                    (&json!(false), &json!("reasoning.encrypted_content"))
+                );
                 let items = &sent["input"];
                 let sealed = json!({"type": "reasoning", "id": "rs_0", "summary": [], "encrypted_content": "c2VhbGVk"});
                 assert_eq!(items[1], sealed);

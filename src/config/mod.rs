@@ -1,9 +1,12 @@
 //! Flags, environment and the user's file to decided settings, once. A repository decides nothing here.
 
 pub mod definition;
+pub mod keys;
 
+use crate::message::Price;
 use crate::policy::Mode;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Reads one environment variable; tests hand in a table.
@@ -20,6 +23,12 @@ pub struct Flags {
     pub mode: Option<Mode>,
     /// `--max-turns`.
     pub max_turns: Option<u32>,
+    /// `--max-tokens`.
+    pub max_tokens: Option<u64>,
+    /// `--max-usd`.
+    pub max_usd: Option<f64>,
+    /// `--max-minutes`.
+    pub max_minutes: Option<f64>,
     /// `--allow-host`.
     pub allow_hosts: Vec<String>,
     /// `--sandbox=off`.
@@ -27,7 +36,7 @@ pub struct Flags {
 }
 
 /// The decided settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The folder to work in, as given.
     pub workspace: PathBuf,
@@ -39,6 +48,18 @@ pub struct Config {
     pub mode: Mode,
     /// Most answers of the model.
     pub max_turns: u32,
+    /// Most tokens in all.
+    pub max_tokens: Option<u64>,
+    /// Most US dollars.
+    pub max_usd: Option<f64>,
+    /// Longest time, in minutes.
+    pub max_minutes: Option<f64>,
+    /// The user's own prices by `provider/model`.
+    pub prices: BTreeMap<String, Price>,
+    /// The user's own base URLs by provider.
+    pub base_urls: BTreeMap<String, String>,
+    /// The user's own folder of settings, if there is a place for one.
+    pub folder: Option<PathBuf>,
     /// Hosts that webfetch may reach without asking.
     pub allow_hosts: Vec<String>,
     /// Whether commands run without walls, by the user's explicit flag alone.
@@ -69,6 +90,13 @@ struct File {
     model: Option<String>,
     mode: Option<String>,
     max_turns: Option<u32>,
+    max_tokens: Option<u64>,
+    max_usd: Option<f64>,
+    max_minutes: Option<f64>,
+    #[serde(default)]
+    prices: BTreeMap<String, Price>,
+    #[serde(default)]
+    base_urls: BTreeMap<String, String>,
     #[serde(default)]
     allow_hosts: Vec<String>,
 }
@@ -89,7 +117,8 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
             .map(|path| path.join("agent"))
     };
     let state = xdg("XDG_STATE_HOME", ".local/state").ok_or(ConfigError::NoHome)?;
-    let file = match xdg("XDG_CONFIG_HOME", ".config") {
+    let folder = xdg("XDG_CONFIG_HOME", ".config");
+    let file = match &folder {
         Some(folder) => read(&folder.join("config.toml"))?,
         None => File::default(),
     };
@@ -112,6 +141,12 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
             .unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
         mode: flags.mode.or(file_mode).unwrap_or(Mode::Ask),
         max_turns: flags.max_turns.or(file.max_turns).unwrap_or(DEFAULT_MAX_TURNS),
+        max_tokens: flags.max_tokens.or(file.max_tokens),
+        max_usd: flags.max_usd.or(file.max_usd),
+        max_minutes: flags.max_minutes.or(file.max_minutes),
+        prices: file.prices,
+        base_urls: file.base_urls,
+        folder,
         allow_hosts,
         sandbox_off: flags.sandbox_off,
     })

@@ -86,7 +86,9 @@ impl Said {
         match self.status {
             402 => ModelError::Quota(reason),
             // Google speaks of quota and billing also when it only wants a pause, and says how long.
-            400 | 403 | 429 if says(&QUOTA) && !(says(&["resource_exhausted"]) && self.retry_after.is_some()) => {
+            400 | 403 | 429
+                if says(&QUOTA) && !(says(&["resource_exhausted"]) && self.retry_after.is_some()) =>
+            {
                 ModelError::Quota(reason)
             }
             400 if says(&["api key not valid", "api_key_invalid"]) => ModelError::Auth(reason),
@@ -164,7 +166,12 @@ fn implied_status(code: &str) -> u16 {
             "billing_error" => 402,
             "request_too_large" => 413,
             "not_found_error" | "NOT_FOUND" => 404,
-            "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "invalid_request_error" | "context_length_exceeded" | "content_filter" | "invalid_prompt" => 400,
+            "INVALID_ARGUMENT"
+            | "FAILED_PRECONDITION"
+            | "invalid_request_error"
+            | "context_length_exceeded"
+            | "content_filter"
+            | "invalid_prompt" => 400,
             number => number.parse().ok().filter(|status| (400..600).contains(status))?,
         })
     });

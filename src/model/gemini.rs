@@ -96,8 +96,7 @@ impl Gemini {
                 },
                 Part::Reasoning { .. } => {}
                 Part::Call(call) => {
-                    let mut spoken =
-                        json!({"name": as_word(&call.name), "args": as_object(&call.arguments)});
+                    let mut spoken = json!({"name": as_word(&call.name), "args": as_object(&call.arguments)});
                     let note = note.take();
                     if let Some(id) = note.and_then(|note| note.get("id")) {
                         own_ids.insert(&call.id);

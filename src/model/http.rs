@@ -27,6 +27,10 @@ const DRAIN: Duration = Duration::from_millis(250);
 const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 /// Most bytes read of an error.
 const ERROR_LIMIT: usize = 64 * 1024;
+/// Most bytes of a document that is no stream.
+const DOCUMENT_LIMIT: usize = 8 * 1024 * 1024;
+/// Longest wait for a document that is no stream.
+const DOCUMENT_WAIT: Duration = Duration::from_secs(30);
 
 /// How a wire carries its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +127,20 @@ impl Endpoint {
         unfold(talk, |mut talk| async move { talk.next().await.map(|answered| (answered, talk)) }).boxed()
     }
 
+    /// Gets a JSON document instead of a stream.
+    pub async fn fetch(&self) -> Result<serde_json::Value, ModelError> {
+        let client = self.client().map_err(|error| self.unreachable(&error))?;
+        let request = client.get(self.url.clone()).headers(self.headers.clone()).timeout(DOCUMENT_WAIT);
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status().as_u16();
+        let text = read_start(response, DOCUMENT_WAIT, DOCUMENT_LIMIT).await;
+        if status != 200 {
+            let said = Said::in_body(status, &text);
+            return Err(said.into_error(&self.host, self.secret()));
+        }
+        serde_json::from_str(&text).map_err(|_| self.protocol("no JSON document"))
+    }
+
     fn client(&self) -> Result<&Client, reqwest::Error> {
         if let Some(client) = self.client.get() {
             return Ok(client);
@@ -168,7 +186,7 @@ impl Endpoint {
                 .into());
         }
         let retry_after = fault::retry_after(header, jiff::Timestamp::now());
-        let text = read_start(response, self.idle).await;
+        let text = read_start(response, self.idle.min(CONNECT), ERROR_LIMIT).await;
         if status == 200 && !text.contains("\"error\"") {
             let what = if fault::looks_like_html(&text) { "an HTML page" } else { "no event stream" };
             return Err(self.protocol(&format!("{what} (content type {kind:?})")).into());
@@ -413,17 +431,17 @@ fn host_and_port(url: &Url) -> String {
     url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-async fn read_start(mut response: Response, idle: Duration) -> String {
+async fn read_start(mut response: Response, wait: Duration, limit: usize) -> String {
     let mut body = Vec::new();
     let reading = async {
         while let Ok(Some(bytes)) = response.chunk().await {
             body.extend_from_slice(&bytes);
-            if body.len() > ERROR_LIMIT {
+            if body.len() > limit {
                 break;
             }
         }
     };
     // Half an error is still an error worth reading.
-    let _ = timeout(idle.min(CONNECT), reading).await;
+    let _ = timeout(wait, reading).await;
     String::from_utf8_lossy(&body).into_owned()
 }

@@ -8,6 +8,8 @@ pub mod openai;
 pub mod anthropic;
 pub mod responses;
 pub mod gemini;
+pub mod price;
+pub mod listing;
 pub mod choose;
 pub mod retry;
 pub mod rules;

@@ -169,7 +169,8 @@ impl Stage {
                 *count - 1
             };
             let Some(turn) = self.turns.get(at) else {
-                let text = wire.error(Some(400), "script_over", &format!("the script has no turn {at}")).to_string();
+                let text =
+                    wire.error(Some(400), "script_over", &format!("the script has no turn {at}")).to_string();
                 write_whole(&mut stream, 400, "application/json", &text, &[])?;
                 continue;
             };
@@ -197,7 +198,9 @@ impl Stage {
                 return Ok(true);
             }
             Some(Fault::EchoKey(status)) => {
-                let key = ["authorization", "x-api-key", "x-goog-api-key"].into_iter().find_map(|name| request.header(name));
+                let key = ["authorization", "x-api-key", "x-goog-api-key"]
+                    .into_iter()
+                    .find_map(|name| request.header(name));
                 let message = format!("bad key: {}", key.unwrap_or("none"));
                 let text = wire.error(Some(*status), "authentication_error", &message).to_string();
                 write_whole(stream, *status, "application/json", &text, &[])?;

@@ -553,7 +553,9 @@ impl Turn {
         if let Some((thinking, sealed)) = &self.thinking {
             let start = json!({"type": "reasoning", "id": "rs_1", "summary": []});
             let deltas = pieces(thinking, self.delta)
-                .map(|piece| ("response.reasoning_summary_text.delta", json!({"summary_index": 0, "delta": piece})))
+                .map(|piece| {
+                    ("response.reasoning_summary_text.delta", json!({"summary_index": 0, "delta": piece}))
+                })
                 .collect();
             let done = json!({"type": "reasoning", "id": "rs_1", "encrypted_content": sealed,
                 "summary": [{"type": "summary_text", "text": thinking}]});
@@ -640,7 +642,9 @@ impl Turn {
         };
         let mut events = vec![piece(json!({"content": {"role": "model", "parts": []}, "index": 0}))];
         events.extend(
-            parts.iter().map(|part| piece(json!({"content": {"role": "model", "parts": [part]}, "index": 0}))),
+            parts
+                .iter()
+                .map(|part| piece(json!({"content": {"role": "model", "parts": [part]}, "index": 0}))),
         );
         let fitting = if self.refusal.is_some() { "SAFETY" } else { "STOP" };
         let mut last = json!({"finishReason": self.stop.as_deref().unwrap_or(fitting), "index": 0});

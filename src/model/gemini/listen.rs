@@ -131,7 +131,11 @@ impl Listener {
         if !part.text.0.is_empty() {
             self.said = true;
             let text = part.text.0.into_owned();
-            out.push_back(if part.thought == Some(true) { Delta::Reasoning(text) } else { Delta::Text(text) });
+            out.push_back(if part.thought == Some(true) {
+                Delta::Reasoning(text)
+            } else {
+                Delta::Text(text)
+            });
         }
         if !signature.is_empty() {
             self.said = true;

@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn only_what_the_provider_knows_passes() {
-        let check = |schema: Value, expected: Option<Value>| assert_eq!(reduce(&schema), expected, "{schema}");
+        let check =
+            |schema: Value, expected: Option<Value>| assert_eq!(reduce(&schema), expected, "{schema}");
         check(json!({"type": "object", "properties": {}, "additionalProperties": false}), None);
         check(json!({"type": "object"}), None);
         check(

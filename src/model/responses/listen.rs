@@ -89,7 +89,9 @@ impl Reader for Listener {
                 self.said = true;
                 out.push_back(Delta::Reasoning(event.delta.0.into_owned()));
             }
-            "response.function_call_arguments.delta" => self.grow_call(index, event.delta.0.into_owned(), out),
+            "response.function_call_arguments.delta" => {
+                self.grow_call(index, event.delta.0.into_owned(), out)
+            }
             "response.function_call_arguments.done" => self.complete_call(index, &event.arguments.0, out),
             "response.output_item.done" => {
                 if let Some(item) = event.item {
@@ -110,9 +112,9 @@ impl Reader for Listener {
                 return Err(Trouble::Said(Said::in_event(&error)));
             }
             "error" => {
-                let error = event.error.unwrap_or_else(
-                    || serde_json::json!({"code": event.code, "message": event.message.0}),
-                );
+                let error = event
+                    .error
+                    .unwrap_or_else(|| serde_json::json!({"code": event.code, "message": event.message.0}));
                 return Err(Trouble::Said(Said::in_event(&error)));
             }
             _ => {}
