@@ -516,6 +516,19 @@ async fn nobody_listening_is_unreachable() {
 }
 
 #[tokio::test]
+async fn a_host_without_an_address_is_unreachable() {
+    for wire in Wire::ALL {
+        // A name that is reserved to have none.
+        let model = open(wire, "http://nowhere.invalid", Duration::from_secs(60));
+        let (_, error) = ask(model.as_ref(), &[Message::user("go")]).await;
+        assert!(
+            matches!(&error, Some(ModelError::Unreachable { host, .. }) if host == "nowhere.invalid:80"),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_server_without_tls_is_unreachable_over_https() {
     for wire in Wire::ALL {
         let server = ModelServer::start(wire, vec![Turn::text("x")]).await;

@@ -111,11 +111,7 @@ fn listed(name: &str, config: &Config, format: Format) -> Result<String, Trouble
     let names = wire::with_settings(config, |settings| runtime.block_on(choose::list(provider, settings)))
         .map_err(|error| unusable(&error))?;
     let names: Vec<String> = names.iter().map(|model| format!("{name}/{}", printable(model))).collect();
-    Ok(if format == Format::Text {
-        names.iter().map(|name| format!("{name}\n")).collect()
-    } else {
-        format!("{}\n", json!(names))
-    })
+    Ok(if format == Format::Text { names.join("\n") + "\n" } else { format!("{}\n", json!(names)) })
 }
 
 fn decide() -> Result<Config, Trouble> {

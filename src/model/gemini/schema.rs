@@ -77,16 +77,13 @@ fn reduce_fields(fields: &Map<String, Value>) -> Map<String, Value> {
 
 /// Within a schema there is no leaving out: an object without fields becomes any text.
 fn reduce_inner(schema: &Value) -> Value {
-    match reduce(schema) {
-        Some(reduced) => reduced,
-        None => {
-            let mut out = json!({"type": "string"});
-            if let Some(description) = schema.get("description") {
-                out["description"] = description.clone();
-            }
-            out
+    reduce(schema).unwrap_or_else(|| {
+        let mut out = json!({"type": "string"});
+        if let Some(description) = schema.get("description") {
+            out["description"] = description.clone();
         }
-    }
+        out
+    })
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ impl Reader for Listener {
                 out.push_back(Delta::Reasoning(event.delta.0.into_owned()));
             }
             "response.function_call_arguments.delta" => {
-                self.grow_call(index, event.delta.0.into_owned(), out)
+                self.grow_call(index, event.delta.0.into_owned(), out);
             }
             "response.function_call_arguments.done" => self.complete_call(index, &event.arguments.0, out),
             "response.output_item.done" => {
