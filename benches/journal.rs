@@ -62,7 +62,7 @@ fn changed() -> Stage {
 }
 
 /// A change of 1,000 files is taken back.
-#[divan::bench(sample_count = 10)]
+#[divan::bench(sample_count = 5)]
 fn undo(bencher: divan::Bencher<'_, '_>) {
     bencher.with_inputs(changed).bench_values(|stage| {
         let done = stage.journal.undo(&stage.workspace, &Choice::default()).unwrap();
@@ -72,7 +72,7 @@ fn undo(bencher: divan::Bencher<'_, '_>) {
 }
 
 /// The same files written without any care: what undo is measured against.
-#[divan::bench(sample_count = 10)]
+#[divan::bench(sample_count = 5)]
 fn plain_copies(bencher: divan::Bencher<'_, '_>) {
     bencher.with_inputs(changed).bench_values(|stage| {
         write_all(stage.workspace.root(), 0);
@@ -81,7 +81,7 @@ fn plain_copies(bencher: divan::Bencher<'_, '_>) {
 }
 
 /// Before and after the first command: everything is copied.
-#[divan::bench(sample_count = 10)]
+#[divan::bench(sample_count = 5)]
 fn first_command(bencher: divan::Bencher<'_, '_>) {
     bencher.with_inputs(stage).bench_values(|stage| {
         let step = stage.journal.begin(&stage.workspace, &ran(), 1).unwrap().unwrap();
@@ -91,7 +91,7 @@ fn first_command(bencher: divan::Bencher<'_, '_>) {
 }
 
 /// Before and after a later command: stamps are compared.
-#[divan::bench(sample_count = 10)]
+#[divan::bench(sample_count = 5)]
 fn later_command(bencher: divan::Bencher<'_, '_>) {
     let stage = stage();
     let around = || {

@@ -72,7 +72,7 @@ impl Mission {
     /// Looks again and says what became of it.
     pub async fn conclude(&self, session: &Session, ending: &Ending, host: &mut dyn Host) -> Report {
         let world = session.world();
-        let changes = changes(session.deeds(), world);
+        let changes = changes(session);
         let by_commands = self.changed_by_commands(session, &changes).await;
         let mut gates = Vec::new();
         if !(changes.is_empty() && by_commands.is_empty()) {
@@ -131,8 +131,10 @@ async fn run_tests(command: &str, when: &str, session: &Session, host: &mut dyn 
     run
 }
 
-/// Every file the agent's tools changed: as it was before the first deed, as it is now.
-pub fn changes(deeds: &[Action], world: &World) -> Vec<Change> {
+/// Every file that the agent's tools changed or made, and every one that its commands changed: as it was before
+/// the first deed, as it is now.
+pub fn changes(session: &Session) -> Vec<Change> {
+    let (deeds, world) = (session.deeds(), session.world());
     let mut before: BTreeMap<String, Option<String>> = BTreeMap::new();
     for deed in deeds {
         let Action::Write { changes } = deed else { continue };
@@ -144,6 +146,9 @@ pub fn changes(deeds: &[Action], world: &World) -> Vec<Change> {
                 before.entry(change.path.clone()).or_insert_with(|| change.before.clone());
             }
         }
+    }
+    for (path, text) in session.befores() {
+        before.entry(path).or_insert(Some(text));
     }
     let now = |path: &str| {
         let place = world.workspace.place(path).ok()?;

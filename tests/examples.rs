@@ -1,6 +1,8 @@
 //! The example backends are what their READMEs say: their own tests pass, and every planted weakness is real.
 #![allow(clippy::disallowed_methods, reason = "a test runs the example's own programs")]
 
+mod house;
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -15,7 +17,7 @@ fn python(args: &[&str]) -> Option<Output> {
     match command.output() {
         Ok(output) => Some(output),
         Err(error) => {
-            eprintln!("SKIPPED: python3 cannot be started: {error}");
+            house::stage::skip(&format!("python3 cannot be started: {error}"));
             None
         }
     }

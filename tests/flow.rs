@@ -1,4 +1,10 @@
 //! What the flow engine sees through and what it forgets: pairs that differ in one constant, key or check.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says where"
+)]
 
 use agent::scan::Scanner;
 
@@ -6,7 +12,7 @@ const HEAD: &str = "import os, re, base64, html, shlex, sqlite3, subprocess\nimp
 
 /// Puts the body into a handler and says whether a command injection is found.
 fn is_found(body: &str) -> bool {
-    let indented: String = body.lines().map(|line| format!("    {line}\n")).collect();
+    let indented = format!("    {}\n", body.lines().collect::<Vec<_>>().join("\n    "));
     let code = format!("{HEAD}@app.route('/x')\ndef handler():\n{indented}    return 'ok'\n");
     let findings = Scanner::new().scan_text("app.py", &code);
     findings.iter().any(|finding| finding.rule == "python-command-injection")

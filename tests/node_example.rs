@@ -1,6 +1,8 @@
 //! The Node example backend: every planted weakness is found, fixed, and the fixed backend still does its work.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a stage that cannot be set is a failed test")]
 
+mod house;
+
 use agent::finding::{FAMILIES, Finding};
 use agent::scan::Scanner;
 use std::collections::BTreeMap;
@@ -68,13 +70,12 @@ fn every_family_is_found_and_fixed() {
     clippy::disallowed_methods,
     reason = "writes a copy into a temporary folder and runs its tests with node"
 )]
-#[allow(clippy::print_stderr, reason = "a skipped test says so")]
 fn the_fixed_backend_passes_its_own_tests() {
     let root = example();
     let has_node =
         std::process::Command::new("node").arg("--version").output().is_ok_and(|out| out.status.success());
     if !has_node || !root.join("node_modules").is_dir() {
-        eprintln!("SKIPPED: needs node and `npm ci --ignore-scripts` in examples/orders-node");
+        house::stage::skip("needs node and `npm ci --ignore-scripts` in examples/orders-node");
         return;
     }
     let copy = tempfile::tempdir().unwrap();

@@ -6,6 +6,8 @@
     reason = "tests set the stage with plain files and real git, and fail where that fails"
 )]
 
+mod house;
+
 use agent::action::Action;
 use agent::policy::paths::is_protected;
 use agent::policy::{Mode, Policy, Verdict};
@@ -237,7 +239,7 @@ async fn what_git_writes_is_applied_as_git_means_it() {
     let temp = tempfile::tempdir().unwrap();
     let root = temp.path();
     if git(root, &["init", "-q"]).is_err() {
-        eprintln!("SKIPPED: there is no git to make diffs with");
+        house::stage::skip("there is no git to make diffs with");
         return;
     }
     let mut dice = Dice(7);

@@ -1,5 +1,13 @@
 //! The scanner on whole folders: what it finds in the Python example, and that the fixed example still works.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says where"
+)]
 #![allow(clippy::disallowed_methods, reason = "the tests run python3 and change copies of their own")]
+
+mod house;
 
 use agent::finding::{Family, Finding};
 use agent::scan::{Filter, Scanner};
@@ -74,7 +82,7 @@ fn finds_every_planted_weakness_of_the_python_example() {
 fn the_fixed_python_example_passes_its_tests_and_stays_silent() {
     let python = std::process::Command::new("python3").arg("--version").output();
     if python.is_err() {
-        eprintln!("SKIPPED: there is no python3 on this machine");
+        house::stage::skip("there is no python3 on this machine");
         return;
     }
     let temp = tempfile::tempdir().unwrap();
@@ -97,4 +105,24 @@ fn the_fixed_python_example_passes_its_tests_and_stays_silent() {
         .output()
         .unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}
+
+/// Shows what is found in a folder of one's own: `SCAN_FOLDER=… cargo test --test scan shows -- --nocapture`.
+#[test]
+fn shows_a_folder_of_ones_own() {
+    let Ok(folder) = std::env::var("SCAN_FOLDER") else { return };
+    let workspace = Workspace::open(Path::new(&folder)).unwrap();
+    let begin = std::time::Instant::now();
+    let scan = Scanner::new().scan(&workspace, &Filter::default());
+    eprintln!(
+        "{} findings, {} files, {:?}, skipped {:?}",
+        scan.findings.len(),
+        scan.files,
+        begin.elapsed(),
+        scan.skipped
+    );
+    for finding in &scan.findings {
+        let text = std::fs::read_to_string(Path::new(&folder).join(&finding.path)).unwrap();
+        eprintln!("{}", agent::finding::listing::render(finding, &text));
+    }
 }

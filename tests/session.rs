@@ -261,6 +261,20 @@ fn what_was_denied_is_told_and_has_its_exit_code() {
 }
 
 #[test]
+fn what_a_command_changes_is_in_the_patch() {
+    let turns = vec![
+        Turn::call("bash", json!({"command": "sed -i s/name/title/ app.py; echo x > made.txt"})),
+        Turn::text("Done."),
+    ];
+    let (run, _, _) = play(Stage::with(&[("app.py", APP)]), Wire::OpenAi, turns, &[]);
+    let result = run.exits(0).result();
+    let paths: Vec<&str> =
+        result["files"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["app.py"]);
+    assert!(result["patch"].as_str().unwrap().contains("+def find(title):"), "{result}");
+}
+
+#[test]
 fn read_only_mode_changes_nothing() {
     let server = ModelServer::start_blocking(
         Wire::OpenAi,

@@ -1,4 +1,10 @@
 //! SQL fixes in Python: every driver's style, every way of putting a text together, and what is declined.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says where"
+)]
 
 use agent::scan::Scanner;
 use agent::scan::project::SourceFile;
@@ -16,7 +22,7 @@ fn fixed(code: &str) -> Result<String, String> {
 }
 
 fn function(import: &str, body: &str) -> String {
-    let indented: String = body.lines().map(|line| format!("    {line}\n")).collect();
+    let indented = format!("    {}\n", body.lines().collect::<Vec<_>>().join("\n    "));
     format!(
         "import {import}\nfrom flask import request\n\nTABLE = 'users'\n\n\ndef f(cur, name, age):\n{indented}"
     )

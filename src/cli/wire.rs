@@ -149,7 +149,8 @@ pub(super) fn parts(
     let limits = limits(config)?;
     let world = Arc::new(world(&config.workspace, &config.state, config.sandbox_off)?);
     let mode = if definition.read_only { Mode::ReadOnly } else { config.mode };
-    let rules = definition.rules.iter().flat_map(|rule| rule.judged(&definition.name)).collect();
+    let own = definition.rules.iter().flat_map(|rule| rule.judged(&definition.name));
+    let rules = config.rules.iter().cloned().chain(own).collect();
     let root = world.workspace.root().display().to_string();
     let mut policy = Policy::new(mode).with_root(&root).with_rules(rules);
     if config.sandbox_off {

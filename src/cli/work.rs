@@ -230,7 +230,7 @@ async fn work_on(
 }
 
 fn plain_report(session: &mut Session, ending: &Ending) -> Report {
-    let changes = changes(session.deeds(), session.world());
+    let changes = changes(session);
     let _ = session.note_end(ending.outcome);
     Report::of(Work {
         outcome: ending.outcome,

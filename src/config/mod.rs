@@ -4,7 +4,7 @@ pub mod definition;
 pub mod keys;
 
 use crate::message::Price;
-use crate::policy::Mode;
+use crate::policy::{Effect, Kind, Mode, Rule};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -62,6 +62,8 @@ pub struct Config {
     pub folder: Option<PathBuf>,
     /// Hosts that webfetch may reach without asking.
     pub allow_hosts: Vec<String>,
+    /// The user's own rules.
+    pub rules: Vec<Rule>,
     /// Whether commands run without walls, by the user's explicit flag alone.
     pub sandbox_off: bool,
 }
@@ -99,6 +101,19 @@ struct File {
     base_urls: BTreeMap<String, String>,
     #[serde(default)]
     allow_hosts: Vec<String>,
+    #[serde(default)]
+    rules: Vec<Line>,
+}
+
+/// One `[[rules]]` table: what is allowed, asked or denied. Deny beats allow, whoever wrote it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    action: Kind,
+    pattern: String,
+    #[serde(default)]
+    except: Vec<String>,
+    effect: Effect,
 }
 
 /// The model when none is configured.
@@ -129,6 +144,27 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         })?),
         None => None,
     };
+    let rules: Vec<Rule> = file
+        .rules
+        .into_iter()
+        .enumerate()
+        .map(|(at, Line { action, pattern, except, effect })| {
+            let from = format!("config.toml, rule {}", at + 1);
+            Rule { action, pattern, except, effect, from }
+        })
+        .collect();
+    for rule in &rules {
+        rule.check().map_err(|reason| ConfigError::File { path: "config.toml".into(), reason })?;
+    }
+    // A limit that cannot be kept must not pass for one.
+    for (name, limit) in [("max_usd", file.max_usd), ("max_minutes", file.max_minutes)] {
+        if limit.is_some_and(|limit| !(limit > 0.0 && limit <= 500_000.0)) {
+            return Err(ConfigError::File {
+                path: "config.toml".into(),
+                reason: format!("{name}: must be above 0, at most 500000"),
+            });
+        }
+    }
     let mut allow_hosts = flags.allow_hosts;
     allow_hosts.extend(file.allow_hosts);
     Ok(Config {
@@ -148,6 +184,7 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         base_urls: file.base_urls,
         folder,
         allow_hosts,
+        rules,
         sandbox_off: flags.sandbox_off,
     })
 }
@@ -204,10 +241,31 @@ mod tests {
 
     #[test]
     fn a_bad_file_is_an_error_that_names_it() {
-        for text in ["modell = \"x\"", "mode = \"yolo\"", "max_turns = \"many\"", "mode = ["] {
+        for text in [
+            "max_minutes = -1.0",
+            "max_usd = nan",
+            "modell = \"x\"",
+            "mode = \"yolo\"",
+            "max_turns = \"many\"",
+            "mode = [",
+        ] {
             let (_keep, home) = with_file(text);
             let error = decided(Flags::default(), &[("HOME", &home)]).unwrap_err().to_string();
             assert!(error.contains("config.toml"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn rules_of_the_user_say_where_they_come_from() {
+        let (_keep, home) =
+            with_file("[[rules]]\naction = \"run\"\npattern = \"git push *\"\neffect = \"deny\"\n");
+        let rules = decided(Flags::default(), &[("HOME", &home)]).unwrap().rules;
+        assert_eq!((rules[0].effect, rules[0].from.as_str()), (Effect::Deny, "config.toml, rule 1"));
+        for bad in
+            ["effect = \"maybe\"", "effect = \"deny\"\ncolour = 1", "effect = \"deny\"\npattern = \"a | b\""]
+        {
+            let (_keep, home) = with_file(&format!("[[rules]]\naction = \"run\"\n{bad}\n"));
+            assert!(decided(Flags::default(), &[("HOME", &home)]).is_err(), "{bad}");
         }
     }
 

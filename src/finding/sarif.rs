@@ -2,6 +2,7 @@
 
 use super::{Finding, Severity, Span, Tier};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 /// Where the schema of the format lives.
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
@@ -125,11 +126,10 @@ fn encode(path: &str) -> String {
     for byte in path.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
-                out.push(char::from(byte))
+                out.push(char::from(byte));
             }
             other => {
-                out.push('%');
-                out.push_str(&format!("{other:02X}"));
+                let _ = write!(out, "%{other:02X}");
             }
         }
     }

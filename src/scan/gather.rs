@@ -126,8 +126,7 @@ fn is_test_name(name: &str) -> bool {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     stem.starts_with("test_")
         || stem.ends_with("_test")
-        || stem.ends_with(".test")
-        || stem.ends_with(".spec")
+        || matches!(stem.rsplit_once('.'), Some((_, "test" | "spec")))
         || stem == "conftest"
 }
 
@@ -138,7 +137,8 @@ fn note_manifest(workspace: &Workspace, place: &Place, project: &mut Project) {
         project.env_examples.push(place.as_str().to_owned());
         return;
     }
-    let is_requirements = name.starts_with("requirements") && name.ends_with(".txt");
+    let is_requirements =
+        name.starts_with("requirements") && matches!(name.rsplit_once('.'), Some((_, "txt")));
     if !is_requirements && !matches!(name, "pyproject.toml" | "Pipfile" | "package.json") {
         return;
     }

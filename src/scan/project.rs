@@ -54,7 +54,7 @@ impl SourceFile {
     /// Line of a byte, from 1.
     pub fn line(&self, byte: usize) -> usize {
         let end = byte.min(self.text.len());
-        self.text.as_bytes()[..end].iter().filter(|&&letter| letter == b'\n').count() + 1
+        self.text.get(..end).map_or(0, |before| before.matches('\n').count()) + 1
     }
 }
 

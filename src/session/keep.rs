@@ -3,7 +3,7 @@
 use super::record::RecordError;
 use crate::action::Action;
 use crate::tool::{ToolError, ToolOutput, World};
-use crate::workspace::journal::{Journal, JournalError};
+use crate::workspace::journal::{Choice, Journal, JournalError};
 use crate::workspace::lock::Lock;
 use std::path::Path;
 use std::sync::Arc;
@@ -76,6 +76,20 @@ impl Keep {
             Err(ToolError::Failed(text)) => Err(ToolError::Failed(format!("{text}\n{note}"))),
             other @ Err(_) => other,
         }
+    }
+
+    /// The files that stood there and that commands or tools changed since the session began, as they were.
+    /// Texts only: what else a command touches (caches, databases) is no change that a person reviews.
+    pub(super) fn befores(&self) -> Vec<(String, String)> {
+        let touched = self.journal.changes(&Choice::default());
+        touched
+            .into_iter()
+            .filter_map(|touch| {
+                let bytes = self.journal.content(&touch.before?)?;
+                let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
+                Some((touch.path, text))
+            })
+            .collect()
     }
 
     async fn work<T: Send + 'static>(

@@ -11,9 +11,10 @@ pub mod record;
 
 use crate::action::Action;
 use crate::event::{Event, Host, Outcome};
-use crate::message::{Message, Role, Usage, repair};
+use crate::message::{Message, Role, Usage, map_strings, repair};
 use crate::model::{Model, ModelError, Stop};
 use crate::policy::{Mode, Policy};
+use crate::text::printable;
 use crate::tool::{Toolbox, World};
 pub use budget::Limits;
 use record::{Entry, Record, RecordError};
@@ -158,6 +159,11 @@ impl Session {
         &self.deeds
     }
 
+    /// The texts that stood there and were changed, by tools or by commands, as they were before.
+    pub fn befores(&self) -> Vec<(String, String)> {
+        self.keep.as_ref().map(keep::Keep::befores).unwrap_or_default()
+    }
+
     /// What was denied, in order.
     pub fn denials(&self) -> &[String] {
         &self.denials
@@ -184,7 +190,8 @@ impl Session {
     }
 
     /// Keeps what a mission needs to be judged, also after a crash.
-    pub fn note_mission(&mut self, mission: serde_json::Value) -> Result<(), RecordError> {
+    pub fn note_mission(&mut self, mut mission: serde_json::Value) -> Result<(), RecordError> {
+        map_strings(&mut mission, &calls::hide);
         self.record.append(&Entry::Mission { mission })
     }
 
@@ -266,7 +273,11 @@ impl Session {
 
     /// The one way into history and record; what is secret stays out of both.
     fn remember(&mut self, message: Message) -> Result<(), RecordError> {
-        let message = message.map_text(&calls::hide);
+        // What comes from outside is sent without invisible words; the model's own words go back as they were.
+        let message = match message.role {
+            Role::User => message.map_text(&|text| printable(&calls::hide(text)).into_owned()),
+            Role::Assistant => message.map_text(&calls::hide),
+        };
         self.record.append(&Entry::Message { message: message.clone() })?;
         match self.history.last_mut() {
             Some(last) if last.role == message.role => last.parts.extend(message.parts),

@@ -326,16 +326,17 @@ fn rename_to_nothing(dir: &OwnedFd, from: &str, to: &str) -> Result<(), Errno> {
 
 /// Makes the renames last, and lets the old files go. Nothing here can undo what is done, so nothing fails.
 fn finish(staged: &[Staged<'_>]) {
-    let mut synced = HashSet::new();
+    let mut dirs: HashMap<&str, &OwnedFd> = HashMap::new();
     for one in staged {
         if let Some(backup) = &one.backup {
             let _ = unlinkat(&one.dir, backup.as_str(), AtFlags::empty());
         }
+        dirs.insert(door::split(&one.step.path).0, &one.dir);
     }
-    for one in staged {
-        if synced.insert(door::split(&one.step.path).0) {
-            sync(&one.dir);
-        }
+    if cfg!(target_os = "linux") && dirs.len() > 4 {
+        let _ = sync_all(staged);
+    } else {
+        dirs.into_values().for_each(sync);
     }
 }
 

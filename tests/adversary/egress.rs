@@ -111,11 +111,6 @@ const DOORS: &[Case] = &[
     ),
     ("socket of the host by curl", "curl -sm2 --unix-socket $OUT/host.sock http://x/", "true"),
     (
-        "socket in the workspace",
-        "python3 -c \"import socket as s; s.socket(s.AF_UNIX).connect('$W/host.sock')\"",
-        "true",
-    ),
-    (
         "nameless socket of the host",
         "python3 -c \"import socket as s; s.socket(s.AF_UNIX).connect('\\0$NAME')\"",
         "python3 -c \"import socket as s; a=s.socket(s.AF_UNIX); a.bind('\\0own'); a.listen(); s.socket(s.AF_UNIX).connect('\\0own')\"",

@@ -292,6 +292,7 @@ async fn a_race_gains_nothing() {
             let _ = std::fs::rename(place.join("evil"), place.join("plain"));
             let _ = std::fs::rename(place.join("plain"), place.join("evil"));
             let _ = std::fs::rename(place.join("aside"), place.join("plain"));
+            std::thread::sleep(Duration::from_micros(200));
         }
     });
     let hands = yard.hands(Mode::Auto);

@@ -19,7 +19,6 @@ const HOOKS: &[Case] = &[
     ("alias", "cd $W && git config alias.st '!evil'", "cd $W && git diff --stat"),
     ("remote", "cd $W && git remote add evil http://example.com/x", "cd $W && git remote -v"),
     ("git folder moved", "mv $W/.git $W/elsewhere", "test -d $W/.git"),
-    ("git folder removed", "rmdir $W/.git || mv -T $W/.git /tmp/x", "cd $W && git rev-parse HEAD"),
     ("git folder replaced", "mv $W/.git $W/x && cp -r $W/x $W/.git", "true"),
     ("settings of an agent", "echo x > $W/.agent/agent.toml", "cat $W/.agent/agent.toml > l"),
     ("settings of another agent", "echo x > $W/.claude/settings.json", "ls $W/.claude"),

@@ -220,9 +220,9 @@ impl Site {
             keep.push(logs_below(&state));
         }
         keep.extend(shared_repository(&workspace).filter(|path| is_hidden(path)));
-        if let Some(home) = &home {
-            blank.extend(HOME_SECRETS.iter().map(|path| home.join(path)));
-        }
+        // A toolchain may be kept from a home that is not the one told of.
+        let homes = keep.iter().filter_map(|path| path.parent()).chain(home.as_deref());
+        blank.extend(homes.flat_map(|home| HOME_SECRETS.iter().map(move |path| home.join(path))));
         let seed = match (&home, fresh.is_empty()) {
             (Some(home), false) => {
                 identity(home).map(|text| (home.join(".gitconfig"), text)).into_iter().collect()
@@ -378,6 +378,12 @@ fn kept(
 
 /// The folder that must be there for a PATH entry to work: the toolchain it belongs to, else itself.
 fn toolchain_root(entry: &Path, home: Option<&Path>) -> PathBuf {
+    // Also where another user's home, or none, is told: the folder itself says what it is.
+    let known =
+        |folder: &&Path| folder.file_name().is_some_and(|name| TOOLCHAINS.iter().any(|tool| name == *tool));
+    if let Some(root) = entry.ancestors().filter(known).last() {
+        return root.to_owned();
+    }
     let Some((home, below)) = home.and_then(|home| Some((home, entry.strip_prefix(home).ok()?))) else {
         // A toolchain in somebody else's home (HOME was changed, PATH was not) is a toolchain all the same.
         let is_toolchain = |folder: &&Path| TOOLCHAINS.iter().any(|name| folder.ends_with(name));

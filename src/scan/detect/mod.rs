@@ -1,9 +1,11 @@
 //! Checks that are no flow from a source to a sink: written in Rust, named in rule files.
 
+mod debug;
 mod javascript;
 mod password;
 mod secret;
 
+pub(super) use password::{is_neutral, is_password};
 pub(super) use secret::words as secret_words;
 
 use super::ir::{Expr, Function};
@@ -12,7 +14,7 @@ use super::rules::Rule;
 
 /// What a detector found.
 #[derive(Debug, Clone)]
-pub struct Found<'a> {
+pub(super) struct Found<'a> {
     /// What is wrong: what the finding points at.
     pub expr: &'a Expr,
     /// The part the fix is about; often the same.
@@ -26,12 +28,13 @@ pub struct Found<'a> {
 }
 
 /// A detector: looks at one file of a project.
-pub type Detector = for<'a> fn(&'a Project, usize, &'static Rule) -> Vec<Found<'a>>;
+pub(super) type Detector = for<'a> fn(&'a Project, usize, &'static Rule) -> Vec<Found<'a>>;
 
 /// The detector of a name in a rule file.
-pub fn named(name: &str) -> Option<Detector> {
+pub(super) fn named(name: &str) -> Option<Detector> {
     match name {
         "secret" => Some(secret::find),
+        "python-debug" => Some(debug::find),
         "python-password" => Some(password::find),
         _ => javascript::named(name),
     }

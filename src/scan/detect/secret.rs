@@ -104,7 +104,7 @@ impl<'a> Search<'a> {
                     match &entry.value.kind {
                         ExprKind::Text(_) if key == "secret" => phrases.push(&entry.value),
                         ExprKind::List { items, .. } if matches!(key.as_str(), "keys" | "secret") => {
-                            phrases.extend(items)
+                            phrases.extend(items);
                         }
                         _ => {}
                     }
@@ -122,14 +122,15 @@ impl<'a> Search<'a> {
     /// `jwt.encode(payload, "secret")`, `hmac.new(b"key", …)`, `app.set('secret', '…')`.
     fn key_arguments(&mut self, callee: &str, call: &'a crate::scan::ir::Call) {
         let position = match callee {
+            "hmac.new" | "hmac.digest" => 0,
             "jwt.encode"
             | "jwt.decode"
             | "jwt.sign"
             | "jwt.verify"
             | "jsonwebtoken.sign"
-            | "jsonwebtoken.verify" => 1,
-            "hmac.new" | "hmac.digest" => 0,
-            "crypto.createHmac" | "createHmac" => 1,
+            | "jsonwebtoken.verify"
+            | "crypto.createHmac"
+            | "createHmac" => 1,
             _ => return,
         };
         if let Some(arg) = call.position(position) {
@@ -244,7 +245,7 @@ pub(super) fn is_secret_name(name: &str) -> bool {
     let before = words.len().checked_sub(2).map_or("", |at| words[at].as_str());
     match last {
         "password" | "passwd" | "pwd" | "passphrase" | "secret" | "secretkey" | "apikey" | "accesskey"
-        | "privatekey" | "authtoken" | "pepper" => true,
+        | "privatekey" | "authtoken" | "pepper" | "credential" | "credentials" => true,
         "pass" => words.len() > 1,
         "token" => !matches!(
             before,
@@ -271,7 +272,6 @@ pub(super) fn is_secret_name(name: &str) -> bool {
                 | "license"
                 | "webhook"
         ),
-        "credential" | "credentials" => true,
         _ => false,
     }
 }
@@ -284,8 +284,7 @@ fn is_secret_text(name: &str, text: &str) -> bool {
     let length = text.chars().count();
     let letters_ok = text.chars().all(|letter| letter.is_ascii_graphic());
     // Prose, labels with blanks, urls, paths and templates are no secrets.
-    if length < 4
-        || length > 512
+    if !(4..=512).contains(&length)
         || !letters_ok
         || text.contains("://")
         || text.starts_with(['/', '.', '$', '<', '{'])
@@ -314,6 +313,7 @@ fn is_about(text: &str) -> bool {
         || text.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_' || letter == '-')
         || text.starts_with("X-");
     let about = [
+        "x",
         "token",
         "key",
         "password",

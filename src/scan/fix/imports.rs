@@ -31,7 +31,18 @@ pub(super) fn edits(file: &SourceFile, wanted: &[NewImport]) -> Result<Vec<TextE
             continue;
         }
         let line = match &import.member {
-            Some(member) => format!("from {} import {member}", import.module),
+            Some(member) => {
+                let head = format!("from {} import ", import.module);
+                // Several names of one module share a line.
+                if let Some(known) = lines.iter_mut().find(|line| line.starts_with(&head)) {
+                    if !known[head.len()..].split(", ").any(|name| name == member) {
+                        known.push_str(", ");
+                        known.push_str(member);
+                    }
+                    continue;
+                }
+                format!("{head}{member}")
+            }
             None => format!("import {}", import.module),
         };
         if !lines.contains(&line) {

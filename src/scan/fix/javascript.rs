@@ -11,6 +11,7 @@ mod disclose_tests;
 mod imports;
 mod driver;
 mod password;
+mod password_lookup;
 mod password_plan;
 mod password_use;
 mod path;

@@ -1,8 +1,9 @@
 //! Calls: sources, sinks, functions of the project evaluated in place, and everything unknown.
 
-use super::value::{Callable, ClassRef, Env, FunctionRef, Kinds, Known, Shape, Taint, Value};
-use super::{CallSite, Engine, Frame, MAX_CALLS, guard};
-use crate::scan::ir::{Call, Expr, ExprKind, Function, Language, ParamKind, StmtKind};
+use super::invoke::has_self;
+use super::value::{Callable, ClassRef, Kinds, Known, Shape, Taint, Value};
+use super::{Engine, Frame, guard};
+use crate::scan::ir::{Call, Expr, ExprKind, Language, StmtKind};
 use crate::scan::rules::{Kind, Source};
 use std::rc::Rc;
 
@@ -66,10 +67,6 @@ const NORMALISING: &[&str] = &[
     "fs/promises.realpath",
 ];
 
-/// Methods that hand their elements to a function.
-const WALKING: &[&str] =
-    &["map", "forEach", "filter", "find", "some", "every", "then", "flatMap", "reduce", "sort"];
-
 impl<'a> Engine<'a> {
     /// A call.
     pub(super) fn call(&mut self, frame: &mut Frame<'a>, expr: &'a Expr, call: &'a Call) -> Value<'a> {
@@ -120,19 +117,16 @@ impl<'a> Engine<'a> {
                 return value;
             }
         }
-        if let (Some((_, holder, "get")), 1, true) = (&receiver, given.len(), self.is_javascript(frame.file))
-            && holder.constant
-        {
-            // `new Map([['a', 'b']]).get(x)` gives what stands there, or nothing.
-            return Value::constant();
-        }
-        if let Some(value) =
-            self.stripped(frame, receiver.as_ref().map(|(_, value, name)| (value, *name)), &given)
-        {
+        let on = receiver.as_ref().map(|(_, value, name)| (value, *name));
+        if let Some(value) = self.narrowed_result(frame, on, &given) {
             return value;
         }
         let holder = receiver.as_ref().map(|(_, value, _)| value);
-        self.run_callbacks(frame, &path, holder, &given);
+        let made = self.run_callbacks(frame, &path, holder, &given);
+        let on = receiver.as_ref().map(|(_, value, name)| (value, *name));
+        if let Some(value) = self.mapped(on, made, &given) {
+            return value;
+        }
         let mut value = Self::unknown(&path, &callee, holder, &given);
         // `request.args.get("n", type=int)` gives a number or the default.
         let converts = given.iter().any(|arg| {
@@ -270,7 +264,7 @@ impl<'a> Engine<'a> {
                 let is_static = function.function.is_method && !has_self(function.function);
                 let holder = (function.function.is_method && !is_static && is_super(call))
                     .then(|| frame.vars.get("self").cloned().unwrap_or_default());
-                self.invoke(frame, expr, &function, holder, given)
+                self.invoke(frame, expr, &function, holder.as_ref(), given)
             }
             Callable::Method(function, object) => {
                 let holder = if has_self(function.function) || self.is_javascript(function.file) {
@@ -278,7 +272,7 @@ impl<'a> Engine<'a> {
                 } else {
                     None
                 };
-                let value = self.invoke(frame, expr, &function, holder, given)?;
+                let value = self.invoke(frame, expr, &function, holder.as_ref(), given)?;
                 if let (ExprKind::Member { object, .. }, Some(changed)) =
                     (&call.callee.kind, self.changed.take())
                     && let Some(variable) = object.as_name()
@@ -312,7 +306,7 @@ impl<'a> Engine<'a> {
         for name in ["__init__", "constructor"] {
             if let Some(function) = self.method_of(class, name, 0) {
                 self.changed = None;
-                self.invoke(frame, expr, &function, Some(empty.clone()), given);
+                self.invoke(frame, expr, &function, Some(&empty), given);
                 return self.changed.take().unwrap_or(empty);
             }
         }
@@ -337,260 +331,6 @@ impl<'a> Engine<'a> {
         }
         Value { shape: Some(Rc::new(shape)), taints: loose.taints, ..Value::default() }
     }
-
-    /// A frame for a function's body.
-    pub(super) fn frame_for(&mut self, function: &FunctionRef<'a>) -> Frame<'a> {
-        let mut chain: Vec<&'a Function> = (*function.chain).clone();
-        chain.push(function.function);
-        self.globals_of(function.file);
-        Frame {
-            file: function.file,
-            vars: Env::new(),
-            captured: function.captured.clone(),
-            chain: Rc::new(chain),
-            class: function.class,
-            is_module: false,
-            returned: None,
-            route: None,
-            answers: false,
-            breaks: Vec::new(),
-            site: None,
-            defined: Vec::new(),
-        }
-    }
-
-    /// Evaluates a function with these arguments. `None` when it is not followed.
-    pub(super) fn invoke(
-        &mut self,
-        frame: &mut Frame<'a>,
-        expr: &'a Expr,
-        function: &FunctionRef<'a>,
-        holder: Option<Value<'a>>,
-        given: &[Given<'a>],
-    ) -> Option<Value<'a>> {
-        let key = std::ptr::from_ref(function.function);
-        if !self.quiet {
-            self.called.insert(key);
-        }
-        let runs = self.stack.iter().filter(|open| **open == key).count();
-        if self.depth >= MAX_CALLS || self.spent > super::BUDGET || runs > 0 {
-            return None;
-        }
-        if frame.is_module && frame.file == function.file {
-            self.globals.insert(frame.file, Rc::new(frame.vars.clone()));
-        }
-        let mut inner = self.frame_for(function);
-        inner.route.clone_from(&frame.route);
-        inner.site = Some(Rc::new(Self::call_site(frame, expr, function, holder.is_some(), given)));
-        let names = self.bind(frame, expr, &mut inner, function, holder.as_ref(), given);
-        self.stack.push(key);
-        self.depth += 1;
-        self.hoist(&mut inner, &function.function.body);
-        let way = self.block(&mut inner, &function.function.body);
-        self.finish_defined(&mut inner);
-        self.depth -= 1;
-        self.stack.pop();
-        if holder.is_some() {
-            let own = if self.is_javascript(function.file) {
-                Some("this")
-            } else {
-                function.function.params.first().map(|param| param.name.as_str())
-            };
-            self.changed = own.and_then(|own| inner.vars.get(own).cloned());
-        }
-        if inner.returned.is_none() {
-            if way == super::stmt::Way::Left {
-                self.left_by_call = true;
-            } else {
-                give_back_proofs(frame, &inner, &names);
-            }
-        }
-        let mut value = inner.returned.unwrap_or_else(|| Value::known(Known::Null));
-        value.step(frame.file, expr.at, &format!("returned by `{}`", shown(function.function)));
-        Some(value)
-    }
-
-    fn call_site(
-        frame: &Frame<'a>,
-        expr: &'a Expr,
-        function: &FunctionRef<'a>,
-        has_holder: bool,
-        given: &[Given<'a>],
-    ) -> CallSite<'a> {
-        let params = &function.function.params;
-        let skip = usize::from(has_holder && has_self(function.function));
-        let positional = given.iter().filter(|arg| arg.name.is_none());
-        let by_place =
-            params.iter().skip(skip).zip(positional).map(|(param, arg)| (param.name.as_str(), arg.expr));
-        let by_name = given.iter().filter_map(|arg| arg.name.map(|name| (name, arg.expr)));
-        CallSite {
-            file: frame.file,
-            expr,
-            args: by_place.chain(by_name).collect(),
-            chain: Rc::clone(&frame.chain),
-            above: frame.site.clone(),
-            name: &function.function.name,
-        }
-    }
-
-    /// Binds arguments to parameters. Gives which variable of the caller stands behind which parameter.
-    fn bind(
-        &mut self,
-        frame: &mut Frame<'a>,
-        expr: &'a Expr,
-        inner: &mut Frame<'a>,
-        function: &FunctionRef<'a>,
-        holder: Option<&Value<'a>>,
-        given: &[Given<'a>],
-    ) -> Vec<(Rc<str>, Rc<str>)> {
-        let mut names = Vec::new();
-        let params = &function.function.params;
-        let mut skip = 0;
-        if let Some(holder) = holder {
-            if self.is_javascript(function.file) {
-                inner.vars.insert("this".into(), holder.clone());
-            } else if let Some(first) = params.first() {
-                inner.vars.insert(first.name.as_str().into(), holder.clone());
-                skip = 1;
-            }
-        }
-        let positional: Vec<&Given<'a>> =
-            given.iter().filter(|arg| arg.name.is_none() && !arg.is_keyword_spread).collect();
-        let loose = given
-            .iter()
-            .filter(|arg| arg.is_spread)
-            .map(|arg| arg.value.shape.as_ref().map_or_else(|| arg.value.clone(), |shape| shape.any()));
-        let loose = loose.reduce(Value::join);
-        let spread_at = positional.iter().position(|arg| arg.is_spread).unwrap_or(positional.len());
-        let note = format!("passed to `{}`", shown(function.function));
-        let taken: Vec<&str> = params.iter().map(|param| param.name.as_str()).collect();
-        for (at, param) in params.iter().skip(skip).enumerate() {
-            let by_name =
-                given.iter().find(|arg| arg.name == Some(param.name.as_str()) && !param.name.is_empty());
-            let mut value = match param.kind {
-                ParamKind::Plain => {
-                    match positional.get(at).filter(|_| at < spread_at).copied().or(by_name) {
-                        Some(arg) => {
-                            if let Some(variable) = arg.expr.as_name() {
-                                names.push((param.name.as_str().into(), variable.into()));
-                            }
-                            arg.value.clone()
-                        }
-                        None => match (&loose, &param.default) {
-                            (Some(loose), _) => loose.clone(),
-                            (None, Some(default)) => self.expr(inner, default),
-                            (None, None) => Value::default(),
-                        },
-                    }
-                }
-                ParamKind::Rest => {
-                    let items = positional.iter().skip(at).map(|arg| arg.value.clone()).collect();
-                    Value::shaped(Shape::List { items, rest: None })
-                }
-                ParamKind::KeywordRest => {
-                    let mut shape = Shape::Map { entries: Vec::new(), rest: loose.clone().map(Box::new) };
-                    for arg in given {
-                        if let Some(name) = arg.name.filter(|name| !taken.contains(name)) {
-                            shape.put(name, arg.value.clone());
-                        }
-                    }
-                    Value::shaped(shape)
-                }
-            };
-            value.step(frame.file, expr.at, &note);
-            match &param.pattern {
-                Some(pattern) => self.assign(inner, pattern, value),
-                None => {
-                    inner.vars.insert(param.name.as_str().into(), value);
-                }
-            }
-        }
-        names
-    }
-
-    /// Functions given to an unknown function: they run with what it may hand them.
-    fn run_callbacks(
-        &mut self,
-        frame: &mut Frame<'a>,
-        path: &str,
-        holder: Option<&Value<'a>>,
-        given: &[Given<'a>],
-    ) {
-        let method = path.rsplit('.').next().unwrap_or(path);
-        let others: Vec<&Value<'a>> = given.iter().map(|arg| &arg.value).collect();
-        for arg in given {
-            let Some(Callable::Function(function)) = &arg.value.callable else { continue };
-            if self.pending.iter().any(|(known, ..)| std::ptr::eq(known.function, function.function)) {
-                continue;
-            }
-            let mut handed = Vec::new();
-            for (at, param) in function.function.params.iter().enumerate() {
-                let value = if matches!(param.name.as_str(), "err" | "error" | "e" | "ex" | "exception")
-                    && at == 0
-                    && !WALKING.contains(&method)
-                {
-                    let note = format!("error `{}` is received", param.name);
-                    Value::tainted(Taint::new(Source::Exception, function.file, param.at, note))
-                } else if WALKING.contains(&method) && at == 0 {
-                    let item = holder.map(|holder| match method {
-                        "then" => holder.clone(),
-                        _ => Self::element(holder),
-                    });
-                    item.unwrap_or_else(|| {
-                        others
-                            .iter()
-                            .find(|other| other.callable.is_none())
-                            .map_or_else(Value::default, |list| Self::element(list))
-                    })
-                } else {
-                    Value::of_path(&param.name)
-                };
-                handed.push(Given {
-                    name: None,
-                    value,
-                    expr: arg.expr,
-                    is_spread: false,
-                    is_keyword_spread: false,
-                });
-            }
-            // A callback runs in the middle of its surroundings: what it sees are the variables of now.
-            let mut function = function.clone();
-            if !frame.is_module && Rc::ptr_eq(&function.chain, &frame.chain) {
-                let mut vars = frame.captured.as_ref().map_or_else(Env::new, |captured| (**captured).clone());
-                vars.extend(frame.vars.iter().map(|(name, value)| (Rc::clone(name), value.clone())));
-                function.captured = Some(Rc::new(vars));
-            }
-            let left = self.left_by_call;
-            self.invoke(frame, arg.expr, &function, None, &handed);
-            self.left_by_call = left;
-        }
-    }
-}
-
-/// What a check inside a function proved about its parameters holds for the caller's variables.
-fn give_back_proofs<'a>(frame: &mut Frame<'a>, inner: &Frame<'a>, names: &[(Rc<str>, Rc<str>)]) {
-    for (param, variable) in names {
-        let (Some(after), Some(before)) = (inner.vars.get(param), frame.vars.get(variable)) else { continue };
-        if !before.is_tainted() {
-            continue;
-        }
-        let same = after.taints.iter().all(|one| before.taints.iter().any(|two| one.origin == two.origin));
-        if !same || after.built != before.built {
-            continue;
-        }
-        let mut next = before.clone();
-        next.taints.retain_mut(|taint| {
-            match after.taints.iter().find(|other| other.origin == taint.origin) {
-                Some(other) => {
-                    taint.cleared = taint.cleared.or(other.cleared);
-                    true
-                }
-                // Cleared of everything.
-                None => false,
-            }
-        });
-        frame.vars.insert(Rc::clone(variable), next);
-    }
 }
 
 fn merge_from<'a>(value: &mut Value<'a>, part: &Value<'a>) {
@@ -609,16 +349,4 @@ fn is_super(call: &Call) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether the first parameter is the object.
-pub(super) fn has_self(function: &Function) -> bool {
-    function.is_method
-        && !function.decorators.iter().any(|decorator| decorator.as_name() == Some("staticmethod"))
-        && function.params.first().is_some_and(|param| matches!(param.name.as_str(), "self" | "cls" | "this"))
-}
-
-/// A function's name for people.
-pub(super) fn shown(function: &Function) -> &str {
-    if function.name.is_empty() { "the function" } else { &function.name }
 }

@@ -1,7 +1,7 @@
 //! Lists, dicts and texts: what their own methods give, and what they change.
 
 use super::value::{Known, Shape, Value};
-use super::{Engine, Frame, expr::concat, fold};
+use super::{Engine, Frame, fold, text::concat};
 use crate::scan::ir::{Expr, ExprKind};
 use std::rc::Rc;
 
@@ -24,7 +24,7 @@ impl<'a> Engine<'a> {
         };
         match (&mut next, &key.known) {
             (Shape::Map { .. } | Shape::Object { .. }, Some(Known::Text(key))) => {
-                next.put(&key.clone(), value)
+                next.put(&key.clone(), value);
             }
             (Shape::List { items, .. }, Some(Known::Int(at)))
                 if usize::try_from(*at).is_ok_and(|at| at < items.len()) =>
@@ -164,11 +164,11 @@ impl<'a> Engine<'a> {
                 }
                 _ => Some(concat(&[holder.clone(), list.clone()])),
             },
-            _ => self.list_method(holder, name, args),
+            _ => Self::list_method(holder, name, args),
         }
     }
 
-    fn list_method(&mut self, holder: &Value<'a>, name: &str, args: &[Value<'a>]) -> Option<Value<'a>> {
+    fn list_method(holder: &Value<'a>, name: &str, args: &[Value<'a>]) -> Option<Value<'a>> {
         match (name, holder.shape.as_deref()) {
             ("join", Some(Shape::List { items, rest })) => {
                 let mut parts = items.clone();
@@ -177,7 +177,7 @@ impl<'a> Engine<'a> {
                 Some(joined(&glue, &parts))
             }
             ("concat", Some(Shape::List { .. })) => {
-                Some(args.iter().cloned().fold(holder.clone(), |all, more| self.plus(all, more)))
+                Some(args.iter().cloned().fold(holder.clone(), Self::plus))
             }
             ("concat", None) if holder.known_text().is_some() || holder.built => {
                 let mut parts = vec![holder.clone()];
@@ -209,7 +209,9 @@ impl<'a> Engine<'a> {
                     && frame.vars.contains_key(variable)
                 {
                     let mut changed = holder.clone();
-                    args.iter().for_each(|arg| changed.taint_from(arg));
+                    for arg in args {
+                        changed.taint_from(arg);
+                    }
                     changed.built = true;
                     frame.vars.insert(variable.into(), changed);
                 }
@@ -219,7 +221,7 @@ impl<'a> Engine<'a> {
         let last = args.last().cloned().unwrap_or_default();
         match (&mut next, name, args) {
             (Shape::List { items, rest: None }, "append" | "push" | "add", _) => {
-                items.extend(args.iter().cloned())
+                items.extend(args.iter().cloned());
             }
             (Shape::List { items, .. }, "insert", [at, value]) => match &at.known {
                 Some(Known::Int(at)) if usize::try_from(*at).is_ok_and(|at| at <= items.len()) => {
@@ -230,7 +232,7 @@ impl<'a> Engine<'a> {
             (Shape::List { items, .. }, "appendleft" | "unshift", [value]) => items.insert(0, value.clone()),
             (Shape::List { items, rest }, "extend", [more]) => match more.shape.as_deref() {
                 Some(Shape::List { items: other, rest: None }) if rest.is_none() => {
-                    items.extend(other.clone())
+                    items.extend(other.clone());
                 }
                 Some(shape) => add_rest(rest, shape.any()),
                 None => add_rest(rest, more.clone()),

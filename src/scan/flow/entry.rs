@@ -1,56 +1,16 @@
 //! Where an evaluation begins: the top level, handlers, functions the file itself does not call.
 
-use super::call::has_self;
 use super::expr::imports_one;
-use super::value::{Callable, ClassRef, FunctionRef, Shape, Taint, Value};
+use super::invoke::has_self;
+use super::value::{Callable, ClassRef, FunctionRef, Shape, Value};
 use super::{Engine, Frame};
 use crate::scan::ir::{Block, Class, Expr, ExprKind, Function, Param, ParamKind, StmtKind};
-use crate::scan::rules::{Handler, Parameters, Source};
+use crate::scan::rules::Handler;
 use std::collections::HashSet;
 use std::rc::Rc;
 
 /// A handler that waits until the file's top level is known.
 pub(super) type Pending<'a> = (FunctionRef<'a>, &'static Handler, Option<Rc<str>>);
-
-/// Parameters of library functions that are no values of a user: names of things, handles.
-const NO_VALUES: &[&str] = &[
-    "self",
-    "cls",
-    "conn",
-    "connection",
-    "db",
-    "cursor",
-    "cur",
-    "session",
-    "engine",
-    "table",
-    "table_name",
-    "tablename",
-    "column",
-    "columns",
-    "column_name",
-    "col",
-    "cols",
-    "field",
-    "fields",
-    "schema",
-    "sql",
-    "query",
-    "stmt",
-    "statement",
-    "limit",
-    "offset",
-    "logger",
-    "log",
-    "config",
-    "placeholders",
-    "where",
-    "cmd",
-    "command",
-    "args",
-    "kwargs",
-    "app",
-];
 
 impl<'a> Engine<'a> {
     /// Evaluates the whole file.
@@ -62,7 +22,7 @@ impl<'a> Engine<'a> {
         self.globals.insert(file, globals);
         let mut functions = Vec::new();
         let source = self.source(file);
-        self.collect(file, &source.module.body, None, &mut functions);
+        Self::collect(file, &source.module.body, None, &mut functions);
         let names = called_names(&source.module.body);
         let (later, first): (Vec<_>, Vec<_>) =
             functions.into_iter().partition(|function| names.contains(&function.function.name));
@@ -89,22 +49,16 @@ impl<'a> Engine<'a> {
     }
 
     /// The functions and methods that stand directly in a file or in its classes.
-    fn collect(
-        &mut self,
-        file: usize,
-        block: &'a Block,
-        class: Option<&'a Class>,
-        out: &mut Vec<FunctionRef<'a>>,
-    ) {
+    fn collect(file: usize, block: &'a Block, class: Option<&'a Class>, out: &mut Vec<FunctionRef<'a>>) {
         for stmt in &block.stmts {
             match &stmt.kind {
                 StmtKind::Function(function) => {
-                    out.push(FunctionRef { file, function, chain: Rc::default(), captured: None, class })
+                    out.push(FunctionRef { file, function, chain: Rc::default(), captured: None, class });
                 }
-                StmtKind::Class(inner) => self.collect(file, &inner.body, Some(inner), out),
+                StmtKind::Class(inner) => Self::collect(file, &inner.body, Some(inner), out),
                 _ => {
                     for inner in stmt.blocks() {
-                        self.collect(file, inner, class, out);
+                        Self::collect(file, inner, class, out);
                     }
                 }
             }
@@ -113,7 +67,7 @@ impl<'a> Engine<'a> {
 
     /// A function that is defined inside another one.
     pub(super) fn define(&mut self, frame: &mut Frame<'a>, function: &'a Function) {
-        let value = self.function_value(frame, function);
+        let value = Self::function_value(frame, function);
         if !frame.is_module
             && let Some(Callable::Function(reference)) = &value.callable
         {
@@ -127,7 +81,7 @@ impl<'a> Engine<'a> {
 
     /// A class, with what its body evaluates.
     pub(super) fn define_class(&mut self, frame: &mut Frame<'a>, class: &'a Class) {
-        let value = self.class_value(frame, class);
+        let value = Self::class_value(frame, class);
         for stmt in &class.body.stmts {
             if let StmtKind::Assign { value, .. } | StmtKind::Expr(value) = &stmt.kind {
                 self.expr(frame, value);
@@ -217,7 +171,7 @@ impl<'a> Engine<'a> {
         if self.stack.contains(&std::ptr::from_ref(function.function)) {
             return;
         }
-        self.spent = 0;
+        self.spent_before += std::mem::take(&mut self.spent);
         let mut frame = self.frame_for(function);
         frame.route = label;
         frame.answers = handler.is_some();
@@ -240,7 +194,7 @@ impl<'a> Engine<'a> {
                     (Some(word), _) if word == "exception" => self.exception(function, param),
                     (Some(word), _) => Value::of_path(word),
                     (None, Some(handler)) => self.handler_parameter(function, handler, param),
-                    (None, None) => self.library_parameter(function, param),
+                    (None, None) => Self::library_parameter(function, param),
                 }
             };
             let value = match param.kind {
@@ -260,140 +214,10 @@ impl<'a> Engine<'a> {
             }
         }
         self.stack.push(std::ptr::from_ref(function.function));
-        self.hoist(&mut frame, &function.function.body);
+        Self::hoist(&mut frame, &function.function.body);
         self.block(&mut frame, &function.function.body);
         self.finish_defined(&mut frame);
         self.stack.pop();
-    }
-
-    fn exception(&self, function: &FunctionRef<'a>, param: &Param) -> Value<'a> {
-        let harmless = function.function.decorators.iter().filter_map(Expr::as_call).any(|call| {
-            call.position(0).is_some_and(|arg| match &arg.value.kind {
-                ExprKind::Number(code) => code.starts_with('4'),
-                _ => arg.value.dotted().is_some_and(|name| name.ends_with("HTTPException")),
-            })
-        });
-        if harmless {
-            return Value::of_path("exception");
-        }
-        let note = format!("error `{}` is handled", param.name);
-        let mut value = Value::tainted(Taint::new(Source::Exception, function.file, param.at, note));
-        value.path = Some("exception".into());
-        value
-    }
-
-    /// A parameter that a framework fills from the request.
-    fn handler_parameter(
-        &mut self,
-        function: &FunctionRef<'a>,
-        handler: &Handler,
-        param: &'a Param,
-    ) -> Value<'a> {
-        let kind = param.annotation.as_deref().unwrap_or("");
-        let tainted = match handler.parameters {
-            Parameters::None => false,
-            Parameters::All => !is_number(kind) && !is_converted(function.function, &param.name),
-            Parameters::Typed => self.is_typed_input(function, param),
-            Parameters::Decorated => super::javascript::is_filled_from_request(param) && !is_number(kind),
-        };
-        if !tainted {
-            return Value::of_path(&param.name);
-        }
-        let note = format!("parameter `{}` of the route", param.name);
-        let taint = Taint::new(Source::Request, function.file, param.at, note);
-        let mut value = Value::tainted(taint);
-        // A model's fields are told apart by their types.
-        if let Some(class) = self.class_named(function.file, kind) {
-            value.shape = Some(Rc::new(self.model(&class, &value)));
-            value.taints.clear();
-        }
-        value
-    }
-
-    /// Fields of a request model, dangerous unless they are numbers.
-    fn model(&mut self, class: &ClassRef<'a>, value: &Value<'a>) -> Shape<'a> {
-        let mut shape = Shape::Object { class: class.clone(), fields: Vec::new() };
-        for stmt in &class.class.body.stmts {
-            if let StmtKind::Assign { targets, annotation: Some(kind), .. } = &stmt.kind
-                && let Some(name) = targets.first().and_then(Expr::as_name)
-            {
-                let field = if is_number(kind) { Value::default() } else { value.clone() };
-                shape.put(name, Value { shape: None, ..field });
-            }
-        }
-        shape
-    }
-
-    fn class_named(&mut self, file: usize, name: &str) -> Option<ClassRef<'a>> {
-        let plain = name.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
-        if !plain || name.is_empty() {
-            return None;
-        }
-        let value = self.globals_of(file).get(name).cloned().or_else(|| {
-            let module = self.source(file).import_of(name)?;
-            let found = self.project.resolve(file, &module.module)?;
-            self.exported(found, module.member.as_deref()?)
-        })?;
-        match value.callable {
-            Some(Callable::Class(class)) => Some(class),
-            _ => None,
-        }
-    }
-
-    /// FastAPI's reading of a parameter.
-    fn is_typed_input(&mut self, function: &FunctionRef<'a>, param: &'a Param) -> bool {
-        let kind = param.annotation.as_deref().unwrap_or("");
-        let called = param.default.as_ref().and_then(Expr::as_call).and_then(|call| call.callee.dotted());
-        let written = called.unwrap_or_default();
-        if written.ends_with("Depends") || written.ends_with("Security") || kind.contains("Depends(") {
-            return false;
-        }
-        if is_number(kind) {
-            return false;
-        }
-        let last = kind.rsplit('.').next().unwrap_or(kind);
-        if matches!(
-            last,
-            "Request"
-                | "Response"
-                | "WebSocket"
-                | "BackgroundTasks"
-                | "Session"
-                | "AsyncSession"
-                | "UUID"
-                | "date"
-                | "datetime"
-                | "Connection"
-        ) || kind.contains("Literal[")
-        {
-            return false;
-        }
-        if let Some(class) = self.class_named(function.file, kind) {
-            // An enumeration takes its members only.
-            return !class
-                .class
-                .bases
-                .iter()
-                .any(|base| base.dotted().is_some_and(|name| name.ends_with("Enum")));
-        }
-        true
-    }
-
-    /// A parameter of a function that anyone may call.
-    fn library_parameter(&self, function: &FunctionRef<'a>, param: &Param) -> Value<'a> {
-        let mut value = Value::of_path(&param.name);
-        let kind = param.annotation.as_deref().unwrap_or("");
-        let number_default = param
-            .default
-            .as_ref()
-            .is_some_and(|default| matches!(default.kind, ExprKind::Number(_) | ExprKind::Bool(_)));
-        if is_number(kind) || number_default || NO_VALUES.contains(&param.name.as_str()) || is_handle(kind) {
-            return value;
-        }
-        let name = super::call::shown(function.function);
-        let note = format!("parameter `{}` of `{name}`", param.name);
-        value.taints.push(Taint::new(Source::Parameter, function.file, param.at, note));
-        value
     }
 
     /// The object a method of this class works on.
@@ -439,125 +263,6 @@ impl<'a> Engine<'a> {
         self.objects.insert(key, value.clone());
         value
     }
-
-    /// How a function is a handler, if it is one, with its route.
-    fn handler_of(&mut self, function: &FunctionRef<'a>) -> Option<(&'static Handler, Option<Rc<str>>)> {
-        let file = self.source(function.file);
-        let mut frame = self.frame_for(function);
-        frame.chain = Rc::clone(&function.chain);
-        let decorators: Vec<(String, Option<String>)> = function
-            .function
-            .decorators
-            .iter()
-            .map(|decorator| {
-                let called = decorator.as_call();
-                let callee = called.map_or(decorator, |call| &call.callee);
-                let path = self.quiet_value(&mut frame, callee).path;
-                let path = path.map_or_else(|| callee.dotted().unwrap_or_default(), |path| path.to_string());
-                (path, called.map(|call| route_label(call, callee)))
-            })
-            .collect();
-        let bases: Vec<String> = function.class.map_or_else(Vec::new, |class| {
-            class
-                .bases
-                .iter()
-                .map(|base| {
-                    let path = self.quiet_value(&mut frame, base).path;
-                    path.map_or_else(|| base.dotted().unwrap_or_default(), |path| path.to_string())
-                })
-                .collect()
-        });
-        let skip = usize::from(has_self(function.function));
-        let first = function.function.params.get(skip).map(|param| param.name.as_str());
-        for handler in &self.lexicon.handlers {
-            if !imports_one(file, &handler.imports) {
-                continue;
-            }
-            for (path, label) in &decorators {
-                if handler.decorator.iter().any(|pattern| pattern.matches(path)) {
-                    return Some((handler, label.as_deref().map(Into::into)));
-                }
-            }
-            let named = handler.methods.contains(&function.function.name);
-            if named && bases.iter().any(|base| handler.bases.iter().any(|pattern| pattern.matches(base))) {
-                return Some((handler, None));
-            }
-            if first.is_some_and(|first| handler.first_parameter.iter().any(|name| name == first)) {
-                return Some((handler, None));
-            }
-        }
-        None
-    }
-}
-
-/// `POST /login` from a decorator's arguments.
-fn route_label(call: &crate::scan::ir::Call, callee: &Expr) -> String {
-    let text = |at: usize| call.position(at).and_then(|arg| arg.value.as_text()).unwrap_or_default();
-    let route = text(0);
-    // `@route("POST", "/login")`
-    if !route.is_empty() && route.chars().all(|letter| letter.is_ascii_uppercase()) {
-        return format!("{route} {}", text(1));
-    }
-    let listed = call.keyword("methods").map(|arg| match &arg.value.kind {
-        ExprKind::List { items, .. } => items.iter().filter_map(Expr::as_text).collect::<Vec<_>>().join("|"),
-        _ => String::new(),
-    });
-    let last =
-        callee.dotted().and_then(|name| name.rsplit('.').next().map(str::to_uppercase)).unwrap_or_default();
-    let method = match listed {
-        Some(listed) if !listed.is_empty() => listed,
-        _ if matches!(last.as_str(), "GET" | "POST" | "PUT" | "DELETE" | "PATCH") => last,
-        _ => "GET".to_owned(),
-    };
-    format!("{method} {route}")
-}
-
-/// Types whose values hold no text of a client.
-pub(super) fn is_number(annotation: &str) -> bool {
-    let inner = annotation
-        .trim_start_matches("Optional[")
-        .trim_start_matches("typing.Optional[")
-        .trim_end_matches(']')
-        .split('|')
-        .map(str::trim)
-        .find(|part| *part != "None")
-        .unwrap_or("");
-    let inner = inner.strip_prefix("Annotated[").map_or(inner, |rest| rest.split(',').next().unwrap_or(rest));
-    matches!(
-        inner,
-        "int"
-            | "float"
-            | "bool"
-            | "Decimal"
-            | "UUID"
-            | "uuid.UUID"
-            | "date"
-            | "datetime"
-            | "datetime.date"
-            | "datetime.datetime"
-            | "number"
-            | "boolean"
-            | "bigint"
-            | "Number"
-    )
-}
-
-fn is_handle(annotation: &str) -> bool {
-    ["Session", "Connection", "Cursor", "Engine", "Pool", "Client", "Logger", "Callable"]
-        .iter()
-        .any(|word| annotation.contains(word))
-}
-
-/// `<int:name>` in one of the route's texts.
-fn is_converted(function: &Function, name: &str) -> bool {
-    let converted = ["int", "float", "uuid"];
-    function.decorators.iter().filter_map(Expr::as_call).filter_map(|call| call.position(0)).any(|arg| {
-        arg.value.as_text().is_some_and(|route| {
-            converted.iter().any(|kind| route.contains(&format!("<{kind}:{name}>")))
-                || route.contains(&format!("<int(")) && route.contains(&format!(":{name}>"))
-                || route.contains(&format!("{{{name}:int}}"))
-        })
-    })
 }
 
 /// Names that are called anywhere in a file.

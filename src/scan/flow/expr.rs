@@ -1,8 +1,8 @@
 //! Expressions to values.
 
-use super::value::{Callable, Known, Shape, Taint, Value};
-use super::{Engine, Frame, fold, guard};
-use crate::scan::ir::{At, Expr, ExprKind, ListKind, Text, TextPart};
+use super::value::{Callable, Kinds, Known, Shape, Taint, Value};
+use super::{Engine, Frame, fold};
+use crate::scan::ir::{At, Expr, ExprKind, ListKind};
 use crate::scan::rules::Kind;
 use std::rc::Rc;
 
@@ -30,7 +30,11 @@ impl<'a> Engine<'a> {
             }
             ExprKind::Member { object, name, .. } => {
                 let object = self.expr(frame, object);
-                self.member(frame, &object, name)
+                let mut value = self.member(frame, &object, name);
+                if value.is_tainted() && is_status(name) && !self.is_javascript(frame.file) {
+                    value.clear(Kinds::of(&[Kind::Disclosure]));
+                }
+                value
             }
             ExprKind::Index { object, index } => {
                 let object = self.expr(frame, object);
@@ -44,7 +48,15 @@ impl<'a> Engine<'a> {
                 }
                 Self::slice(&value)
             }
-            ExprKind::Call(call) => self.call(frame, expr, call),
+            ExprKind::Call(call) => {
+                let mut value = self.call(frame, expr, call);
+                // `getattr(e, "code", 500)`
+                let asked = call.position(1).filter(|_| call.callee.as_name() == Some("getattr"));
+                if asked.and_then(|arg| arg.value.as_text()).is_some_and(|name| is_status(&name)) {
+                    value.clear(Kinds::of(&[Kind::Disclosure]));
+                }
+                value
+            }
             ExprKind::Text(text) => self.text(frame, text),
             ExprKind::Number(written) => fold::number(written).map_or_else(Value::constant, Value::known),
             ExprKind::Bool(flag) => Value::known(Known::Bool(*flag)),
@@ -61,11 +73,10 @@ impl<'a> Engine<'a> {
             }
             ExprKind::List { items, kind } => self.list(frame, items, *kind),
             ExprKind::Map(entries) => self.map(frame, entries),
-            ExprKind::Spread(inner) => self.expr(frame, inner),
+            ExprKind::Spread(inner) | ExprKind::Await(inner) => self.expr(frame, inner),
             ExprKind::Conditional { test, then, other } => self.conditional(frame, test, then, other),
-            ExprKind::Lambda(function) => self.function_value(frame, function),
-            ExprKind::Class(class) => self.class_value(frame, class),
-            ExprKind::Await(inner) => self.expr(frame, inner),
+            ExprKind::Lambda(function) => Self::function_value(frame, function),
+            ExprKind::Class(class) => Self::class_value(frame, class),
             ExprKind::Assign { target, value } => {
                 let value = self.expr(frame, value);
                 self.assign(frame, target, value.clone());
@@ -110,13 +121,10 @@ impl<'a> Engine<'a> {
         {
             return Value::tainted(taint);
         }
-        match (&object.known, &index.known) {
-            (Some(Known::Text(text)), Some(Known::Int(at))) => {
-                if let Some(letter) = fold::letter(text, *at) {
-                    return Value::known(letter);
-                }
-            }
-            _ => {}
+        if let (Some(Known::Text(text)), Some(Known::Int(at))) = (&object.known, &index.known)
+            && let Some(letter) = fold::letter(text, *at)
+        {
+            return Value::known(letter);
         }
         if let Some(shape) = &object.shape {
             let found = match (&**shape, &index.known) {
@@ -170,112 +178,6 @@ impl<'a> Engine<'a> {
             out.shape = Some(Rc::new(Shape::List { items: Vec::new(), rest: Some(Box::new(any)) }));
         }
         out
-    }
-
-    fn text(&mut self, frame: &mut Frame<'a>, text: &'a Text) -> Value<'a> {
-        if let Some(constant) = text.constant() {
-            return Value::text(&constant);
-        }
-        let mut parts = Vec::new();
-        for part in &text.parts {
-            match part {
-                TextPart::Literal { value, .. } => parts.push(Value::text(value)),
-                TextPart::Hole { expr, format, .. } => {
-                    let mut value = self.expr(frame, expr);
-                    // A number format refuses everything that is no number.
-                    if format
-                        .as_deref()
-                        .is_some_and(|format| format.ends_with(['d', 'x', 'f', 'b', 'o', 'e']))
-                    {
-                        value.clear(super::value::Kinds::of(&[Kind::All]));
-                    }
-                    parts.push(value);
-                }
-            }
-        }
-        concat(&parts)
-    }
-
-    fn binary(
-        &mut self,
-        frame: &mut Frame<'a>,
-        at: At,
-        op: &str,
-        left: &'a Expr,
-        right: &'a Expr,
-    ) -> Value<'a> {
-        let _ = at;
-        let one = self.expr(frame, left);
-        match (op, fold::truth(&one)) {
-            ("and" | "&&", Some(false)) | ("or" | "||", Some(true)) => return one,
-            ("and" | "&&" | "or" | "||", None) => {
-                // The right side is only evaluated when the left one held (or did not).
-                let before = frame.vars.clone();
-                self.narrow(frame, left, matches!(op, "and" | "&&"));
-                let other = self.expr(frame, right);
-                frame.vars = before;
-                let falsy = Value { taints: one.taints.clone(), ..one.clone() };
-                return if matches!(op, "and" | "&&") { other } else { falsy.join(other) };
-            }
-            ("and" | "&&" | "or" | "||", Some(_)) => return self.expr(frame, right),
-            _ => {}
-        }
-        let two = self.expr(frame, right);
-        if let (Some(a), Some(b)) = (&one.known, &two.known)
-            && let Some(known) = fold::binary(op, a, b)
-        {
-            return Value::known(known);
-        }
-        match op {
-            "+" => self.plus(one, two),
-            "%" if is_text(left) || one.built || one.known_text().is_some() => {
-                let args = match two.shape.as_deref() {
-                    Some(Shape::List { items, .. }) => items.clone(),
-                    Some(Shape::Map { entries, .. }) => {
-                        entries.iter().map(|(_, value)| value.clone()).collect()
-                    }
-                    _ => vec![two],
-                };
-                let numbers =
-                    one.known_text().is_some_and(|text| !text.contains("%s") && !text.contains(")s"));
-                let mut parts = vec![one];
-                parts.extend(args);
-                let mut value = concat(&parts);
-                if numbers {
-                    value.clear(super::value::Kinds::of(&[Kind::All]));
-                }
-                value
-            }
-            // pathlib: `base / name`.
-            "/" => {
-                let mut value = Value { constant: one.constant && two.constant, ..Value::default() };
-                value.taint_from(&one);
-                value.taint_from(&two);
-                value.path = one.path.clone().filter(|path| path.starts_with("pathlib."));
-                guard::joined_path(&mut value, &[&one, &two]);
-                value
-            }
-            "==" | "!=" | "===" | "!==" | "<" | ">" | "<=" | ">=" | "in" | "not in" | "is" | "is not"
-            | "instanceof" => Value { constant: one.constant && two.constant, ..Value::default() },
-            "??" | "|" => one.join(two),
-            _ => {
-                let mut value = Value { constant: one.constant && two.constant, ..Value::default() };
-                value.taint_from(&one);
-                value.taint_from(&two);
-                value
-            }
-        }
-    }
-
-    /// `+` on what may be texts or lists.
-    pub(super) fn plus(&mut self, one: Value<'a>, two: Value<'a>) -> Value<'a> {
-        if let (Some(Shape::List { items: a, rest: None }), Some(Shape::List { items: b, rest })) =
-            (one.shape.as_deref(), two.shape.as_deref())
-        {
-            let items = a.iter().chain(b).cloned().collect();
-            return Value::shaped(Shape::List { items, rest: rest.clone() });
-        }
-        concat(&[one, two])
     }
 
     fn list(&mut self, frame: &mut Frame<'a>, items: &'a [Expr], _kind: ListKind) -> Value<'a> {
@@ -408,43 +310,9 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// A text put together from parts.
-pub(super) fn concat<'a>(parts: &[Value<'a>]) -> Value<'a> {
-    let mut value =
-        Value { built: true, constant: parts.iter().all(|part| part.constant), ..Value::default() };
-    let mut text = Some(String::new());
-    for (index, part) in parts.iter().enumerate() {
-        let mut part = part.clone();
-        // Behind a literal beginning, a part without `..` cannot leave the folder.
-        if index > 0 && (part.route.no_dots) {
-            part.clear(super::value::Kinds::of(&[Kind::Path]));
-        }
-        value.taint_from(&part);
-        text = match (text, part.known_text()) {
-            (Some(text), Some(more)) => Some(text + more),
-            _ => None,
-        };
-        if index == 0 {
-            value.route.no_dots = part.route.no_dots;
-        }
-    }
-    // Two numbers added up are no text.
-    if parts.iter().all(|part| matches!(part.known, Some(Known::Int(_)))) {
-        value.built = false;
-    }
-    if let Some(text) = text {
-        value.known = Some(Known::Text(text.into()));
-    }
-    value
-}
-
 /// A part also carries what the whole carries.
 fn merge_own<'a>(part: &mut Value<'a>, whole: &Value<'a>) {
     super::value::merge(&mut part.taints, &whole.taints);
-}
-
-fn is_text(expr: &Expr) -> bool {
-    matches!(expr.kind, ExprKind::Text(_))
 }
 
 /// Whether the file imports one of the modules; an empty list asks for nothing.
@@ -456,4 +324,9 @@ pub(super) fn imports_one(file: &crate::scan::project::SourceFile, modules: &[St
 pub(super) fn short(path: &str) -> &str {
     let cut = path.rmatch_indices('.').nth(2).map_or(0, |(at, _)| at + 1);
     path.get(cut..).unwrap_or(path)
+}
+
+/// Members of an error that are numbers or names of a kind, and no text about what happened.
+fn is_status(name: &str) -> bool {
+    matches!(name, "code" | "status" | "status_code" | "returncode" | "errno" | "__class__")
 }

@@ -56,9 +56,9 @@ pub(super) fn binary(op: &str, left: &Known, right: &Known) -> Option<Known> {
 
 fn same(left: &Known, right: &Known) -> Option<bool> {
     match (left, right) {
-        (Known::Int(_), Known::Bool(_)) | (Known::Bool(_), Known::Int(_)) => None,
-        // `2.0 == 2` and JavaScript's loose comparison of types are left open.
-        (Known::Int(_), Known::Text(_)) | (Known::Text(_), Known::Int(_)) => None,
+        // `2.0 == 2`, `True == 1` and JavaScript's loose comparison of types are left open.
+        (Known::Int(_), Known::Bool(_) | Known::Text(_))
+        | (Known::Bool(_) | Known::Text(_), Known::Int(_)) => None,
         _ => Some(left == right),
     }
 }

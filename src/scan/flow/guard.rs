@@ -4,11 +4,10 @@ use super::value::{Callable, Kinds, Known, Shape, Value};
 use super::{Engine, Frame};
 use crate::scan::ir::{Call, Catch, Expr, ExprKind, StmtKind};
 use crate::scan::rules::{Kind, Source};
-use std::rc::Rc;
 
 /// What a check proves.
 #[derive(Debug, Clone, Copy)]
-enum Proof {
+pub(super) enum Proof {
     Safe(Kinds),
     NoDots,
     NoRoot,
@@ -49,7 +48,7 @@ impl<'a> Engine<'a> {
 
     /// Narrows variables by a condition that held (or did not).
     pub(super) fn narrow(&mut self, frame: &mut Frame<'a>, test: &'a Expr, held: bool) {
-        if super::javascript::asks_environment(test) {
+        if super::javascript::asks_environment(test) || (held && asks_debug(test)) {
             // Either branch is written with the kind of environment in mind.
             for value in frame.vars.values_mut() {
                 if value.taints.iter().any(|taint| taint.source == Source::Exception) {
@@ -177,9 +176,9 @@ impl<'a> Engine<'a> {
             (method, None) if HARMLESS.contains(&method) && held => {
                 self.prove(frame, object, Proof::Safe(Kinds::of(&[Kind::All])));
             }
-            ("startswith" | "startsWith", Some(head)) => {
-                let head = self.quiet_value(frame, head);
-                match (head.known_text(), held) {
+            ("startswith" | "startsWith", Some(beginning)) => {
+                let value = self.quiet_value(frame, beginning);
+                match (value.known_text(), held) {
                     // `path.relative(base, full).startsWith('..')`
                     (Some(".." | "../"), false) if self.is_relative(frame, object) => {
                         self.prove(frame, object, Proof::NoDots);
@@ -253,84 +252,6 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// A predicate of the project with one `return`: what its condition proves of the parameter.
-    fn narrow_function(&mut self, frame: &mut Frame<'a>, call: &'a Call, held: bool) {
-        if call.callee.dotted().is_some_and(|name| name == "isinstance") {
-            let number = call.position(1).and_then(|arg| arg.value.dotted());
-            if held
-                && number.is_some_and(|kind| matches!(kind.as_str(), "int" | "float" | "bool"))
-                && let Some(item) = call.position(0)
-            {
-                self.prove(frame, &item.value, Proof::Safe(Kinds::of(&[Kind::All])));
-            }
-            return;
-        }
-        let callee = self.quiet_value(frame, &call.callee);
-        let function = match callee.callable {
-            Some(Callable::Function(function) | Callable::Method(function, _)) => function,
-            _ => return,
-        };
-        // The checks inside are run as if their value had held, on a frame of its own.
-        if self.depth >= super::MAX_CALLS {
-            return;
-        }
-        let skip = usize::from(function.function.is_method && !matches!(call.callee.kind, ExprKind::Name(_)));
-        let mut inner = self.frame_for(&function);
-        let mut names: Vec<(Rc<str>, &'a Expr)> = Vec::new();
-        for (at, param) in function.function.params.iter().skip(skip).enumerate() {
-            if let Some(arg) = call.position(at) {
-                let value = self.quiet_value(frame, &arg.value);
-                inner.vars.insert(param.name.as_str().into(), Value { from: Vec::new(), ..value });
-                names.push((param.name.as_str().into(), &arg.value));
-            }
-        }
-        let quiet = std::mem::replace(&mut self.quiet, true);
-        self.depth += 1;
-        let proved = self.prove_through(&mut inner, &function.function.body, held);
-        self.depth -= 1;
-        self.quiet = quiet;
-        if !proved {
-            return;
-        }
-        for (name, arg) in names {
-            let Some(value) = inner.vars.get(&name) else { continue };
-            let cleared = value.taints.iter().map(|taint| taint.cleared).reduce(Kinds::and);
-            let kinds = cleared.unwrap_or_else(|| Kinds::of(&[Kind::All]));
-            self.prove(frame, arg, Proof::Safe(kinds));
-        }
-    }
-
-    /// Runs the body of a predicate under the assumption that it returns `held`.
-    fn prove_through(&mut self, inner: &mut Frame<'a>, body: &'a crate::scan::ir::Block, held: bool) -> bool {
-        for stmt in &body.stmts {
-            match &stmt.kind {
-                StmtKind::Return(Some(expr)) => {
-                    self.narrow(inner, expr, held);
-                    return true;
-                }
-                StmtKind::If { test, then, other } if other.stmts.is_empty() => {
-                    let gives = match then.stmts.last().map(|last| &last.kind) {
-                        Some(StmtKind::Return(Some(Expr { kind: ExprKind::Bool(flag), .. }))) => *flag,
-                        _ => return false,
-                    };
-                    if gives == held {
-                        return false;
-                    }
-                    self.narrow(inner, test, false);
-                }
-                StmtKind::Assign { targets, value, .. } => {
-                    let value = self.expr(inner, value);
-                    for target in targets {
-                        self.assign(inner, target, value.clone());
-                    }
-                }
-                StmtKind::Expr(_) => {}
-                _ => return false,
-            }
-        }
-        false
-    }
-
     /// What a statement proves by not having raised: `target.relative_to(base)`, `int(x)`.
     pub(super) fn narrow_by_statement(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) {
         let Some(call) = expr.as_call() else { return };
@@ -345,107 +266,6 @@ impl<'a> Engine<'a> {
             }
             _ => {}
         }
-    }
-
-    /// A subject that equals one of the case's values.
-    pub(super) fn clear_checked(&mut self, frame: &mut Frame<'a>, subject: &'a Expr) {
-        self.prove(frame, subject, Proof::Safe(Kinds::of(&[Kind::All])));
-    }
-
-    /// Notes a proof on the variables of an expression.
-    fn prove(&mut self, frame: &mut Frame<'a>, expr: &'a Expr, proof: Proof) {
-        match &expr.kind {
-            ExprKind::Name(name) => self.prove_variable(frame, name, proof, 0),
-            // `name.lower() in ALLOWED`, `os.path.realpath(path).startswith(base)`, `str(path)`.
-            ExprKind::Call(call) => {
-                let normal = matches!(proof, Proof::Inside) && self.quiet_value(frame, expr).route.normal;
-                if normal || !matches!(proof, Proof::Inside) {
-                    let proof = if normal { Proof::Safe(Kinds::of(&[Kind::Path])) } else { proof };
-                    if let ExprKind::Member { object, .. } = &call.callee.kind {
-                        self.prove(frame, object, proof);
-                    }
-                    for arg in &call.args {
-                        self.prove(frame, &arg.value, proof);
-                    }
-                } else {
-                    for arg in &call.args {
-                        self.prove(frame, &arg.value, proof);
-                    }
-                }
-            }
-            ExprKind::List { items, .. } => items.iter().for_each(|item| self.prove(frame, item, proof)),
-            ExprKind::Member { object, .. } => {
-                if let Some(path) = expr.dotted() {
-                    let value = self.quiet_value(frame, expr);
-                    if value.is_tainted() {
-                        frame.vars.insert(path.as_str().into(), value);
-                        self.prove_variable(frame, &path, proof, 0);
-                    }
-                }
-                let _ = object;
-            }
-            ExprKind::Await(inner) | ExprKind::Spread(inner) => self.prove(frame, inner, proof),
-            ExprKind::Assign { target, .. } => self.prove(frame, target, proof),
-            ExprKind::Binary { left, right, .. } => {
-                self.prove(frame, left, proof);
-                self.prove(frame, right, proof);
-            }
-            _ => {}
-        }
-    }
-
-    fn prove_variable(&mut self, frame: &mut Frame<'a>, name: &str, proof: Proof, depth: usize) {
-        let Some(mut value) = frame.vars.get(name).cloned() else { return };
-        let from = value.from.clone();
-        match proof {
-            Proof::Safe(kinds) => value.clear(kinds),
-            Proof::NoDots => {
-                value.route.no_dots = true;
-                if value.route.no_root {
-                    value.clear(Kinds::of(&[Kind::Path]));
-                }
-            }
-            Proof::NoRoot => {
-                value.route.no_root = true;
-                if value.route.no_dots {
-                    value.clear(Kinds::of(&[Kind::Path]));
-                }
-            }
-            Proof::Inside => {
-                if !value.route.normal {
-                    return;
-                }
-                value.clear(Kinds::of(&[Kind::Path]));
-            }
-        }
-        let inside = matches!(proof, Proof::Inside)
-            || value.route.no_dots
-                && value.route.no_root
-                && value.path.as_deref().is_some_and(|path| path.ends_with("path.relative()"));
-        frame.vars.insert(name.into(), value);
-        // A check on the resolved path also speaks for the path it was made from.
-        if inside && depth < 2 {
-            for made_from in from {
-                let Some(mut value) = frame.vars.get(&made_from).cloned() else { continue };
-                value.clear(Kinds::of(&[Kind::Path]));
-                frame.vars.insert(made_from, value);
-            }
-        }
-    }
-
-    /// Whether a value is the way from one path to another, in which `..` can only stand at the start.
-    fn is_relative(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> bool {
-        self.quiet_value(frame, expr).path.is_some_and(|path| path.ends_with("path.relative()"))
-    }
-
-    /// The value of an expression without reporting anything.
-    pub(super) fn quiet_value(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> Value<'a> {
-        let quiet = std::mem::replace(&mut self.quiet, true);
-        let notes = self.notes.take();
-        let value = self.expr(frame, expr);
-        self.notes = notes;
-        self.quiet = quiet;
-        value
     }
 
     /// Whether membership in this proves anything: a collection of constants, or a name that says so.
@@ -498,21 +318,31 @@ impl<'a> Engine<'a> {
                 if matches!(value.callable, Some(Callable::Class(_))) {
                     return true;
                 }
-                let name = kind.dotted().unwrap_or_default();
-                let last = name.rsplit('.').next().unwrap_or("");
-                last.ends_with("ValidationError")
-                    || last.ends_with("HTTPException")
-                    || matches!(
-                        last,
-                        "ValueError"
-                            | "Http404"
-                            | "NotFound"
-                            | "BadRequest"
-                            | "Forbidden"
-                            | "ValidationException"
-                    )
+                let name =
+                    value.path.as_deref().map_or_else(|| kind.dotted().unwrap_or_default(), str::to_owned);
+                is_worded_for_clients(name.rsplit('.').next().unwrap_or(""))
             })
     }
+}
+
+/// Names of exceptions whose text is written for whoever sent the request.
+pub(super) fn is_worded_for_clients(name: &str) -> bool {
+    name.ends_with("ValidationError")
+        || name.ends_with("HTTPException")
+        || (name.starts_with("HTTP") && name != "HTTPError")
+        || matches!(
+            name,
+            "ValueError"
+                | "KeyError"
+                | "Http404"
+                | "NotFound"
+                | "BadRequest"
+                | "Forbidden"
+                | "Unauthorized"
+                | "Conflict"
+                | "PermissionDenied"
+                | "ValidationException"
+        )
 }
 
 fn is_logic(op: &str) -> bool {
@@ -528,13 +358,10 @@ pub(super) fn joined_path<'a>(value: &mut Value<'a>, parts: &[&Value<'a>]) {
 /// For which kinds a text is safe that this pattern let through.
 pub(super) fn allowed_by_regex(pattern: &str, whole: bool) -> Kinds {
     let mut body = pattern;
-    let starts = body.starts_with('^') || body.starts_with("\\A");
     let ends = body.ends_with('$') || body.ends_with("\\Z") || body.ends_with("\\z");
-    if !whole && !(ends && starts) {
-        // `re.match` is anchored at its start by itself.
-        if !ends {
-            return Kinds::default();
-        }
+    // `re.match` is anchored at its start by itself.
+    if !whole && !ends {
+        return Kinds::default();
     }
     body = body.trim_start_matches('^').trim_start_matches("\\A");
     body = body.trim_end_matches('$').trim_end_matches("\\Z").trim_end_matches("\\z");
@@ -583,5 +410,14 @@ mod tests {
         check("^[\\w/]+$", false, Kind::Path, false);
         check("^[\\w.-]+$", false, Kind::Path, true);
         check("^\\d{4}-\\d{2}$", false, Kind::All, true);
+    }
+}
+
+/// Whether a condition is debug mode: `app.debug`, `settings.DEBUG`, `app.config["DEBUG"]`.
+fn asks_debug(test: &Expr) -> bool {
+    match &test.kind {
+        ExprKind::Name(name) | ExprKind::Member { name, .. } => matches!(name.as_str(), "debug" | "DEBUG"),
+        ExprKind::Index { index, .. } => index.as_text().as_deref() == Some("DEBUG"),
+        _ => false,
     }
 }

@@ -1,13 +1,48 @@
 //! What JavaScript adds to the evaluation: functions that are values, decorated parameters, `NODE_ENV`.
 
-use super::value::{FunctionRef, Value};
+use super::value::{FunctionRef, Kinds, Shape, Value};
 use super::{Engine, Frame};
 use crate::scan::ir::{Block, Class, Expr, ExprKind, Param, StmtKind};
 use std::rc::Rc;
 
 impl<'a> Engine<'a> {
+    /// Results of methods that narrow what comes out: a look-up in a constant map, letters stripped by a pattern.
+    pub(super) fn narrowed_result(
+        &self,
+        frame: &Frame<'a>,
+        receiver: Option<(&Value<'a>, &str)>,
+        given: &[super::call::Given<'a>],
+    ) -> Option<Value<'a>> {
+        let (holder, name) = receiver.filter(|_| self.is_javascript(frame.file))?;
+        if name == "get" && given.len() == 1 && holder.constant {
+            // `new Map([['a', 'b']]).get(x)` gives what stands there, or nothing.
+            return Some(Value::constant());
+        }
+        self.stripped(frame, receiver, given)
+    }
+
+    /// `list.map(x => …)` holds what the function gives; `list.map(Number)` numbers.
+    pub(super) fn mapped(
+        &self,
+        receiver: Option<(&Value<'a>, &str)>,
+        made: Option<Value<'a>>,
+        given: &[super::call::Given<'a>],
+    ) -> Option<Value<'a>> {
+        let (Some((holder, "map")), [first]) = (receiver, given) else { return None };
+        let converted = || {
+            let by = first.value.path.as_deref().filter(|_| first.value.callable.is_none())?;
+            let sanitizer = self.lexicon.sanitizers.matches(by).into_iter().next()?;
+            let mut element = Self::element(holder);
+            element.clear(Kinds::of(&sanitizer.kinds));
+            Some(element)
+        };
+        let element = made.or_else(converted)?;
+        let rest = Some(Box::new(Value { path: None, ..element }));
+        Some(Value::shaped(Shape::List { items: Vec::new(), rest }))
+    }
+
     /// `name.replace(/[^a-z]/g, '')`: only the letters of the class are left.
-    pub(super) fn stripped(
+    fn stripped(
         &self,
         frame: &Frame<'a>,
         receiver: Option<(&Value<'a>, &str)>,
@@ -38,7 +73,7 @@ pub(super) fn collect_values<'a>(
     for stmt in &block.stmts {
         match &stmt.kind {
             StmtKind::Assign { value, .. } | StmtKind::Expr(value) => {
-                function_values(file, value, class, out)
+                function_values(file, value, class, out);
             }
             StmtKind::Class(inner) => collect_values(file, &inner.body, Some(inner), out),
             _ => {

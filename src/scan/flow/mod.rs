@@ -5,17 +5,22 @@
 //! so a sink is reached with what really came. Conditions that are constant choose one branch; checks narrow
 //! what they check; what is overwritten is forgotten.
 
+mod branch;
 mod call;
 mod container;
 mod entry;
 mod expr;
 mod fold;
 mod guard;
+mod handler;
+mod invoke;
 mod javascript;
 mod lexicon;
+mod prove;
 mod scope;
 mod sink;
 mod stmt;
+mod text;
 mod value;
 
 use super::fix::{Note, Notes};
@@ -29,7 +34,7 @@ use value::{Env, Value};
 
 /// A sink that was reached by a dangerous value.
 #[derive(Debug, Clone)]
-pub struct Hit<'a> {
+pub(super) struct Hit<'a> {
     /// The rule.
     pub rule: &'static Rule,
     /// Its sink; `None` when a detector found it.
@@ -56,12 +61,12 @@ pub struct Hit<'a> {
 
 /// Notes of an evaluation, for fixers.
 #[derive(Debug, Default)]
-pub struct NoteBook {
+pub(super) struct NoteBook {
     notes: HashMap<(usize, At), Note>,
 }
 
 /// The notes of one file.
-pub struct FileNotes<'n> {
+pub(super) struct FileNotes<'n> {
     /// All notes.
     pub book: &'n NoteBook,
     /// The file.
@@ -74,8 +79,11 @@ impl Notes for FileNotes<'_> {
     }
 }
 
-/// How many expressions one file's evaluation may visit before calls are no longer followed.
-const BUDGET: usize = 300_000;
+/// How many expressions the evaluation of one function may visit before calls are no longer followed.
+const BUDGET: usize = 15_000;
+
+/// How many expressions one file's evaluation may visit before calls are no longer followed at all.
+const FILE_BUDGET: usize = 250_000;
 
 /// How many calls deep functions are followed.
 const MAX_CALLS: usize = 7;
@@ -96,6 +104,8 @@ struct Engine<'a> {
     /// Nothing is reported while another file's top level is evaluated.
     quiet: bool,
     spent: usize,
+    /// Spent on functions that are done.
+    spent_before: usize,
     depth: usize,
     notes: Option<NoteBook>,
     objects: HashMap<*const super::ir::Class, Value<'a>>,
@@ -144,7 +154,7 @@ struct CallSite<'a> {
 }
 
 /// Evaluates one file. With `take_notes` also gives what was seen of every expression.
-pub fn evaluate(project: &Project, file: usize, take_notes: bool) -> (Vec<Hit<'_>>, Option<NoteBook>) {
+pub(super) fn evaluate(project: &Project, file: usize, take_notes: bool) -> (Vec<Hit<'_>>, Option<NoteBook>) {
     let Some(source) = project.files.get(file) else {
         return (Vec::new(), None);
     };
@@ -159,6 +169,7 @@ pub fn evaluate(project: &Project, file: usize, take_notes: bool) -> (Vec<Hit<'_
         stack: Vec::new(),
         quiet: false,
         spent: 0,
+        spent_before: 0,
         depth: 0,
         notes: take_notes.then(NoteBook::default),
         objects: HashMap::new(),

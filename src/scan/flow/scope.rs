@@ -9,21 +9,21 @@ impl<'a> Engine<'a> {
     /// What a name stands for here.
     pub(super) fn lookup(&mut self, frame: &Frame<'a>, name: &str) -> Value<'a> {
         if let Some(value) = frame.vars.get(name) {
-            return self.named(value.clone(), name);
+            return Self::named(value.clone(), name);
         }
         if let Some(value) = frame.captured.as_ref().and_then(|captured| captured.get(name)) {
-            return self.named(value.clone(), name);
+            return Self::named(value.clone(), name);
         }
         if !frame.is_module
             && let Some(value) = self.globals.get(&frame.file).and_then(|globals| globals.get(name))
         {
-            return self.named(value.clone(), name);
+            return Self::named(value.clone(), name);
         }
         self.imported(frame.file, name).unwrap_or_else(|| Value::of_path(name))
     }
 
     /// A variable whose value has no path of its own is known by its name.
-    fn named(&self, mut value: Value<'a>, name: &str) -> Value<'a> {
+    fn named(mut value: Value<'a>, name: &str) -> Value<'a> {
         if value.path.is_none() && value.callable.is_none() && !value.constant {
             value.path = Some(name.into());
         }
@@ -115,21 +115,21 @@ impl<'a> Engine<'a> {
             defined: Vec::new(),
         };
         let source = self.source(file);
-        self.hoist(&mut frame, &source.module.body);
+        Self::hoist(&mut frame, &source.module.body);
         self.block(&mut frame, &source.module.body);
         Rc::new(frame.vars)
     }
 
     /// Binds the functions and classes of a block before it runs.
-    pub(super) fn hoist(&mut self, frame: &mut Frame<'a>, block: &'a crate::scan::ir::Block) {
+    pub(super) fn hoist(frame: &mut Frame<'a>, block: &'a crate::scan::ir::Block) {
         for stmt in &block.stmts {
             match &stmt.kind {
                 StmtKind::Function(function) => {
-                    let value = self.function_value(frame, function);
+                    let value = Self::function_value(frame, function);
                     frame.vars.insert(function.name.as_str().into(), value);
                 }
                 StmtKind::Class(class) => {
-                    let value = self.class_value(frame, class);
+                    let value = Self::class_value(frame, class);
                     frame.vars.insert(class.name.as_str().into(), value);
                 }
                 _ => {}
@@ -138,12 +138,12 @@ impl<'a> Engine<'a> {
     }
 
     /// A function as a value.
-    pub(super) fn function_value(&mut self, frame: &Frame<'a>, function: &'a Function) -> Value<'a> {
-        let callable = Callable::Function(self.function_ref(frame, function));
+    pub(super) fn function_value(frame: &Frame<'a>, function: &'a Function) -> Value<'a> {
+        let callable = Callable::Function(Self::function_ref(frame, function));
         Value { callable: Some(callable), ..Value::default() }
     }
 
-    pub(super) fn function_ref(&mut self, frame: &Frame<'a>, function: &'a Function) -> FunctionRef<'a> {
+    pub(super) fn function_ref(frame: &Frame<'a>, function: &'a Function) -> FunctionRef<'a> {
         FunctionRef {
             file: frame.file,
             function,
@@ -163,7 +163,7 @@ impl<'a> Engine<'a> {
         Some(Rc::new(vars))
     }
 
-    pub(super) fn class_value(&mut self, frame: &Frame<'a>, class: &'a Class) -> Value<'a> {
+    pub(super) fn class_value(frame: &Frame<'a>, class: &'a Class) -> Value<'a> {
         let class = ClassRef {
             file: frame.file,
             class,
@@ -235,7 +235,7 @@ impl<'a> Engine<'a> {
                 if let Some(method) = self.method_of(&class.clone(), name, 0) {
                     return Value { callable: Some(Callable::Function(method)), ..Value::default() };
                 }
-                if let Some(value) = self.class_field(class, name) {
+                if let Some(value) = Self::class_field(class, name) {
                     return value;
                 }
             }
@@ -248,9 +248,9 @@ impl<'a> Engine<'a> {
                     let callable = Callable::Method(method, Box::new(object.clone()));
                     return Value { callable: Some(callable), ..Value::default() };
                 }
-                let field = shape.entry(name).cloned().or_else(|| self.class_field(&class, name));
+                let field = shape.entry(name).cloned().or_else(|| Self::class_field(&class, name));
                 if let Some(field) = field {
-                    return self.named(field, &path.unwrap_or_default());
+                    return Self::named(field, &path.unwrap_or_default());
                 }
             } else if let Some(value) = shape.entry(name) {
                 return value.clone();
@@ -271,7 +271,7 @@ impl<'a> Engine<'a> {
     }
 
     /// A field assigned in a class body.
-    fn class_field(&mut self, class: &ClassRef<'a>, name: &str) -> Option<Value<'a>> {
+    fn class_field(class: &ClassRef<'a>, name: &str) -> Option<Value<'a>> {
         for stmt in &class.class.body.stmts {
             if let StmtKind::Assign { targets, value, .. } = &stmt.kind
                 && targets.iter().any(|target| target.as_name() == Some(name))

@@ -153,7 +153,7 @@ impl<'a> Engine<'a> {
                 chain: Rc::clone(&here.chain),
                 callee: format!("through {}", here.name),
             };
-            site = here.above.clone();
+            site = here.above.as_ref().map(Rc::clone);
         }
         cause
     }
@@ -163,7 +163,7 @@ fn is_assigned(function: &Function, name: &str) -> bool {
     let mut found = false;
     function.body.walk(&mut |stmt| match &stmt.kind {
         StmtKind::Assign { targets, .. } => {
-            found |= targets.iter().any(|target| target.as_name() == Some(name))
+            found |= targets.iter().any(|target| target.as_name() == Some(name));
         }
         StmtKind::Augment { target, .. } => found |= target.as_name() == Some(name),
         _ => {}

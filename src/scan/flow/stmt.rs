@@ -1,9 +1,8 @@
 //! Statements: assignments, branches, loops, returns.
 
-use super::value::{Env, Known, Shape, Taint, Value, join_envs};
+use super::value::{Known, Shape, Taint, Value, join_envs};
 use super::{Engine, Frame, fold};
-use crate::scan::ir::{Block, Case, Catch, Expr, ExprKind, Stmt, StmtKind};
-use crate::scan::rules::Source;
+use crate::scan::ir::{Block, Expr, ExprKind, Stmt, StmtKind};
 use std::rc::Rc;
 
 /// Whether what follows a statement is reached.
@@ -45,7 +44,7 @@ impl<'a> Engine<'a> {
                         fold::binary(op, a, b).map_or_else(Value::default, Value::known)
                     }
                     ("||" | "??" | "or", ..) => before.join(value),
-                    ("+", ..) => self.plus(before, value),
+                    ("+", ..) => Self::plus(before, value),
                     _ => {
                         let mut after = before;
                         after.known = None;
@@ -142,7 +141,7 @@ impl<'a> Engine<'a> {
     pub(super) fn assign(&mut self, frame: &mut Frame<'a>, target: &'a Expr, value: Value<'a>) {
         match &target.kind {
             ExprKind::Name(name) => {
-                self.forget_members(frame, name);
+                Self::forget_members(frame, name);
                 self.note(frame.file, target.at, &value);
                 frame.vars.insert(name.as_str().into(), value);
             }
@@ -249,7 +248,7 @@ impl<'a> Engine<'a> {
     }
 
     /// A variable that is bound anew has no members yet.
-    fn forget_members(&mut self, frame: &mut Frame<'a>, name: &str) {
+    fn forget_members(frame: &mut Frame<'a>, name: &str) {
         if frame.vars.contains_key(name) {
             frame.vars.retain(|known, _| known.strip_prefix(name).is_none_or(|rest| !rest.starts_with('.')));
         }
@@ -330,128 +329,5 @@ impl<'a> Engine<'a> {
             self.narrow(frame, test, false);
         }
         self.block(frame, other)
-    }
-
-    fn attempt(
-        &mut self,
-        frame: &mut Frame<'a>,
-        body: &'a Block,
-        handlers: &'a [Catch],
-        other: &'a Block,
-        finally: &'a Block,
-    ) -> Way {
-        let before = frame.vars.clone();
-        let mut way = self.block(frame, body);
-        let broken = join_envs(before, frame.vars.clone());
-        if way == Way::On {
-            way = self.block(frame, other);
-        }
-        let mut ends: Vec<Env<'a>> = Vec::new();
-        if way == Way::On {
-            ends.push(std::mem::take(&mut frame.vars));
-        }
-        for catch in handlers {
-            frame.vars.clone_from(&broken);
-            if let Some(name) = &catch.name {
-                let at = catch.at;
-                let taint =
-                    Taint::new(Source::Exception, frame.file, at, format!("exception `{name}` is caught"));
-                let mut value = Value::tainted(taint);
-                value.path = Some("exception".into());
-                if self.tells_little(frame, catch) {
-                    value = Value::of_path("exception");
-                }
-                frame.vars.insert(name.as_str().into(), value);
-            }
-            if self.block(frame, &catch.body) == Way::On {
-                ends.push(std::mem::take(&mut frame.vars));
-            }
-        }
-        let left = ends.into_iter().reduce(join_envs);
-        let way = if left.is_some() { Way::On } else { Way::Left };
-        frame.vars = left.unwrap_or(broken);
-        match self.block(frame, finally) {
-            Way::Left => Way::Left,
-            Way::On => way,
-        }
-    }
-
-    fn switch(
-        &mut self,
-        frame: &mut Frame<'a>,
-        subject: &'a Expr,
-        cases: &'a [Case],
-        falls_through: bool,
-    ) -> Way {
-        let value = self.expr(frame, subject);
-        let chosen = value.known.as_ref().and_then(|known| self.chosen(frame, known, cases));
-        let before = frame.vars.clone();
-        let mut ends: Vec<Env<'a>> = Vec::new();
-        let mut has_default = chosen.is_some();
-        let mut falling: Option<Env<'a>> = None;
-        for (at, case) in cases.iter().enumerate() {
-            let hits = chosen.is_none_or(|chosen| chosen == at);
-            if !hits && falling.is_none() {
-                continue;
-            }
-            has_default |= case.is_default;
-            frame.vars.clone_from(&before);
-            if !case.values.is_empty() {
-                self.clear_checked(frame, subject);
-            }
-            if let Some(more) = falling.take() {
-                let vars = std::mem::take(&mut frame.vars);
-                frame.vars = if hits { join_envs(vars, more) } else { more };
-            }
-            if falls_through {
-                frame.breaks.push(Vec::new());
-            }
-            let way = self.block(frame, &case.body);
-            if falls_through {
-                ends.extend(frame.breaks.pop().unwrap_or_default());
-            }
-            if way == Way::On {
-                let vars = std::mem::take(&mut frame.vars);
-                if falls_through && at + 1 < cases.len() {
-                    falling = Some(vars);
-                } else {
-                    ends.push(vars);
-                }
-            }
-        }
-        if !has_default {
-            ends.push(before.clone());
-        }
-        match ends.into_iter().reduce(join_envs) {
-            Some(vars) => {
-                frame.vars = vars;
-                Way::On
-            }
-            None => {
-                frame.vars = before;
-                Way::Left
-            }
-        }
-    }
-
-    /// The case a constant leads to.
-    fn chosen(&mut self, frame: &mut Frame<'a>, known: &Known, cases: &'a [Case]) -> Option<usize> {
-        let mut default = None;
-        for (at, case) in cases.iter().enumerate() {
-            if case.is_default {
-                default = Some(at);
-            } else if case.values.is_empty() {
-                return None;
-            }
-            for value in &case.values {
-                let value = self.expr(frame, value);
-                match value.known.as_ref() {
-                    Some(other) if other == known => return Some(at),
-                    Some(_) => {}
-                    None => return None,
-                }
-            }
-        }
-        default
     }
 }

@@ -294,15 +294,16 @@ impl<'a> Value<'a> {
         }
         self.shape = match (self.shape.take(), other.shape) {
             (Some(left), Some(right)) if Rc::ptr_eq(&left, &right) => Some(left),
-            (Some(left), Some(right)) => match Shape::join(&left, &right) {
-                Some(shape) => Some(Rc::new(shape)),
-                None => {
+            (Some(left), Some(right)) => {
+                if let Some(shape) = Shape::join(&left, &right) {
+                    Some(Rc::new(shape))
+                } else {
                     for part in left.parts().into_iter().chain(right.parts()) {
                         merge(&mut self.taints, &part.all_taints());
                     }
                     None
                 }
-            },
+            }
             (one, two) => one.or(two),
         };
         self

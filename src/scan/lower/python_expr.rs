@@ -178,7 +178,7 @@ impl Python<'_> {
             .children_by_field_name("operators", &mut cursor)
             .map(|op| text_of(op, self.text).split_whitespace().collect::<Vec<_>>().join(" "))
             .collect();
-        let operands: Vec<Node> = children(node).filter(|inner| inner.is_named()).collect();
+        let operands: Vec<Node> = children(node).filter(Node::is_named).collect();
         if let ([left, right], [op]) = (operands.as_slice(), ops.as_slice()) {
             return ExprKind::Binary {
                 op: op.clone(),

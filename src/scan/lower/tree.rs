@@ -35,7 +35,7 @@ pub(super) fn child<'t>(node: Node<'t>, field: &str) -> Option<Node<'t>> {
 }
 
 /// Named children in order, comments left out.
-pub(super) fn children<'t>(node: Node<'t>) -> impl Iterator<Item = Node<'t>> + use<'t> {
+pub(super) fn children(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     let mut cursor = node.walk();
     node.named_children(&mut cursor)
         .filter(|inner| !matches!(inner.kind(), "comment" | "line_continuation" | "html_comment"))

@@ -5,7 +5,7 @@ use super::look::{Seen, Stamp, is_ignore_file, look};
 use super::{Inner, JournalError, MAX_ONE, MAX_SNAPSHOT, Settled, Touch, Version};
 use crate::policy::paths::is_secret;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 
 /// What is known of a file that a command may change.
@@ -88,7 +88,7 @@ impl Inner {
             note(&mut lines, &path, None)?;
             self.known.remove(&path);
         }
-        self.before = seen;
+        self.before = Some(seen);
         self.store.sync()?;
         if let Some(files) = &mut self.files {
             files.known.write_all(&lines)?;
@@ -123,8 +123,8 @@ impl Inner {
     pub(super) fn compare(&mut self, workspace: &Workspace) -> Result<Settled, JournalError> {
         let now = look(workspace, self.own.as_deref())?;
         let mut settled = Settled::default();
-        let before = std::mem::take(&mut self.before);
-        if now.too_many || before.too_many {
+        let before = self.before.take();
+        if now.too_many || before.as_ref().is_some_and(|before| before.too_many) {
             settled.uncovered.push(format!(
                 "what the command changed: there are more than {} files here",
                 super::look::MAX_FILES
@@ -133,14 +133,12 @@ impl Inner {
         }
         self.find_changed(workspace, &now, &mut settled);
         self.find_gone(workspace, &now, &mut settled);
-        self.find_new(workspace, &now, before.exclude != now.exclude, &mut settled);
-        // After a crash nothing is remembered of links and folders.
-        if !before.folders.is_empty() || !before.files.is_empty() {
+        let excluded = before.as_ref().is_some_and(|before| before.exclude != now.exclude);
+        self.find_new(workspace, &now, excluded, &mut settled);
+        if let Some(before) = before {
             settled.folders.extend(now.folders.difference(&before.folders).cloned());
-        }
-        if before.links != now.links && !(before.files.is_empty() && before.links.is_empty()) {
-            let changed: BTreeSet<&String> = before.links.symmetric_difference(&now.links).collect();
-            settled.uncovered.extend(changed.into_iter().map(|path| format!("{path}: a link came or went")));
+            let links = before.links.symmetric_difference(&now.links);
+            settled.uncovered.extend(links.map(|path| format!("{path}: a link came or went")));
         }
         Ok(settled)
     }

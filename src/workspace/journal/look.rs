@@ -127,7 +127,7 @@ fn look_at_refs(workspace: &Workspace, files: &mut BTreeMap<String, Stamp>) {
             }
             FileType::Directory if count < MAX_REFS => {
                 let names = workspace.door.names(&path).unwrap_or_default();
-                let is_ref = |name: &String| !name.rsplit('.').next().is_some_and(|ending| ending == "lock");
+                let is_ref = |name: &String| name.rsplit('.').next() != Some("lock");
                 todo.extend(names.into_iter().filter(is_ref).map(|name| format!("{path}/{name}")));
             }
             _ => {}

@@ -145,8 +145,8 @@ struct Inner {
     store: Store,
     steps: Vec<Step>,
     known: BTreeMap<String, Known>,
-    /// What the last look before a command saw besides files.
-    before: look::Seen,
+    /// What the look before the running command saw; nothing after a crash.
+    before: Option<look::Seen>,
     /// The state folder as a workspace path, when it lies in there.
     own: Option<String>,
     files: Option<Files>,
@@ -168,7 +168,7 @@ impl Journal {
             store: Store::open(&folder, MAX_SESSION).map_err(failed)?,
             steps: Vec::new(),
             known: BTreeMap::new(),
-            before: look::Seen::default(),
+            before: None,
             own: None,
             files: None,
         };

@@ -179,7 +179,7 @@ mod tests {
             std::fs::write(&path, &whole[..cut]).unwrap();
             let mut store = Store::open(folder.path(), 1 << 30).unwrap();
             let kept = texts.iter().filter(|text| store.read(&hash_of(text.as_bytes())).is_some()).count();
-            let expected = (cut >= 43) as usize + (cut >= 86) as usize + (cut >= 131) as usize;
+            let expected = usize::from(cut >= 43) + usize::from(cut >= 86) + usize::from(cut >= 131);
             assert_eq!(kept, expected, "cut at {cut}");
             store.put(hash_of(b"new"), b"new").unwrap();
             drop(store);

@@ -51,9 +51,10 @@ impl Stage {
 
     /// A tool writes.
     fn write(&self, turn: u32, changes: Vec<Change>) {
-        let action = Action::Write { changes: changes.clone() };
+        let action = Action::Write { changes };
         let step = self.journal.begin(&self.workspace, &action, turn).unwrap().unwrap();
-        self.workspace.apply(&changes).unwrap();
+        let Action::Write { changes } = &action else { unreachable!() };
+        self.workspace.apply(changes).unwrap();
         assert!(self.journal.settle(&self.workspace, step, true).unwrap().is_empty());
     }
 
@@ -349,4 +350,21 @@ fn the_agents_own_folder_in_the_workspace_is_not_looked_at() {
         assert!(journal.settle(&workspace, step, true).unwrap().is_empty());
     }
     assert_eq!(journal.changes(&all()), []);
+}
+
+#[test]
+fn a_thousand_folders_are_taken_back_as_one() {
+    let stage = stage(&[]);
+    let path = |n: usize| format!("f{n}/g/file.txt");
+    stage.run(1, |stage| (0..1000).for_each(|n| stage.put(&path(n), "new")));
+    stage.run(2, |stage| (0..1000).for_each(|n| stage.put(&path(n), "newer")));
+    let choice = Choice { turn: Some(2), ..all() };
+    stage.put(&path(999), "mine");
+    assert!(!stage.undo(&choice).applied);
+    assert_eq!(stage.text(&path(0)).unwrap(), "newer");
+    stage.put(&path(999), "newer");
+    assert!(stage.undo(&choice).applied);
+    assert!((0..1000).all(|n| stage.text(&path(n)).unwrap() == "new"));
+    assert!(stage.undo(&all()).applied);
+    assert_eq!(fs::read_dir(stage.workspace.root()).unwrap().count(), 0);
 }

@@ -6,7 +6,7 @@ use super::command::Trouble;
 use super::look::Stamp;
 use super::{Cause, Inner, Journal, JournalError, Settled, Step, Touch, Version};
 use rustix::fs::{AtFlags, unlinkat};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 
 /// What is to be taken back.
@@ -54,8 +54,8 @@ struct Net {
     fault: Option<String>,
 }
 
-/// Most files that are replaced as one: each folder of them is a descriptor held open.
-const BATCH: usize = 256;
+/// Most folders whose files are replaced as one: each is a descriptor held open.
+const MAX_FOLDERS: usize = 200;
 
 impl Journal {
     /// The files that these steps changed altogether: first version, last version.
@@ -254,19 +254,35 @@ impl Inner {
 
 /// All of them or none: what was done is taken back when a later part fails.
 fn replace_all(workspace: &Workspace, mut replacements: Vec<Replacement>) -> Result<(), WorkspaceError> {
-    for at in (0..replacements.len()).step_by(BATCH) {
-        let end = replacements.len().min(at + BATCH);
-        let Err(error) = workspace.replace(&replacements[at..end]) else { continue };
-        for one in &mut replacements[..at] {
-            std::mem::swap(&mut one.before, &mut one.after);
-            one.mode = None;
-        }
-        for batch in replacements[..at].chunks(BATCH) {
-            let _ = workspace.replace(batch);
+    let batches = batches(&replacements);
+    for (done, batch) in batches.iter().enumerate() {
+        let Err(error) = workspace.replace(&replacements[batch.clone()]) else { continue };
+        for batch in &batches[..done] {
+            for one in &mut replacements[batch.clone()] {
+                std::mem::swap(&mut one.before, &mut one.after);
+                one.mode = None;
+            }
+            let _ = workspace.replace(&replacements[batch.clone()]);
         }
         return Err(error);
     }
     Ok(())
+}
+
+/// Replacements are in the order of their paths, so those of one folder come together.
+fn batches(replacements: &[Replacement]) -> Vec<std::ops::Range<usize>> {
+    let mut out = Vec::new();
+    let (mut start, mut folders) = (0, HashSet::new());
+    for (at, one) in replacements.iter().enumerate() {
+        folders.insert(door::split(&one.path).0);
+        if folders.len() > MAX_FOLDERS {
+            out.push(start..at);
+            start = at;
+            folders.clear();
+        }
+    }
+    out.push(start..replacements.len());
+    out
 }
 
 /// Removes folders that were made on the way, where nothing is in them; deepest first.

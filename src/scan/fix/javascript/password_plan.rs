@@ -4,6 +4,7 @@
 use super::answer::framed;
 use super::imports::{insert, replace};
 use super::password::{Hash, function_name, hash_at, is_of_password};
+use super::password_lookup::check_in_code;
 use super::password_use::{Use, is_exported, judge, outermost};
 use super::syntax::{Js, bare, field, is_function, named, statement_of, walk};
 use crate::finding::TextEdit;
@@ -135,6 +136,13 @@ impl<'j, 't> Plan<'j, 't> {
             let uses = js.uses(js.text(name), binding.scope, name);
             let judged: Vec<Use<'t>> =
                 uses.iter().map(|usage| judge(js, *usage)).collect::<Result<_, _>>()?;
+            if let [Use::Asked(asked)] = judged.as_slice() {
+                self.ask(*asked, password, source)?;
+                return self.forget(name);
+            }
+            if judged.iter().any(|usage| matches!(usage, Use::Asked(_))) {
+                return Err("the same hash is both looked up and used otherwise".into());
+            }
             let compared = judged.iter().filter(|u| matches!(u, Use::Compared(..))).count();
             if compared > 0 && compared < judged.len() {
                 return Err("the same hash is both stored and compared".into());
@@ -154,13 +162,31 @@ impl<'j, 't> Plan<'j, 't> {
                 }
             }
             self.compares = true;
-            let statement = statement_of(name)
-                .filter(|s| named(*s).iter().filter(|c| c.kind() == "variable_declarator").count() == 1)
-                .ok_or("the hash is declared together with other names")?;
-            self.edits.push(whole_line(js, statement));
-            return Ok(());
+            return self.forget(name);
         }
+        self.use_up(node, outer, password, source)
+    }
+
+    /// Takes the declaration of a hash away that nothing reads any more.
+    fn forget(&mut self, name: Node<'t>) -> Result<(), String> {
+        let statement = statement_of(name)
+            .filter(|s| named(*s).iter().filter(|c| c.kind() == "variable_declarator").count() == 1)
+            .ok_or("the hash is declared together with other names")?;
+        self.edits.push(whole_line(self.js, statement));
+        Ok(())
+    }
+
+    /// A hash that is used where it is made.
+    fn use_up(
+        &mut self,
+        node: Node<'t>,
+        outer: Node<'t>,
+        password: &str,
+        source: Node<'t>,
+    ) -> Result<(), String> {
+        let js = self.js;
         match judge(js, outer)? {
+            Use::Asked(asked) => self.ask(asked, password, source)?,
             Use::Stored => {
                 self.stores = true;
                 self.needs_hash = true;
@@ -171,6 +197,18 @@ impl<'j, 't> Plan<'j, 't> {
                 self.edits.push(replace(comparison, self.verified(password, js.text(stored), equal)));
             }
         }
+        Ok(())
+    }
+
+    /// A hash that a query looks for.
+    fn ask(&mut self, asked: Node<'t>, password: &str, source: Node<'t>) -> Result<(), String> {
+        let verified = |stored: &str, equal: bool| self.verified(password, stored, equal);
+        let (edits, test) = check_in_code(self.js, asked, &verified)?;
+        if !self.js.same_value(source, test) {
+            return Err("the password may have changed before it is compared".into());
+        }
+        self.edits.extend(edits);
+        self.compares = true;
         Ok(())
     }
 

@@ -7,6 +7,8 @@ use tree_sitter::Node;
 pub(crate) enum Use<'t> {
     /// It is kept.
     Stored,
+    /// It is among the values of a query that looks for it.
+    Asked(Node<'t>),
     /// It is compared: the comparison, the other side, whether equality is asked for.
     Compared(Node<'t>, Node<'t>, bool),
 }
@@ -39,9 +41,7 @@ pub(crate) fn judge<'t>(js: &Js<'t>, node: Node<'t>) -> Result<Use<'t>, String> 
         return Ok(Use::Compared(parent, other, equal));
     }
     if is_looked_up(js, outer) {
-        return Err(
-            "the hash is looked up by the database; fetch the user by name and compare in code".into()
-        );
+        return Ok(Use::Asked(outer));
     }
     match parent.kind() {
         "arguments"

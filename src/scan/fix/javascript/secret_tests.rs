@@ -108,3 +108,19 @@ fn one_side_alone_is_not_changed() {
         "database",
     );
 }
+
+#[test]
+fn a_hash_that_is_looked_up_is_checked_in_code() {
+    let code = "const crypto = require('crypto');\n\nfunction register(req, res) {\n  const { name, password } = req.body;\n  const hash = crypto.createHash('md5').update(password).digest('hex');\n  db.run('INSERT INTO users VALUES (?, ?)', [name, hash], (err) => res.end());\n}\n\nfunction login(req, res) {\n  const { name, password } = req.body;\n  const hash = crypto.createHash('md5').update(password).digest('hex');\n  db.get('SELECT * FROM users WHERE name = ? AND hash = ?', [name, hash], (err, row) => {\n    if (err || !row) return res.sendStatus(401);\n    res.json({ id: row.id });\n  });\n}\n";
+    let expected = "\nfunction login(req, res) {\n  const { name, password } = req.body;\n  db.get('SELECT * FROM users WHERE name = ?', [name], (err, row) => {\n    if (err || !row || !verifyPassword(password, row.hash)) return res.sendStatus(401);\n    res.json({ id: row.id });\n  });\n}\n";
+    let out = slowed(code, &[]).expect("a fix");
+    assert!(out.ends_with(expected), "{out}");
+    let code = "const md5 = require('md5');\nfunction register(name, password) {\n  db.prepare('INSERT INTO users VALUES (?, ?)').run(name, md5(password));\n}\nfunction login(name, password) {\n  const user = db.prepare('SELECT id, pw FROM users WHERE name = ? AND pw = ?').get(name, md5(password));\n  if (user) {\n    return user.id;\n  }\n  return null;\n}\n";
+    let expected = "function login(name, password) {\n  const user = db.prepare('SELECT id, pw FROM users WHERE name = ?').get(name);\n  if (user && verifyPassword(password, user.pw)) {\n    return user.id;\n  }\n  return null;\n}\n";
+    let out = slowed(code, &[]).expect("a fix");
+    assert!(out.ends_with(expected), "{out}");
+    let code = "const crypto = require('crypto');\nconst signup = async (req, res) => {\n  await pool.execute('INSERT INTO u VALUES (?, ?)', [req.body.email, crypto.createHash('md5').update(req.body.password).digest('hex')]);\n};\nconst signin = async (req, res) => {\n  const hash = crypto.createHash('md5').update(req.body.password).digest('hex');\n  const [rows] = await pool.execute('SELECT * FROM u WHERE email = ? AND pw = ?', [req.body.email, hash]);\n  if (rows.length === 0) {\n    return res.sendStatus(401);\n  }\n  res.json(rows[0].id);\n};\n";
+    let expected = "const signin = async (req, res) => {\n  const [rows] = await pool.execute('SELECT * FROM u WHERE email = ?', [req.body.email]);\n  if (rows.length === 0 || !verifyPassword(req.body.password, rows[0].pw)) {\n    return res.sendStatus(401);\n  }\n  res.json(rows[0].id);\n};\n";
+    let out = slowed(code, &[]).expect("a fix");
+    assert!(out.ends_with(expected), "{out}");
+}

@@ -1,7 +1,8 @@
 //! Handing bound values to a JavaScript driver: arrays, prepared statements, options.
 
 use super::imports::{insert, replace};
-use super::sql_text::{Param, Reading, entry};
+use super::sql_text::{Param, Reading};
+use super::syntax::entry;
 use super::syntax::{How, Js, bare, field, is_function, named};
 use crate::finding::TextEdit;
 use tree_sitter::Node;

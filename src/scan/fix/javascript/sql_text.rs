@@ -2,7 +2,7 @@
 
 use super::pieces::{Operand, Piece};
 use super::sql_place::{Place, judge_place, opens_value};
-use super::syntax::{How, Js, bare, field};
+use super::syntax::{How, Js, bare};
 use tree_sitter::Node;
 
 /// What stands in the new text.
@@ -427,13 +427,4 @@ fn refuse_literal(before: &str) -> Option<&'static str> {
         return Some("a typed literal cannot be bound as it stands");
     }
     None
-}
-
-/// The field of an object literal by name.
-pub(crate) fn entry<'t>(js: &Js<'t>, object: Node<'t>, key: &str) -> Option<Node<'t>> {
-    super::syntax::named(object).into_iter().find(|pair| match pair.kind() {
-        "pair" => field(*pair, "key").is_some_and(|k| js.text(k).trim_matches(['\'', '"']) == key),
-        "shorthand_property_identifier" => js.text(*pair) == key,
-        _ => false,
-    })
 }

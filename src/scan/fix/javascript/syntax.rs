@@ -371,3 +371,12 @@ pub(crate) fn quoted(text: &str, quote: char) -> String {
     out.push(quote);
     out
 }
+
+/// The field of an object literal by name.
+pub(crate) fn entry<'t>(js: &Js<'t>, object: Node<'t>, key: &str) -> Option<Node<'t>> {
+    named(object).into_iter().find(|pair| match pair.kind() {
+        "pair" => field(*pair, "key").is_some_and(|k| js.text(k).trim_matches(['\'', '"']) == key),
+        "shorthand_property_identifier" => js.text(*pair) == key,
+        _ => false,
+    })
+}

@@ -40,7 +40,9 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
     }
     match words(site, &template) {
         Ok(words) => unshell(site, call, &words, value, variable),
-        Err(feature) => quote(site, &template).map_err(|reason| format!("{feature}; {reason}")),
+        Err(feature) => {
+            super::command_quote::fix(site, &template).map_err(|reason| format!("{feature}; {reason}"))
+        }
     }
 }
 
@@ -186,7 +188,7 @@ fn unshell<'a>(
         "a value that begins with `-` may still be read as an option by the program; check its form where that matters"
             .clone_into(&mut draft.by_hand);
     }
-    let inline = place_list(site, value, variable, &list, &items, &mut draft)?;
+    let inline = place_list(site, value, variable, &list, &mut draft);
     rewrite_call(site, call, &inline, &mut draft)?;
     Ok(draft)
 }
@@ -197,17 +199,16 @@ fn place_list(
     value: &Expr,
     variable: Option<&str>,
     list: &str,
-    _items: &[String],
     draft: &mut Draft,
-) -> Result<String, String> {
-    let Some(name) = variable else { return Ok(list.to_owned()) };
+) -> String {
+    let Some(name) = variable else { return list.to_owned() };
     let scope = site.function().map_or(site.file.text.as_str(), |function| function.at.of(&site.file.text));
     if count_word(scope, name) == 2 {
         draft.edits.push(replace(value.outer, list));
-        return Ok(name.to_owned());
+        return name.to_owned();
     }
     // The text is used elsewhere too (a log line): it stays, the call gets the list.
-    Ok(list.to_owned())
+    list.to_owned()
 }
 
 /// A word as Python source.
@@ -256,7 +257,7 @@ fn code_of(site: &Site<'_>, word: &Word<'_>, quote: char) -> Result<String, Stri
 }
 
 /// Whether a value is certainly a text already.
-fn is_text(site: &Site<'_>, hole: &Hole<'_>) -> bool {
+pub(super) fn is_text(site: &Site<'_>, hole: &Hole<'_>) -> bool {
     if hole.form == Form::Joined {
         return true;
     }
@@ -404,107 +405,4 @@ fn without_shell(site: &Site<'_>, call: &Call) -> Result<TextEdit, String> {
         return Err("a comment stands beside `shell=True`".to_owned());
     }
     Ok(replace(region, ""))
-}
-
-/// Wraps every value that reaches the shell in `shlex.quote`.
-fn quote(site: &Site<'_>, template: &Template<'_>) -> Result<Draft, String> {
-    let text = &site.file.text;
-    let mut draft = Draft {
-        summary: "quotes the values for the shell, since the command needs one".to_owned(),
-        by_hand: "a value that begins with `-` may still be read as an option by the program".to_owned(),
-        ..Draft::default()
-    };
-    let mut state: Option<char> = None;
-    for (index, seg) in template.segs.iter().enumerate() {
-        let hole = match seg {
-            Seg::Lit { at, piece } => {
-                let mut escaped = false;
-                for letter in at.of(text).chars() {
-                    if escaped {
-                        escaped = false;
-                        if !piece.is_raw() && (letter == '\'' || letter == '"') {
-                            toggle(&mut state, letter);
-                        }
-                    } else if letter == '\\' {
-                        escaped = true;
-                    } else if letter == '\'' || letter == '"' {
-                        toggle(&mut state, letter);
-                    }
-                }
-                continue;
-            }
-            Seg::Hole(hole) => hole,
-        };
-        let note = site.notes.note(hole.expr.at);
-        if note.as_ref().is_some_and(|note| note.constant && !note.tainted) {
-            continue;
-        }
-        if first_word(template, index, text) {
-            return Err("which program runs is decided by a value; choose it from a fixed list".to_owned());
-        }
-        let code = hole.expr.outer.of(text);
-        let inner = if is_text(site, hole) { code.to_owned() } else { format!("str({code})") };
-        let quoted = format!("shlex.quote({inner})");
-        if let Some(open) = state {
-            // The quotes around the value go, since `shlex.quote` brings its own.
-            let left = lit_before(template, index).filter(|at| at.of(text).ends_with(open));
-            let right = lit_after(template, index).filter(|at| at.of(text).starts_with(open));
-            let (Some(left), Some(right)) = (left, right) else {
-                return Err("a value stands inside quotes with other letters".to_owned());
-            };
-            draft.edits.push(replace(At::new(left.end - 1, left.end), ""));
-            draft.edits.push(replace(At::new(right.start, right.start + 1), ""));
-        }
-        let at = match hole.form {
-            Form::Brace => At::new(hole.span.start + 1, hole.span.end - 1),
-            _ => hole.expr.outer,
-        };
-        if hole.form == Form::Brace
-            && quoted.contains(['"', '\''])
-            && hole.piece.as_ref().is_some_and(|piece| quoted.contains(&piece.quote))
-        {
-            return Err("the value's own quotes would end the text".to_owned());
-        }
-        draft.edits.push(replace(at, quoted));
-    }
-    if draft.edits.is_empty() {
-        return Err("no value could be quoted".to_owned());
-    }
-    draft.imports.push(NewImport { module: "shlex".to_owned(), member: None });
-    Ok(draft)
-}
-
-fn toggle(state: &mut Option<char>, letter: char) {
-    *state = match *state {
-        Some(open) if open == letter => None,
-        Some(open) => Some(open),
-        None => Some(letter),
-    };
-}
-
-fn lit_before(template: &Template<'_>, index: usize) -> Option<At> {
-    match template.segs.get(index.checked_sub(1)?)? {
-        Seg::Lit { at, .. } => Some(*at),
-        Seg::Hole(_) => None,
-    }
-}
-
-fn lit_after(template: &Template<'_>, index: usize) -> Option<At> {
-    match template.segs.get(index + 1)? {
-        Seg::Lit { at, .. } => Some(*at),
-        Seg::Hole(_) => None,
-    }
-}
-
-/// Whether the value is (part of) a program's name.
-fn first_word(template: &Template<'_>, index: usize, text: &str) -> bool {
-    let before: String = template.segs[..index]
-        .iter()
-        .map(|seg| match seg {
-            Seg::Lit { at, .. } => at.of(text),
-            Seg::Hole(_) => "x",
-        })
-        .collect();
-    let command = before.rsplit(['|', ';', '&']).next().unwrap_or("");
-    !command.trim_start().contains([' ', '\t'])
 }

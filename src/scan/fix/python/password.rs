@@ -1,281 +1,379 @@
 //! Weak password hashes in Python: where they are made and where they are compared, changed together.
 
 use super::driver::visit;
+use super::password_lookup;
+use super::password_project::{compared_elsewhere, elsewhere, enclosing, unclear, weak_hashes, wrapped_uses};
 use super::password_role::{Role, Use, role_of};
+use super::password_text::{Digest, is_salt};
+use super::password_write::{Hasher, Words, body_of, functions_at, whole_line};
 use super::place::{free_name, newline};
-use super::sql_grow::indent_of;
-use super::template::count_word;
 use crate::finding::Tier;
-use crate::scan::detect;
-use crate::scan::fix::{Draft, NewImport, Site, replace};
-use crate::scan::ir::{At, Expr, ExprKind, Function, Stmt, StmtKind};
-use crate::scan::rules::embedded;
+use crate::scan::detect::{Found, is_password};
+use crate::scan::fix::{Draft, Site, replace};
+use crate::scan::ir::{At, ExprKind, Function, StmtKind};
 
-/// What hashes from now on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hasher {
-    Werkzeug,
-    Django,
-    Scrypt,
+/// The project's own function that gives the hash.
+pub(super) struct Wrapper<'a> {
+    /// It.
+    pub(super) function: &'a Function,
+    /// The password's source inside it.
+    pub(super) password: String,
+    /// Whether the hash is a part of what it gives.
+    pub(super) joined: bool,
 }
 
 /// Changes every hash of a password in the file, and every comparison with one.
 pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
-    let file = site.project.files.iter().position(|file| std::ptr::eq(&**file, site.file)).unwrap_or(0);
-    let find = detect::named("python-password").ok_or("the detector is missing")?;
-    let rule = embedded()
-        .rules
+    if site.callee == "PASSWORD_HASHERS" {
+        return Ok(prefer(
+            site,
+            "\"django.contrib.auth.hashers.PBKDF2PasswordHasher\"",
+            "new passwords are hashed with PBKDF2; the weak hashes are still verified and replaced at the next login",
+        ));
+    }
+    if site.callee == "CryptContext" {
+        return Ok(prefer(
+            site,
+            "\"scrypt\"",
+            "new passwords are hashed with scrypt; the weak hashes are still verified",
+        ));
+    }
+    let file = site
+        .project
+        .files
         .iter()
-        .find(|rule| rule.id == site.rule.id)
-        .ok_or("the rule is not an embedded one")?;
-    let found = find(site.project, file, rule);
+        .position(|file| std::ptr::eq(std::ptr::from_ref(&**file), site.file))
+        .unwrap_or(0);
+    let mut found: Vec<Found<'_>> = weak_hashes(site, file);
+    if !site.callee.starts_with("hashlib.") {
+        return Err(
+            "the library that makes these hashes has to be told another scheme on both sides".to_owned()
+        );
+    }
+    found.retain(|one| one.callee.starts_with("hashlib."));
     if stored_literals(site) {
         return Err("hashes that were made before stand in this file; make new ones by hand".to_owned());
     }
-    let mut wrapper: Option<(&Function, String, &Stmt)> = None;
+    add_literals(site, &mut found);
+    if let Some(text) = unclear(site, &found) {
+        return Err(format!(
+            "whether `{text}` hashes a password too is not clear; change all sides together by hand"
+        ));
+    }
+    let mut wrapper: Option<Wrapper<'_>> = None;
     let mut uses: Vec<Use<'_>> = Vec::new();
-    for hash in &found {
-        let password = text_of(site, hash.argument)
-            .ok_or("the password reaches the digest as bytes, in a way that is not followed")?;
-        let digest = digest_around(site, hash.expr.at).ok_or("the digest is fed step by step")?;
-        match role_of(site, digest, &hash.functions, password)? {
-            Role::Returned(function, stmt) if wrapper.is_none() => {
-                let params = function
-                    .params
-                    .iter()
-                    .filter(|param| !matches!(param.name.as_str(), "self" | "cls"))
-                    .count();
-                if params != 1 {
-                    return Err(format!("`{}` takes more than the password", function.name));
-                }
-                let last = function.body.stmts.last().map(|last| last.at);
-                if last != Some(stmt.at) || function.is_method {
-                    return Err(format!("`{}` does more than hash", function.name));
-                }
-                let code = text_of(site, hash.argument).unwrap_or_default();
-                wrapper = Some((function, code, stmt));
+    let mut seen: Vec<At> = Vec::new();
+    for one in &found {
+        let digest = Digest::of(site, one)?;
+        if seen.contains(&digest.expr.at) {
+            continue;
+        }
+        seen.push(digest.expr.at);
+        uses.extend(digest.feeds.iter().map(|at| Use::Dropped { at: *at }));
+        match role_of(site, digest.expr, &one.functions, &digest.password)? {
+            Role::Returned { function, joined } if wrapper.is_none() => {
+                wrapper = Some(Wrapper { function, password: digest.password, joined });
             }
-            Role::Returned(..) => return Err("several functions hash passwords here".to_owned()),
+            Role::Returned { .. } => return Err("several functions hash passwords here".to_owned()),
             Role::Used(found) => uses.extend(found),
         }
     }
-    if let Some((function, ..)) = wrapper {
-        wrapped_uses(site, function, &mut uses)?;
-        elsewhere(site, function)?;
+    if let Some(wrapper) = &wrapper {
+        wrapped_uses(site, wrapper, &mut uses)?;
+        elsewhere(site, wrapper.function)?;
     }
-    let compares = uses.iter().any(|one| matches!(one, Use::Compared { .. }));
+    let compares = uses.iter().any(|one| matches!(one, Use::Compared { .. } | Use::LookedUp { .. }));
     let stores = wrapper.is_some() || uses.iter().any(|one| matches!(one, Use::Stored { .. }));
-    if !compares || !stores {
+    if !stores {
         return Err(
             "the hash is made and compared in different files; change both sides together by hand".to_owned()
         );
     }
-    write(site, wrapper, &uses)
+    if !compares && compared_elsewhere(site) {
+        return Err(
+            "the hash is made here and compared in different files; change both sides together by hand"
+                .to_owned(),
+        );
+    }
+    write(site, wrapper.as_ref(), &uses, compares)
 }
 
 fn write(
     site: &Site<'_>,
-    wrapper: Option<(&Function, String, &Stmt)>,
+    wrapper: Option<&Wrapper<'_>>,
     uses: &[Use<'_>],
+    compares: bool,
 ) -> Result<Draft, String> {
-    let hasher = if site.file.imports("django") || site.has_package("django") {
-        Hasher::Django
-    } else if ["flask", "werkzeug"]
-        .iter()
-        .any(|name| site.has_package(name) || site.project.files.iter().any(|file| file.imports(name)))
-    {
-        Hasher::Werkzeug
-    } else {
-        Hasher::Scrypt
-    };
+    let hasher = Hasher::of(site);
+    let text = &site.file.text;
+    let nl = newline(site);
     let mut draft = Draft {
         tier: Some(Tier::B),
-        summary: "hashes passwords with a salt and a slow function, and compares them in constant time"
+        summary: "hashes passwords with a salt and a slow function, and compares them in constant time".to_owned(),
+        by_hand: "hashes stored before no longer match: reset those passwords, or hash them anew at the next login; \
+                  the column has to hold 170 characters"
             .to_owned(),
-        by_hand:
-            "hashes stored before no longer match: reset those passwords, or hash them anew at the next login"
-                .to_owned(),
         ..Draft::default()
     };
-    let import = |module: &str, member: Option<&str>| NewImport {
-        module: module.to_owned(),
-        member: member.map(str::to_owned),
-    };
-    let (make, check) = match hasher {
-        Hasher::Werkzeug => {
-            draft.imports.push(import("werkzeug.security", Some("check_password_hash")));
-            ("generate_password_hash".to_owned(), "check_password_hash".to_owned())
+    if !compares {
+        draft.by_hand.push_str("; whoever compares these hashes has to verify them with the same library");
+    }
+    // Functions of two parameters that only compare become the verification themselves.
+    let mut verifiers: Vec<(&Function, String, String)> = Vec::new();
+    for one in uses {
+        if let Use::Compared { function: Some(function), .. } = one
+            && let Some((password, stored)) = verifies(function)
+            && !verifiers.iter().any(|(known, ..)| known.at == function.at)
+            && (hasher == Hasher::Scrypt || wrapper.is_some_and(|wrapper| wrapper.joined))
+        {
+            verifiers.push((function, password, stored));
         }
-        Hasher::Django => {
-            draft.imports.push(import("django.contrib.auth.hashers", Some("check_password")));
-            ("make_password".to_owned(), "check_password".to_owned())
+    }
+    let covered = |at: At| verifiers.iter().any(|(function, ..)| function.at.holds(at));
+    let open = uses.iter().any(|one| match one {
+        Use::Compared { at, .. } => !covered(*at),
+        Use::LookedUp { .. } => true,
+        _ => false,
+    });
+    if wrapper.is_some_and(|wrapper| wrapper.joined) && open {
+        return Err(
+            "the hash is a part of a longer text, which the new one does not fit; change both sides by hand"
+                .to_owned(),
+        );
+    }
+    let own = verifiers
+        .iter()
+        .find(|(function, ..)| !function.is_method)
+        .map(|(function, ..)| function.name.clone());
+    let mut words = Words::of(hasher);
+    let mut added: Vec<String> = Vec::new();
+    let inline_stores = uses.iter().any(|one| matches!(one, Use::Stored { wrapped: false, .. }));
+    if hasher == Hasher::Scrypt {
+        let top = wrapper.filter(|wrapper| !wrapper.function.is_method && !wrapper.joined);
+        words.make = match top {
+            Some(wrapper) => wrapper.function.name.clone(),
+            None => free_name(site, &["hash_password", "make_password_hash", "new_password_hash"])
+                .ok_or("no free name is left for the function")?,
+        };
+        if inline_stores && top.is_none() {
+            added.push(Hasher::make_function(&words.make, nl));
         }
-        Hasher::Scrypt => {
-            for module in ["hashlib", "hmac", "os"] {
-                draft.imports.push(import(module, None));
+        words.check = match (&own, open) {
+            (Some(own), _) => own.clone(),
+            (None, false) => String::new(),
+            (None, true) => {
+                let name = free_name(site, &["verify_password", "password_matches", "check_password_hash"])
+                    .ok_or("no free name is left for the function")?;
+                added.push(Hasher::check_function(&name, nl));
+                name
             }
-            let make = match wrapper {
-                Some((function, ..)) => function.name.clone(),
-                None => free_name(site, &["hash_password", "make_password_hash", "new_password_hash"])
-                    .ok_or("no free name is left for the function")?,
-            };
-            let check = free_name(site, &["verify_password", "password_matches", "check_password_hash"])
-                .ok_or("no free name is left for the function")?;
-            (make, check)
-        }
-    };
-    let mut makes = false;
+        };
+    }
+    let (mut makes, mut checks) = (wrapper.is_some(), !verifiers.is_empty());
+    let mut names = Vec::new();
+    let mut dropped: Vec<At> = Vec::new();
+    let in_body = |at: At| covered(at) || wrapper.is_some_and(|wrapper| wrapper.function.at.holds(at));
     for one in uses {
         match one {
             Use::Stored { at, password, wrapped } => {
-                if !wrapped {
-                    draft.edits.push(replace(*at, format!("{make}({password})")));
+                if !wrapped && !in_body(*at) {
+                    draft.edits.push(replace(*at, format!("{}({password})", words.make)));
                     makes = true;
                 }
             }
-            Use::Compared { at, stored, password, negated } => {
-                let call = match hasher {
-                    Hasher::Werkzeug => format!("{check}({stored}, {password})"),
-                    _ => format!("{check}({password}, {stored})"),
-                };
-                draft.edits.push(replace(*at, if *negated { format!("not {call}") } else { call }));
+            Use::Compared { at, stored, password, negated, may_be_none, .. } => {
+                if !in_body(*at) {
+                    let guarded = if *may_be_none && hasher != Hasher::Scrypt {
+                        format!("{stored} or \"\"")
+                    } else {
+                        (*stored).to_owned()
+                    };
+                    let call = words.verify(hasher, password, &guarded);
+                    draft.edits.push(replace(*at, if *negated { format!("not {call}") } else { call }));
+                    checks = true;
+                }
             }
-            Use::Dropped { at } => draft.edits.push(replace(whole_line(&site.file.text, *at), "")),
+            Use::LookedUp { lookup, password } => {
+                let check = |stored: &str| words.verify(hasher, password, stored);
+                draft.edits.extend(password_lookup::edits(site, lookup, &check, &mut names)?);
+                checks = true;
+            }
+            Use::Dropped { at } => {
+                if !in_body(*at) && !dropped.contains(at) {
+                    dropped.push(*at);
+                    draft.edits.push(replace(whole_line(text, *at), ""));
+                }
+            }
         }
     }
-    if let Some((function, password, stmt)) = wrapper {
-        wrap(site, hasher, function, &password, stmt, &make, &check, &mut draft)?;
-        makes |= hasher != Hasher::Scrypt;
-    } else if hasher == Hasher::Scrypt {
-        let nl = newline(site);
-        let text = format!("{}{nl}{nl}{nl}{}", hash_function(&make, nl), verify_function(&check, nl));
-        let after = site.file.module.body.stmts.iter().rfind(|stmt| matches!(stmt.kind, StmtKind::Import(_)));
-        let at = after.map_or(0, |stmt| line_end(&site.file.text, stmt.at.end));
-        draft.edits.push(replace(At::new(at, at), format!("{nl}{nl}{nl}{text}")));
-    }
-    if makes {
-        match hasher {
-            Hasher::Werkzeug => {
-                draft.imports.push(import("werkzeug.security", Some("generate_password_hash")))
-            }
-            Hasher::Django => {
-                draft.imports.push(import("django.contrib.auth.hashers", Some("make_password")))
-            }
-            Hasher::Scrypt => {}
+    if let Some(wrapper) = wrapper {
+        if !is_pure(wrapper.function) {
+            return Err(format!("`{}` does more than hash", wrapper.function.name));
         }
+        let lines = match hasher {
+            Hasher::Scrypt => Hasher::make_lines(&wrapper.password),
+            _ => vec![format!("return {}({})", words.make, wrapper.password)],
+        };
+        draft.edits.push(body_of(site, wrapper.function, &lines)?);
     }
+    for (function, password, stored) in &verifiers {
+        let lines = match hasher {
+            Hasher::Scrypt => Hasher::check_lines(password, stored),
+            _ => vec![format!("return {}", words.verify(hasher, password, stored))],
+        };
+        draft.edits.push(body_of(site, function, &lines)?);
+    }
+    if !added.is_empty() {
+        draft.edits.push(functions_at(site, wrapper.map(|wrapper| wrapper.function), &added));
+    }
+    hasher.imports(makes, checks, &mut draft.imports);
     Ok(draft)
 }
 
-#[allow(clippy::too_many_arguments, reason = "one place writes the function that hashes")]
-fn wrap(
-    site: &Site<'_>,
-    hasher: Hasher,
-    function: &Function,
-    password: &str,
-    stmt: &Stmt,
-    make: &str,
-    check: &str,
-    draft: &mut Draft,
-) -> Result<(), String> {
-    if hasher != Hasher::Scrypt {
-        let StmtKind::Return(Some(value)) = &stmt.kind else {
-            return Err("the hash is not returned".to_owned());
-        };
-        draft.edits.push(replace(value.outer, format!("{make}({password})")));
-        return Ok(());
-    }
-    let text = &site.file.text;
-    let indent = indent_of(text, stmt)?;
-    let nl = newline(site);
-    let salt = free_in(function, text, "salt")?;
-    let digest = free_in(function, text, "digest")?;
-    let body = format!(
-        "{salt} = os.urandom(16){nl}{indent}{digest} = hashlib.scrypt({}.encode(\"utf-8\"), salt={salt}, n=2**14, r=8, p=1)\
-         {nl}{indent}return f\"scrypt${{{salt}.hex()}}${{{digest}.hex()}}\"",
-        grouped(password)
-    );
-    draft.edits.push(replace(stmt.at, body));
-    let at = line_end(text, function.at.end);
-    draft.edits.push(replace(At::new(at, at), format!("{nl}{nl}{nl}{}", verify_function(check, nl))));
-    Ok(())
-}
-
-fn free_in(function: &Function, text: &str, name: &str) -> Result<String, String> {
-    if count_word(function.at.of(text), name) == 0 {
-        Ok(name.to_owned())
-    } else {
-        Err(format!("`{name}` means something else in `{}`", function.name))
-    }
-}
-
-fn grouped(code: &str) -> String {
-    let plain = code.chars().all(|letter| letter.is_alphanumeric() || "_.[]\"'".contains(letter));
-    if plain || code.ends_with(')') && !code.contains(" + ") { code.to_owned() } else { format!("({code})") }
-}
-
-fn hash_function(name: &str, nl: &str) -> String {
-    [
-        format!("def {name}(password):"),
-        "    salt = os.urandom(16)".to_owned(),
-        "    digest = hashlib.scrypt(password.encode(\"utf-8\"), salt=salt, n=2**14, r=8, p=1)".to_owned(),
-        "    return f\"scrypt${salt.hex()}${digest.hex()}\"".to_owned(),
-    ]
-    .join(nl)
-}
-
-fn verify_function(name: &str, nl: &str) -> String {
-    [
-        format!("def {name}(password, stored):"),
-        "    scheme, _, rest = (stored or \"\").partition(\"$\")".to_owned(),
-        "    salt, _, expected = rest.partition(\"$\")".to_owned(),
-        "    if scheme != \"scrypt\" or not expected:".to_owned(),
-        "        return False".to_owned(),
-        "    digest = hashlib.scrypt(password.encode(\"utf-8\"), salt=bytes.fromhex(salt), n=2**14, r=8, p=1)".to_owned(),
-        "    return hmac.compare_digest(digest.hex(), expected)".to_owned(),
-    ]
-    .join(nl)
-}
-
-fn line_end(text: &str, at: usize) -> usize {
-    let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
-    if text[..end].ends_with('\r') { end - 1 } else { end }
-}
-
-/// A statement with its line.
-fn whole_line(text: &str, at: At) -> At {
-    let start = text[..at.start].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = text[at.end..].find('\n').map_or(text.len(), |newline| at.end + newline + 1);
-    At::new(start, end)
-}
-
-/// The password as a text: `password.encode()` gives `password`.
-fn text_of(site: &Site<'_>, data: &Expr) -> Option<String> {
-    let call = data.as_call()?;
-    match &call.callee.kind {
-        ExprKind::Member { object, name, .. } if name == "encode" => {
-            Some(object.at.of(&site.file.text).to_owned())
+/// Whether a function only computes: assignments, branches and returns with calls of hashing and text functions.
+fn is_pure(function: &Function) -> bool {
+    const ROOTS: &[&str] =
+        &["hashlib", "hmac", "os", "secrets", "base64", "binascii", "random", "uuid", "string", "codecs"];
+    const PLAIN: &[&str] = &[
+        "str",
+        "bytes",
+        "len",
+        "isinstance",
+        "bool",
+        "range",
+        "bytearray",
+        "compare_digest",
+        "print",
+        "md5",
+        "sha1",
+        "sha256",
+        "sha512",
+        "new",
+        "hexlify",
+        "b64encode",
+        "b64decode",
+        "unhexlify",
+    ];
+    let mut pure = true;
+    let mut returns = 0;
+    function.body.walk(&mut |stmt| {
+        pure &= matches!(
+            stmt.kind,
+            StmtKind::Assign { .. }
+                | StmtKind::Augment { .. }
+                | StmtKind::Expr(_)
+                | StmtKind::If { .. }
+                | StmtKind::Return(_)
+                | StmtKind::Loop { .. }
+                | StmtKind::Import(_)
+        );
+        returns += usize::from(matches!(stmt.kind, StmtKind::Return(Some(_))));
+        if let StmtKind::Assign { targets, .. } = &stmt.kind {
+            pure &= targets
+                .iter()
+                .all(|target| !matches!(target.kind, ExprKind::Member { .. } | ExprKind::Index { .. }));
         }
-        ExprKind::Name(name) if name == "bytes" && call.args.len() == 2 => {
-            Some(call.args[0].value.at.of(&site.file.text).to_owned())
-        }
-        _ => None,
-    }
-}
-
-/// `….hexdigest()` around a hash.
-fn digest_around<'a>(site: &Site<'a>, at: At) -> Option<&'a Expr> {
-    let mut found = None;
-    visit(&site.file.module.body, &mut |expr| {
-        if let ExprKind::Call(call) = &expr.kind
-            && let ExprKind::Member { object, name, .. } = &call.callee.kind
-            && name == "hexdigest"
-            && object.at == at
-        {
-            found = Some(expr);
+        for expr in stmt.exprs() {
+            expr.walk(&mut |inner| {
+                let ExprKind::Call(call) = &inner.kind else { return };
+                pure &= match &call.callee.kind {
+                    ExprKind::Name(name) => {
+                        PLAIN.contains(&name.as_str()) || is_password(name) || name.contains("hash")
+                    }
+                    ExprKind::Member { name, .. } => {
+                        let root = call.callee.dotted().unwrap_or_default();
+                        let root = root.split('.').next().unwrap_or("");
+                        ROOTS.contains(&root)
+                            || name.contains("hash")
+                            || matches!(
+                                name.as_str(),
+                                "encode"
+                                    | "decode"
+                                    | "update"
+                                    | "hexdigest"
+                                    | "digest"
+                                    | "split"
+                                    | "partition"
+                                    | "strip"
+                                    | "hex"
+                                    | "join"
+                                    | "format"
+                                    | "rsplit"
+                                    | "lower"
+                                    | "upper"
+                                    | "rpartition"
+                                    | "startswith"
+                                    | "fromhex"
+                            )
+                    }
+                    _ => false,
+                };
+            });
         }
     });
-    found
+    pure && returns > 0
+}
+
+/// The password's and the stored hash's parameter of a function that only compares.
+fn verifies(function: &Function) -> Option<(String, String)> {
+    let names: Vec<&str> = function
+        .params
+        .iter()
+        .map(|param| param.name.as_str())
+        .filter(|name| !matches!(*name, "self" | "cls"))
+        .collect();
+    let [one, other] = names.as_slice() else { return None };
+    let is_stored = |name: &str| {
+        ["hash", "stored", "digest", "expected", "saved", "db", "encrypted"]
+            .iter()
+            .any(|word| name.contains(word))
+    };
+    let (password, stored) = match (is_stored(one), is_stored(other)) {
+        (true, false) => (other, one),
+        (false, true) => (one, other),
+        _ => return None,
+    };
+    let mut answers = true;
+    function.body.walk(&mut |stmt| {
+        if let StmtKind::Return(Some(value)) = &stmt.kind {
+            answers &= match &value.kind {
+                ExprKind::Bool(_) => true,
+                ExprKind::Binary { op, .. } => matches!(op.as_str(), "==" | "!="),
+                ExprKind::Call(call) => {
+                    call.callee.dotted().is_some_and(|name| name.ends_with("compare_digest"))
+                }
+                _ => false,
+            } && !matches!(&value.kind, ExprKind::Binary { op, .. } if op == "!=");
+        }
+    });
+    (answers && is_pure(function) && !is_salt(stored)).then(|| ((*password).to_owned(), (*stored).to_owned()))
+}
+
+/// Passwords that stand in the file and are hashed when it starts: `hashlib.md5(b"…")`.
+fn add_literals<'a>(site: &Site<'a>, found: &mut Vec<Found<'a>>) {
+    let callees: Vec<String> = found.iter().map(|one| one.callee.clone()).collect();
+    let mut more: Vec<Found<'a>> = Vec::new();
+    visit(&site.file.module.body, &mut |expr| {
+        let ExprKind::Call(call) = &expr.kind else { return };
+        let Some(callee) = super::place::resolved(site, &call.callee) else { return };
+        let Some(arg) = call.args.first().filter(|_| call.args.len() == 1) else { return };
+        let literal = match &arg.value.kind {
+            ExprKind::Text(text) => text.is_bytes && !text.has_holes(),
+            ExprKind::Call(inner) => matches!(&inner.callee.kind, ExprKind::Member { object, name, .. }
+                if name == "encode" && object.as_text().is_some()),
+            _ => false,
+        };
+        if literal && callees.contains(&callee) && !found.iter().any(|one| one.expr.at == expr.at) {
+            more.push(Found {
+                expr,
+                argument: &arg.value,
+                functions: enclosing(site, expr.at),
+                note: String::new(),
+                callee,
+            });
+        }
+    });
+    found.extend(more);
 }
 
 /// Digests of known length that stand in the file as texts.
@@ -290,64 +388,18 @@ fn stored_literals(site: &Site<'_>) -> bool {
     found
 }
 
-/// What becomes of the results of the hashing function in this file.
-fn wrapped_uses<'a>(site: &Site<'a>, function: &'a Function, uses: &mut Vec<Use<'a>>) -> Result<(), String> {
-    let mut calls: Vec<(&'a Expr, String)> = Vec::new();
-    visit(&site.file.module.body, &mut |expr| {
-        if let ExprKind::Call(call) = &expr.kind
-            && call.callee.as_name() == Some(&function.name)
-            && let Some(arg) = call.args.first()
-        {
-            calls.push((expr, arg.value.outer.of(&site.file.text).to_owned()));
-        }
-    });
-    for (call, password) in calls {
-        let chain = enclosing(site, call.at);
-        match role_of(site, call, &chain, password)? {
-            Role::Returned(other, _) => {
-                return Err(format!("`{}` hands the hash on", other.name));
-            }
-            Role::Used(found) => uses.extend(found.into_iter().map(Use::of_wrapper)),
-        }
+/// A scheme put in front: the first one hashes, all of them verify.
+fn prefer(site: &Site<'_>, slow: &str, summary: &str) -> Draft {
+    let text = &site.file.text;
+    let at = site.argument.at.start;
+    let line = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let lead = &text[line..at];
+    let gap = if lead.trim().is_empty() { format!(",{}{lead}", newline(site)) } else { ", ".to_owned() };
+    Draft {
+        tier: Some(Tier::B),
+        summary: summary.to_owned(),
+        by_hand: "accounts that never log in again keep their weak hash: reset those passwords".to_owned(),
+        edits: vec![replace(At::new(at, at), format!("{slow}{gap}"))],
+        ..Draft::default()
     }
-    Ok(())
-}
-
-/// Other files may store what the function gives, but not compare it.
-fn elsewhere(site: &Site<'_>, function: &Function) -> Result<(), String> {
-    for file in site.project.files.iter().filter(|file| !std::ptr::eq(&***file, site.file)) {
-        let mut compared = false;
-        visit(&file.module.body, &mut |expr| {
-            if let ExprKind::Binary { op, left, right } = &expr.kind
-                && matches!(op.as_str(), "==" | "!=")
-            {
-                compared |= [left, right].iter().any(|side| {
-                    side.as_call()
-                        .and_then(|call| call.callee.dotted())
-                        .is_some_and(|name| name.rsplit('.').next() == Some(&function.name))
-                });
-            }
-        });
-        if compared {
-            return Err(format!("{} compares hashes too; change both sides together by hand", file.path));
-        }
-    }
-    Ok(())
-}
-
-/// The functions around a place.
-fn enclosing<'a>(site: &Site<'a>, at: At) -> Vec<&'a Function> {
-    let mut chain: Vec<&'a Function> = Vec::new();
-    let mut blocks = vec![&site.file.module.body];
-    while let Some(block) = blocks.pop() {
-        block.walk(&mut |stmt| match &stmt.kind {
-            StmtKind::Function(function) if function.at.holds(at) => {
-                chain.push(function);
-                blocks.push(&function.body);
-            }
-            StmtKind::Class(class) if class.at.holds(at) => blocks.push(&class.body),
-            _ => {}
-        });
-    }
-    chain
 }

@@ -116,7 +116,10 @@ fn built(site: &Site<'_>, value: &Expr) -> Result<Built, String> {
         }
         ExprKind::Call(call) => {
             let callee = super::place::resolved(site, &call.callee).unwrap_or_default();
-            let last = callee.rsplit('.').next().unwrap_or("");
+            let last = match &call.callee.kind {
+                ExprKind::Member { name, .. } => name.as_str(),
+                _ => callee.rsplit('.').next().unwrap_or(""),
+            };
             match last {
                 "join" if callee.ends_with("path.join") => {
                     let mut parts: Vec<&str> = Vec::new();

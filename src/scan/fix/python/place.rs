@@ -4,7 +4,7 @@ use super::sql_grow::indent_of;
 use super::template::count_word;
 use crate::finding::TextEdit;
 use crate::scan::fix::{NewImport, Site, replace};
-use crate::scan::ir::{At, Block, Expr, ExprKind, Stmt, StmtKind};
+use crate::scan::ir::{At, Expr, ExprKind, Stmt, StmtKind};
 
 /// The innermost statement whose own expressions hold a place, when lines can be put before it.
 pub(super) fn statement<'a>(site: &Site<'a>, at: At) -> Result<&'a Stmt, String> {
@@ -36,7 +36,8 @@ pub(super) fn statement<'a>(site: &Site<'a>, at: At) -> Result<&'a Stmt, String>
 pub(super) fn before(site: &Site<'_>, stmt: &Stmt, lines: &[String]) -> Result<TextEdit, String> {
     let indent = indent_of(&site.file.text, stmt)?;
     let newline = newline(site);
-    let body: String = lines.iter().map(|line| format!("{line}{newline}{indent}")).collect();
+    let gap = format!("{newline}{indent}");
+    let body = lines.join(&gap) + &gap;
     Ok(replace(At::new(stmt.at.start, stmt.at.start), body))
 }
 
@@ -54,7 +55,8 @@ pub(super) fn behind(site: &Site<'_>, stmt: &Stmt, lines: &[String]) -> Result<T
     if text[..at].ends_with('\r') {
         at -= 1;
     }
-    let body: String = lines.iter().map(|line| format!("{newline}{indent}{line}")).collect();
+    let gap = format!("{newline}{indent}");
+    let body = gap.clone() + &lines.join(&gap);
     Ok(replace(At::new(at, at), body))
 }
 
@@ -128,21 +130,6 @@ pub(super) fn not_found(site: &Site<'_>) -> (Vec<String>, Vec<NewImport>) {
         return (vec!["raise web.HTTPNotFound()".to_owned()], import("aiohttp", "web"));
     }
     (vec!["raise FileNotFoundError(\"no such file\")".to_owned()], Vec::new())
-}
-
-/// The `except` clause a place stands in, with the exception's name.
-pub(super) fn catch_around<'a>(block: &'a Block, at: At) -> Option<&'a crate::scan::ir::Catch> {
-    let mut found = None;
-    block.walk(&mut |stmt| {
-        if let StmtKind::Try { handlers, .. } = &stmt.kind {
-            for catch in handlers {
-                if catch.at.holds(at) {
-                    found = Some(catch);
-                }
-            }
-        }
-    });
-    found
 }
 
 /// All calls in the file whose callee is written like this or resolves to it.

@@ -146,6 +146,9 @@ fn variable<'a>(
         let had = existing_params(call).is_some();
         let (rewritten, _) = rewrite(site, &template, style, "", had, &mut Vec::new())?;
         unchanged_since(site, &template, value.at.end, call.args_at.start)?;
+        if calls.is_empty() {
+            return Err("the call that runs the statement is not in this function".to_owned());
+        }
         draft.edits.extend(rewritten.edits.iter().cloned());
         for call in calls {
             hand_over(site, call, style, &rewritten, target, &mut draft.edits)?;
@@ -164,8 +167,9 @@ fn variable<'a>(
 /// The calls in this function that run the statement of a variable.
 fn executions<'a>(site: &Site<'a>, name: &str) -> Vec<&'a Call> {
     let mut out: Vec<&'a Call> = Vec::new();
-    let own = site.expr.as_call().and_then(|call| call.callee.dotted()).unwrap_or_default();
-    let method = own.rsplit('.').next().unwrap_or("").to_owned();
+    // `db().execute(query)` has no dotted name, only a last member.
+    let callee = site.expr.as_call().map(|call| &call.callee);
+    let method = callee.and_then(|callee| member_name(callee).or(callee.as_name())).unwrap_or("").to_owned();
     let scope = site.scope();
     scope.walk(&mut |stmt| {
         for expr in stmt.exprs() {

@@ -1,7 +1,7 @@
 //! SQL text with values in it: which holes are bound, what becomes of the bytes.
 
 use super::driver::Style;
-use super::template::{Form, Hole, Piece, Seg, Template};
+use super::template::{Form, Hole, Seg, Template};
 use crate::finding::TextEdit;
 use crate::scan::fix::javascript::sql_place::{Place, judge_place, opens_value};
 use crate::scan::fix::{Site, replace};
@@ -28,19 +28,19 @@ pub(super) struct Rewrite {
 }
 
 /// What the scan of the text goes through.
-struct Walk<'s, 'a> {
-    site: &'s Site<'a>,
-    style: Style,
-    template: &'s Template<'a>,
+pub(super) struct Walk<'s, 'a> {
+    pub(super) site: &'s Site<'a>,
+    pub(super) style: Style,
+    pub(super) template: &'s Template<'a>,
     /// Numbers and names already given to parameters.
     taken: &'s mut Vec<String>,
     /// SQL so far, `\u{1}` for every value.
     before: String,
-    out: Rewrite,
+    pub(super) out: Rewrite,
     /// Bytes that are replaced as a whole.
-    regions: Vec<At>,
+    pub(super) regions: Vec<At>,
     /// Holes that stay.
-    kept: Vec<At>,
+    pub(super) kept: Vec<At>,
 }
 
 /// Takes the values out of a text. `taken` holds the parameter names (or numbers) used before.
@@ -99,13 +99,13 @@ impl<'a> Walk<'_, 'a> {
                         }
                         match quote {
                             Some((open, start, sql)) if letter == open => {
-                                if !group.is_empty() {
+                                if group.is_empty() {
+                                    self.before.push(letter);
+                                } else {
                                     self.quoted(&group, start, byte + 1, sql)?;
                                     group.clear();
                                     self.before.truncate(sql);
                                     self.before.push('\u{1}');
-                                } else {
-                                    self.before.push(letter);
                                 }
                                 quote = None;
                             }
@@ -178,7 +178,8 @@ impl<'a> Walk<'_, 'a> {
             self.before.push('\u{1}');
             return Ok(());
         }
-        if self.is_constant(hole.expr) {
+        // With `%` and `.format` all values are handed over in one place, so all of them are bound.
+        if matches!(hole.form, Form::Brace | Form::Joined) && self.is_constant(hole.expr) {
             self.kept.push(hole.span);
             self.before.push('\u{1}');
             return Ok(());
@@ -228,7 +229,11 @@ impl<'a> Walk<'_, 'a> {
                 Seg::Hole(hole) => parts.push(Ok(hole.expr)),
             }
         }
-        if parts.iter().all(|part| matches!(part, Ok(expr) if self.is_constant(expr)) || part.is_err()) {
+        let handed =
+            matches!(&segs[first], Seg::Hole(hole) if matches!(hole.form, Form::Percent | Form::Format));
+        if !handed
+            && parts.iter().all(|part| matches!(part, Ok(expr) if self.is_constant(expr)) || part.is_err())
+        {
             for index in group {
                 if let Seg::Hole(hole) = &segs[*index] {
                     self.kept.push(hole.span);
@@ -362,90 +367,12 @@ impl<'a> Walk<'_, 'a> {
     }
 
     /// Parameters that stand in the SQL so far as the driver writes them.
-    fn count_marks(&self) -> usize {
+    pub(super) fn count_marks(&self) -> usize {
         match self.style {
             Style::Question => outside_quotes(&self.before).matches('?').count(),
             Style::Format => outside_quotes(&self.before).matches("%s").count(),
             Style::Dollar | Style::Named => 0,
         }
-    }
-
-    /// What is left to do for the literals themselves: prefixes, doubled braces, percent signs, tails.
-    fn settle(&mut self, had_params: bool) -> Result<(), String> {
-        self.out.existing = self.count_marks();
-        if self.out.bound.is_empty() {
-            return Err("no value in the text can be bound".to_owned());
-        }
-        let text = &self.site.file.text;
-        let kept_tail = self
-            .template
-            .holes()
-            .any(|hole| matches!(hole.form, Form::Percent | Form::Format) && self.kept.contains(&hole.span));
-        if kept_tail {
-            return Err(
-                "some values of the text stay and some are bound; write the text as an f-string first"
-                    .to_owned(),
-            );
-        }
-        let mut pieces: Vec<&Piece> = Vec::new();
-        for seg in &self.template.segs {
-            if let Seg::Lit { piece, .. } = seg
-                && !pieces.contains(&piece)
-            {
-                pieces.push(piece);
-            }
-        }
-        let mut edits: Vec<TextEdit> = Vec::new();
-        for piece in pieces {
-            let stays = self.kept.iter().any(|kept| piece.at.holds(*kept));
-            let plain = piece.form == Some(Form::Brace) && !stays;
-            if plain {
-                let prefix: String =
-                    piece.prefix.chars().filter(|letter| !letter.eq_ignore_ascii_case(&'f')).collect();
-                let at = At::new(piece.at.start, piece.at.start + piece.prefix.len());
-                // A literal that was merged away with its prefix is gone already.
-                if !self.regions.iter().any(|region| region.start < at.end && at.start < region.end) {
-                    edits.push(replace(at, prefix));
-                }
-            }
-            let inside = piece.inside();
-            let raw = inside.of(text);
-            let mut skip = 0;
-            for (offset, letter) in raw.char_indices() {
-                let at = inside.start + offset;
-                let in_region = self.regions.iter().any(|region| region.start <= at && at < region.end);
-                let in_hole = self.template.holes().any(|hole| hole.span.start <= at && at < hole.span.end);
-                if offset < skip || in_region || in_hole {
-                    continue;
-                }
-                let doubled = raw[offset + letter.len_utf8()..].starts_with(letter);
-                match letter {
-                    '{' | '}' if doubled && (plain || piece.form == Some(Form::Format)) => {
-                        edits.push(replace(At::new(at, at + 1), ""));
-                        skip = offset + 2;
-                    }
-                    '%' if piece.form == Some(Form::Percent) => {
-                        if doubled && self.style != Style::Format {
-                            edits.push(replace(At::new(at, at + 1), ""));
-                        }
-                        skip = offset + 2;
-                    }
-                    // The driver reads `%` itself as soon as it is given values.
-                    '%' if self.style == Style::Format && !had_params => {
-                        if doubled {
-                            edits.push(replace(At::new(at, at), "%%"));
-                            skip = offset + 2;
-                        } else {
-                            edits.push(replace(At::new(at, at), "%"));
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
-        edits.extend(self.template.tails.iter().map(|tail| replace(*tail, "")));
-        self.out.edits.extend(edits);
-        Ok(())
     }
 }
 

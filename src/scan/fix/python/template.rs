@@ -104,13 +104,14 @@ impl<'a> Template<'a> {
             }
             ExprKind::Binary { op, left, right } if op == "%" => self.add_percent(site, expr, left, right),
             ExprKind::Call(call) => self.add_call(site, expr, call),
-            ExprKind::Name(name) => match only_text(site, name) {
-                Some(text) => self.add(site, text, form),
-                None => {
+            ExprKind::Name(name) => {
+                if let Some(text) = only_text(site, name) {
+                    self.add(site, text, form)
+                } else {
                     self.join(expr, expr.outer);
                     Ok(())
                 }
-            },
+            }
             _ => {
                 self.join(expr, expr.outer);
                 Ok(())
@@ -395,4 +396,9 @@ pub(super) fn count_word(text: &str, word: &str) -> usize {
             !is_letter(text[..*at].chars().next_back()) && !is_letter(text[at + word.len()..].chars().next())
         })
         .count()
+}
+
+/// Whether a word stands nowhere in a text.
+pub(super) fn free_word(text: &str, word: &str) -> bool {
+    count_word(text, word) == 0
 }

@@ -1,0 +1,51 @@
+//! How long a scan of a generated tree takes: every rule, flow and fixes included.
+
+use agent::scan::{Filter, Scanner};
+use agent::workspace::Workspace;
+use std::fmt::Write as _;
+use std::path::Path;
+
+fn main() {
+    divan::main();
+}
+
+/// A file as a small backend has it; one in ten holds a weakness.
+fn text(number: usize) -> String {
+    let query = if number.is_multiple_of(10) {
+        "conn.execute(f\"SELECT * FROM users WHERE name = '{name}'\")"
+    } else {
+        "conn.execute(\"SELECT * FROM users WHERE name = ?\", (name,))"
+    };
+    let mut out = String::from(
+        "import os\nimport sqlite3\nfrom flask import Flask, request\n\napp = Flask(__name__)\n",
+    );
+    for part in 0..12 {
+        let _ = write!(
+            out,
+            "\n\ndef clean_{part}(value):\n    parts = [word.strip() for word in value.split(',')]\n    if not parts:\n        \
+             return None\n    return {{'count': len(parts), 'first': parts[0]}}\n\n\n@app.route('/users/{part}')\ndef \
+             users_{part}():\n    conn = sqlite3.connect('app.db')\n    name = request.args.get('name', '')\n    seen = \
+             clean_{part}(name)\n    rows = {query}.fetchall()\n    for row in rows:\n        if seen and row[0] == \
+             seen['first']:\n            return {{'row': row}}\n    return {{'rows': rows}}\n"
+        );
+    }
+    out
+}
+
+#[allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a bench makes its own folder")]
+fn tree(files: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..files {
+        let path = folder.path().join(format!("part_{}/views_{number}.py", number % 20));
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).unwrap();
+        std::fs::write(path, text(number)).unwrap();
+    }
+    folder
+}
+
+#[divan::bench(args = [50, 400], sample_count = 5, sample_size = 1)]
+fn scan_a_tree(bencher: divan::Bencher<'_, '_>, files: usize) {
+    let folder = tree(files);
+    let Ok(workspace) = Workspace::open(folder.path()) else { return };
+    bencher.bench(|| Scanner::new().scan(&workspace, &Filter::default()).findings.len());
+}
