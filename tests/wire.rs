@@ -117,7 +117,7 @@ async fn a_megabyte_in_small_deltas_arrives_whole() {
     let text = "sixteen bytes.. ".repeat(64 * 1024);
     let start = Instant::now();
     says(Turn::text(text.clone()).in_deltas_of(16), &text).await;
-    eprintln!("two answers of 1 MB in 16-byte deltas: {:?}", start.elapsed());
+    eprintln!("four answers of 1 MB in 16-byte deltas: {:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -427,6 +427,14 @@ async fn transport_faults_become_their_errors() {
     fails(Fault::HalfEvent, "Cut(\"the stream ended before the answer did\")").await;
     fails(Fault::NoEvents, "Cut(\"the stream ended before the answer did\")").await;
     fails(Fault::Empty, "Cut(\"the answer is empty\")").await;
+}
+
+#[tokio::test]
+async fn an_answer_that_never_ends_is_ended() {
+    fails(Fault::Murmur, "Cut(\"nothing but keep-alives for 2.4 s\")").await;
+    let begun = Instant::now();
+    fails(Fault::Flood, "Protocol").await;
+    eprintln!("four floods: {:?}", begun.elapsed());
 }
 
 #[tokio::test]

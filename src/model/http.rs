@@ -19,6 +19,9 @@ use tokio::time::timeout;
 const CONNECT: Duration = Duration::from_secs(15);
 /// Longest silence in an answer.
 pub const IDLE: Duration = Duration::from_mins(5);
+/// So many times the longest silence may an answer go on with keep-alives alone: a model that thinks long
+/// behind a proxy sends nothing else.
+const MURMUR: u32 = 6;
 /// Longest wait for what may follow a complete answer: usage, the closing event.
 const EPILOGUE: Duration = Duration::from_secs(5);
 /// Longest wait for the end of the body behind the closing event; reached, the connection is not kept.
@@ -121,6 +124,7 @@ impl Endpoint {
             pending: VecDeque::new(),
             failure: None,
             received: 0,
+            progress: Instant::now(),
             over: false,
             deadline: None,
         };
@@ -302,6 +306,8 @@ struct Talk<'a, R> {
     pending: VecDeque<Delta>,
     failure: Option<ModelError>,
     received: usize,
+    /// When the answer last went on.
+    progress: Instant,
     over: bool,
     deadline: Option<Instant>,
 }
@@ -362,6 +368,13 @@ impl<R: Reader> Talk<'_, R> {
                         .map_err(|trouble| self.endpoint.sort(trouble))?;
                 }
                 decoded.map_err(|error| self.endpoint.protocol(&error.to_string()))?;
+                let murmur = self.endpoint.idle * MURMUR;
+                if !self.pending.is_empty() {
+                    self.progress = Instant::now();
+                } else if self.progress.elapsed() > murmur {
+                    let reason = format!("nothing but keep-alives for {} s", murmur.as_secs_f32());
+                    return Err(self.endpoint.cut(reason).into());
+                }
                 Ok(())
             }
             Ok(Ok(None)) => self.finish(),

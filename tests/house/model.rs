@@ -231,7 +231,9 @@ impl Stage {
         let mut events = turn.events(wire, fault);
         let half = events.len() / 2;
         match fault {
-            Some(Fault::Reset | Fault::Stall | Fault::CleanEnd) => events.truncate(half),
+            Some(Fault::Reset | Fault::Stall | Fault::CleanEnd | Fault::Murmur | Fault::Flood) => {
+                events.truncate(half)
+            }
             Some(Fault::NoEvents) => events.clear(),
             Some(Fault::HalfEvent) => {
                 events.truncate(half + 1);
@@ -269,6 +271,16 @@ impl Stage {
                 reset(stream)
             }
             Some(Fault::Stall) => self.wait_for_the_end(stream),
+            Some(Fault::Murmur) => loop {
+                std::thread::sleep(Duration::from_millis(50));
+                write_chunk(stream, b": keep-alive\n\n")?;
+            },
+            Some(Fault::Flood) => {
+                let block = [b": ".as_slice(), &[b'x'; 64 * 1024], b"\n\n"].concat();
+                loop {
+                    write_chunk(stream, &block)?;
+                }
+            }
             _ => {
                 stream.write_all(b"0\r\n\r\n")?;
                 Ok(!turn.hangs_up)

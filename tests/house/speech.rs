@@ -157,6 +157,10 @@ pub enum Fault {
     Json(String),
     /// One line of this many bytes without an end.
     GiganticLine(usize),
+    /// Half of the events, then keep-alives for ever.
+    Murmur,
+    /// Half of the events, then comments as fast as they go, for ever.
+    Flood,
     /// An event whose data is not JSON.
     BrokenEvent,
     /// An error event in the middle of the stream: type and message.
@@ -381,7 +385,10 @@ impl Turn {
 
     /// Whether a fault of it is silence.
     pub fn is_silent(&self) -> bool {
-        self.faults.iter().chain(&self.always).any(|fault| matches!(fault, Fault::Stall | Fault::StallAtOnce))
+        self.faults
+            .iter()
+            .chain(&self.always)
+            .any(|fault| matches!(fault, Fault::Stall | Fault::StallAtOnce | Fault::Murmur))
     }
 
     /// The fault to play on try number `tried` (from 0).
