@@ -9,15 +9,11 @@ use house::model::{Fault, ModelServer, Received, Turn, Wire};
 use house::stage::{Run, Stage, has};
 use serde_json::{Value, json};
 
-fn model(wire: Wire) -> &'static str {
-    wire.model()
-}
-
 /// Plays a script to `agent run` in a workspace.
 fn play(stage: Stage, wire: Wire, turns: Vec<Turn>, more: &[&str]) -> (Run, Stage, Vec<Received>) {
     let server = ModelServer::start_blocking(wire, turns);
     let stage = stage.env(&server.environment());
-    let mut args = vec!["run", "Do the work.", "--model", model(wire), "--yes", "--output-format", "json"];
+    let mut args = vec!["run", "Do the work.", "--model", wire.model(), "--yes", "--output-format", "json"];
     args.extend(more);
     let run = stage.agent(&args);
     let received = server.received();
@@ -311,7 +307,7 @@ fn resumes_with_a_history_that_is_valid_to_send() {
             ModelServer::start_blocking(wire, vec![Turn::text("unused"), Turn::text("Second done.")]);
         let stage = stage.env(&server.environment());
         let run = stage
-            .agent(&["resume", &id, "--model", model(wire), "--yes", "--output-format", "json"])
+            .agent(&["resume", &id, "--model", wire.model(), "--yes", "--output-format", "json"])
             .exits(0);
         assert_eq!(run.result()["session_id"], id.as_str());
         let told = last_results(wire, &server.received()).join("");
