@@ -232,7 +232,7 @@ impl Stage {
         let half = events.len() / 2;
         match fault {
             Some(Fault::Reset | Fault::Stall | Fault::CleanEnd | Fault::Murmur | Fault::Flood) => {
-                events.truncate(half)
+                events.truncate(half);
             }
             Some(Fault::NoEvents) => events.clear(),
             Some(Fault::HalfEvent) => {
@@ -276,7 +276,7 @@ impl Stage {
                 write_chunk(stream, b": keep-alive\n\n")?;
             },
             Some(Fault::Flood) => {
-                let block = [b": ".as_slice(), &[b'x'; 64 * 1024], b"\n\n"].concat();
+                let block = [b": ".as_slice(), "x".repeat(64 * 1024).as_bytes(), b"\n\n"].concat();
                 loop {
                     write_chunk(stream, &block)?;
                 }
