@@ -527,7 +527,7 @@ async fn nobody_listening_is_unreachable() {
 async fn a_host_without_an_address_is_unreachable() {
     for wire in Wire::ALL {
         // A name that is reserved to have none.
-        let model = open(wire, "http://nowhere.invalid", Duration::from_secs(60));
+        let model = open(wire, "http://nowhere.invalid", Duration::from_mins(1));
         let (_, error) = ask(model.as_ref(), &[Message::user("go")]).await;
         assert!(
             matches!(&error, Some(ModelError::Unreachable { host, .. }) if host == "nowhere.invalid:80"),

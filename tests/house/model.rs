@@ -276,7 +276,7 @@ impl Stage {
                 write_chunk(stream, b": keep-alive\n\n")?;
             },
             Some(Fault::Flood) => {
-                let block = [b": ".as_slice(), &vec![b'x'; 64 * 1024], b"\n\n"].concat();
+                let block = [b": ".as_slice(), "x".repeat(64 * 1024).as_bytes(), b"\n\n"].concat();
                 loop {
                     write_chunk(stream, &block)?;
                 }
