@@ -81,11 +81,15 @@ impl<T> Index<T> {
         let lead = path.len() - path.trim_start_matches(['.', '/']).len();
         let last = path[lead..].rsplit('.').next().unwrap_or(path);
         let direct = self.by_last.get(last).map_or(&[][..], Vec::as_slice);
+        if direct.is_empty() && self.loose.is_empty() {
+            return Vec::new();
+        }
+        let parts = split(path);
         let mut fitting: Vec<usize> = direct
             .iter()
             .chain(&self.loose)
             .copied()
-            .filter(|&at| self.patterns[at].0.matches(path))
+            .filter(|&at| fits(&self.patterns[at].0.segments, &parts))
             .collect();
         fitting.sort_unstable();
         fitting.into_iter().map(|at| &self.patterns[at].1).collect()

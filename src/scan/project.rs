@@ -2,8 +2,8 @@
 
 use super::ir::{Import, Language, Module};
 use super::lower;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
 
 /// A file with its tree.
 #[derive(Debug)]
@@ -25,7 +25,22 @@ pub struct Project {
     pub dependencies: Vec<String>,
     /// Names of example environment files (`.env.example`), workspace-relative.
     pub env_examples: Vec<String>,
-    by_path: BTreeMap<String, usize>,
+    by_path: Arc<BTreeMap<String, usize>>,
+    /// Where the imports of each file lead, once somebody asked.
+    links: Vec<Arc<OnceLock<HashMap<String, Link>>>>,
+}
+
+/// What an import binds a local name to.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    /// Place in the file's imports.
+    pub(super) import: usize,
+    /// What the name stands for.
+    pub(super) dotted: String,
+    /// The project's file that the module is.
+    pub(super) module: Option<usize>,
+    /// The project's file that the member is.
+    pub(super) submodule: Option<usize>,
 }
 
 impl SourceFile {
@@ -66,8 +81,10 @@ fn is_or_below(module: &str, wanted: &str) -> bool {
 impl Project {
     /// A project of these files.
     pub fn new(files: Vec<Arc<SourceFile>>) -> Self {
-        let by_path = files.iter().enumerate().map(|(index, file)| (file.path.clone(), index)).collect();
-        Self { files, dependencies: Vec::new(), env_examples: Vec::new(), by_path }
+        let by_path: BTreeMap<_, _> =
+            files.iter().enumerate().map(|(index, file)| (file.path.clone(), index)).collect();
+        let links = files.iter().map(|_| Arc::default()).collect();
+        Self { files, dependencies: Vec::new(), env_examples: Vec::new(), by_path: Arc::new(by_path), links }
     }
 
     /// The same project with one file in another text; `None` when that text gives no tree.
@@ -75,7 +92,28 @@ impl Project {
         let mut next = self.clone();
         let path = self.files.get(file)?.path.clone();
         next.files[file] = Arc::new(SourceFile::parse(&path, text)?);
+        next.links[file] = Arc::default();
         Some(next)
+    }
+
+    /// What an import of a file binds a local name to.
+    pub(super) fn link(&self, file: usize, local: &str) -> Option<&Link> {
+        self.links.get(file)?.get_or_init(|| self.link_all(file)).get(local)
+    }
+
+    fn link_all(&self, file: usize) -> HashMap<String, Link> {
+        let mut links = HashMap::new();
+        for (at, import) in self.files[file].module.imports.iter().enumerate() {
+            let other = |module: &str| self.resolve(file, module).filter(|found| *found != file);
+            let submodule = import.member.as_ref().and_then(|member| {
+                let dot = if import.module.ends_with('.') { "" } else { "." };
+                other(&format!("{}{dot}{member}", import.module))
+            });
+            let link = Link { import: at, dotted: import.dotted(), module: other(&import.module), submodule };
+            // Of two imports of one name the last one counts.
+            links.insert(import.local.clone(), link);
+        }
+        links
     }
 
     /// The file that a module name written in `from` stands for: `.dao`, `app.dao`, `./dao`.

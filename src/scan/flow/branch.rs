@@ -1,7 +1,8 @@
 //! `try` and `switch`: several ways on, joined.
 
 use super::stmt::Way;
-use super::value::{Env, Known, Taint, Value, join_envs};
+use super::env::{Env, join_envs};
+use super::value::{Known, Taint, Value};
 use super::{Engine, Frame};
 use crate::scan::ir::{Block, Case, Catch, Expr};
 use crate::scan::rules::Source;

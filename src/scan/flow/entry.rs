@@ -3,7 +3,7 @@
 use super::expr::imports_one;
 use super::invoke::has_self;
 use super::value::{Callable, ClassRef, FunctionRef, Shape, Value};
-use super::{Engine, Frame};
+use super::{Engine, Frame, GENEROUS, MODEST};
 use crate::scan::ir::{Block, Class, Expr, ExprKind, Function, Param, ParamKind, StmtKind};
 use crate::scan::rules::Handler;
 use std::collections::HashSet;
@@ -102,7 +102,7 @@ impl<'a> Engine<'a> {
             }
             function.captured = Some(Rc::new({
                 let mut vars = frame.captured.as_ref().map_or_else(Default::default, |vars| (**vars).clone());
-                vars.extend(frame.vars.iter().map(|(name, value)| (Rc::clone(name), value.clone())));
+                vars.extend(&frame.vars);
                 vars
             }));
             self.run_entry(&function);
@@ -172,6 +172,8 @@ impl<'a> Engine<'a> {
             return;
         }
         self.spent_before += std::mem::take(&mut self.spent);
+        let budget = if handler.is_some() { GENEROUS } else { MODEST };
+        let outer = std::mem::replace(&mut self.budget, budget);
         let mut frame = self.frame_for(function);
         frame.route = label;
         frame.answers = handler.is_some();
@@ -218,6 +220,7 @@ impl<'a> Engine<'a> {
         self.block(&mut frame, &function.function.body);
         self.finish_defined(&mut frame);
         self.stack.pop();
+        self.budget = outer;
     }
 
     /// The object a method of this class works on.

@@ -50,11 +50,10 @@ impl<'a> Engine<'a> {
     pub(super) fn narrow(&mut self, frame: &mut Frame<'a>, test: &'a Expr, held: bool) {
         if super::javascript::asks_environment(test) || (held && asks_debug(test)) {
             // Either branch is written with the kind of environment in mind.
-            for value in frame.vars.values_mut() {
-                if value.taints.iter().any(|taint| taint.source == Source::Exception) {
-                    value.clear(Kinds::of(&[Kind::Disclosure]));
-                }
-            }
+            frame.vars.change(
+                |value| value.taints.iter().any(|taint| taint.source == Source::Exception),
+                |value| value.clear(Kinds::of(&[Kind::Disclosure])),
+            );
         }
         match &test.kind {
             ExprKind::Unary { op, operand } if op == "not" || op == "!" => self.narrow(frame, operand, !held),

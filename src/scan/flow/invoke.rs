@@ -1,7 +1,8 @@
 //! Functions of the project evaluated in place of a call: parameters bound, callbacks run, proofs given back.
 
 use super::call::Given;
-use super::value::{Callable, Env, FunctionRef, Known, Shape, Taint, Value};
+use super::env::Env;
+use super::value::{Callable, FunctionRef, Known, Shape, Taint, Value};
 use super::{CallSite, Engine, Frame, MAX_CALLS};
 use crate::scan::ir::{Expr, Function, ParamKind};
 use crate::scan::rules::Source;
@@ -14,7 +15,7 @@ const WALKING: &[&str] =
 impl<'a> Engine<'a> {
     /// Whether calls are no longer followed.
     fn is_spent(&self) -> bool {
-        self.spent > super::BUDGET || self.spent + self.spent_before > super::FILE_BUDGET
+        self.spent > self.budget.function || self.spent + self.spent_before > self.budget.file
     }
 
     /// A frame for a function's body.
@@ -235,7 +236,7 @@ impl<'a> Engine<'a> {
             let mut function = function.clone();
             if !frame.is_module && Rc::ptr_eq(&function.chain, &frame.chain) {
                 let mut vars = frame.captured.as_ref().map_or_else(Env::new, |captured| (**captured).clone());
-                vars.extend(frame.vars.iter().map(|(name, value)| (Rc::clone(name), value.clone())));
+                vars.extend(&frame.vars);
                 function.captured = Some(Rc::new(vars));
             }
             let left = self.left_by_call;

@@ -9,6 +9,7 @@ mod branch;
 mod call;
 mod container;
 mod entry;
+mod env;
 mod expr;
 mod fold;
 mod guard;
@@ -30,7 +31,8 @@ use super::rules::{Rule, Sink, Source, Tongue};
 use lexicon::Lexicon;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use value::{Env, Value};
+use env::Env;
+use value::Value;
 
 /// A sink that was reached by a dangerous value.
 #[derive(Debug, Clone)]
@@ -79,11 +81,23 @@ impl Notes for FileNotes<'_> {
     }
 }
 
-/// How many expressions the evaluation of one function may visit before calls are no longer followed.
-const BUDGET: usize = 15_000;
+/// How many expressions an evaluation may visit before calls are no longer followed.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    /// In one function, with all it calls.
+    function: usize,
+    /// In the file so far.
+    file: usize,
+}
 
-/// How many expressions one file's evaluation may visit before calls are no longer followed at all.
-const FILE_BUDGET: usize = 250_000;
+/// For what requests reach, and for the top level of the file itself.
+const GENEROUS: Budget = Budget { function: 15_000, file: 250_000 };
+
+/// For functions nobody is known to hand anything from outside.
+const MODEST: Budget = Budget { function: 2_500, file: 60_000 };
+
+/// For the top level of another file, of which only what it binds is wanted.
+const SCANTY: Budget = Budget { function: 1_000, file: 250_000 };
 
 /// How many calls deep functions are followed.
 const MAX_CALLS: usize = 7;
@@ -103,6 +117,7 @@ struct Engine<'a> {
     stack: Vec<*const Function>,
     /// Nothing is reported while another file's top level is evaluated.
     quiet: bool,
+    budget: Budget,
     spent: usize,
     /// Spent on functions that are done.
     spent_before: usize,
@@ -168,6 +183,7 @@ pub(super) fn evaluate(project: &Project, file: usize, take_notes: bool) -> (Vec
         called: HashSet::new(),
         stack: Vec::new(),
         quiet: false,
+        budget: GENEROUS,
         spent: 0,
         spent_before: 0,
         depth: 0,

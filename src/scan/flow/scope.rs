@@ -1,7 +1,8 @@
 //! Names: variables, captured ones, globals, imports, members of unknown objects.
 
-use super::value::{Callable, ClassRef, Env, FunctionRef, Shape, Value};
-use super::{Engine, Frame};
+use super::env::Env;
+use super::value::{Callable, ClassRef, FunctionRef, Shape, Value};
+use super::{Engine, Frame, SCANTY};
 use crate::scan::ir::{Class, Function, StmtKind};
 use std::rc::Rc;
 
@@ -32,20 +33,15 @@ impl<'a> Engine<'a> {
 
     /// What an import binds a name to.
     fn imported(&mut self, file: usize, name: &str) -> Option<Value<'a>> {
-        let import = self.source(file).import_of(name)?;
-        let mut value = Value::of_path(&import.dotted());
-        value.callable = match &import.member {
+        let project = self.project;
+        let link = project.link(file, name)?;
+        let mut value = Value::of_path(&link.dotted);
+        value.callable = match &self.source(file).module.imports[link.import].member {
             Some(member) => {
-                let submodule = if import.module.ends_with('.') {
-                    format!("{}{member}", import.module)
-                } else {
-                    format!("{}.{member}", import.module)
-                };
-                match self.project.resolve(file, &submodule) {
-                    Some(found) if found != file => Some(Callable::Namespace(found)),
-                    _ => {
-                        let found = self.project.resolve(file, &import.module).filter(|found| *found != file);
-                        let exported = found.and_then(|found| self.exported(found, member));
+                match link.submodule {
+                    Some(found) => Some(Callable::Namespace(found)),
+                    None => {
+                        let exported = link.module.and_then(|found| self.exported(found, member));
                         match exported {
                             Some(exported) if exported.callable.is_some() => exported.callable,
                             // A constant or an object of another file keeps what is known of it.
@@ -55,11 +51,7 @@ impl<'a> Engine<'a> {
                     }
                 }
             }
-            None => self
-                .project
-                .resolve(file, &import.module)
-                .filter(|found| *found != file)
-                .map(Callable::Namespace),
+            None => link.module.map(Callable::Namespace),
         };
         Some(value)
     }
@@ -92,7 +84,12 @@ impl<'a> Engine<'a> {
         // An import circle sees nothing yet.
         self.globals.insert(file, Rc::new(Env::new()));
         let quiet = std::mem::replace(&mut self.quiet, true);
+        // What it costs is not taken from the function that happened to ask first.
+        let budget = std::mem::replace(&mut self.budget, SCANTY);
+        let spent = std::mem::take(&mut self.spent);
         let globals = self.top_level(file);
+        self.spent_before += std::mem::replace(&mut self.spent, spent);
+        self.budget = budget;
         self.quiet = quiet;
         self.globals.insert(file, Rc::clone(&globals));
         globals
@@ -159,7 +156,7 @@ impl<'a> Engine<'a> {
             return None;
         }
         let mut vars = frame.captured.as_ref().map_or_else(Env::new, |captured| (**captured).clone());
-        vars.extend(frame.vars.iter().map(|(name, value)| (Rc::clone(name), value.clone())));
+        vars.extend(&frame.vars);
         Some(Rc::new(vars))
     }
 

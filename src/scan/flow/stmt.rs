@@ -1,6 +1,7 @@
 //! Statements: assignments, branches, loops, returns.
 
-use super::value::{Known, Shape, Taint, Value, join_envs};
+use super::env::join_envs;
+use super::value::{Known, Shape, Taint, Value};
 use super::{Engine, Frame, fold};
 use crate::scan::ir::{Block, Expr, ExprKind, Stmt, StmtKind};
 use std::rc::Rc;
@@ -250,7 +251,7 @@ impl<'a> Engine<'a> {
     /// A variable that is bound anew has no members yet.
     fn forget_members(frame: &mut Frame<'a>, name: &str) {
         if frame.vars.contains_key(name) {
-            frame.vars.retain(|known, _| known.strip_prefix(name).is_none_or(|rest| !rest.starts_with('.')));
+            frame.vars.forget_members(name);
         }
     }
 

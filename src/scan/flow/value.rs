@@ -1,12 +1,10 @@
 //! What the evaluation knows of a value: taint, constant, path, shape, callable.
 
+use super::env::Env;
 use crate::scan::ir::{At, Class, Function};
 use crate::scan::rules::{Kind, Source};
-use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Variables by name. Members of unknown objects are kept under their dotted name.
-pub(super) type Env<'a> = HashMap<Rc<str>, Value<'a>>;
 
 /// More dangerous origins than this are not told apart.
 const MAX_TAINTS: usize = 6;
@@ -412,19 +410,4 @@ impl<'a> Shape<'a> {
             _ => None,
         }
     }
-}
-
-/// Joins two sets of variables.
-pub(super) fn join_envs<'a>(mut left: Env<'a>, right: Env<'a>) -> Env<'a> {
-    for (name, value) in right {
-        match left.remove(&name) {
-            Some(known) => {
-                left.insert(name, known.join(value));
-            }
-            None => {
-                left.insert(name, value);
-            }
-        }
-    }
-    left
 }
