@@ -59,6 +59,8 @@ struct Last {
     env_examples: Vec<String>,
     filter: Filter,
     findings: Vec<Finding>,
+    /// Which files reach no sink, as seen from them.
+    silent: Vec<bool>,
 }
 
 impl Last {
@@ -69,6 +71,19 @@ impl Last {
             && self.env_examples == project.env_examples
             && self.files.len() == project.files.len()
             && self.files.iter().zip(&project.files).all(|(one, two)| Arc::ptr_eq(one, two))
+    }
+
+    /// Which files still reach no sink: they did not before, and neither they nor what they import changed.
+    fn still_silent(&self, project: &Project) -> Vec<bool> {
+        let same_paths = self.files.len() == project.files.len()
+            && self.files.iter().zip(&project.files).all(|(one, two)| one.path == two.path);
+        if !same_paths {
+            // A file that came or went may be what an import leads to.
+            return vec![false; project.files.len()];
+        }
+        let changed = self.files.iter().zip(&project.files).map(|(one, two)| !Arc::ptr_eq(one, two));
+        let touched = project.importers_of(changed.collect());
+        self.silent.iter().zip(touched).map(|(silent, touched)| *silent && !touched).collect()
     }
 }
 
@@ -90,21 +105,27 @@ impl Scanner {
             beneath == "."
                 || path.strip_prefix(beneath).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let findings = match last {
-            Some(last) if last.holds(&gathered.project, filter) => last.findings,
-            _ => report::findings(&gathered.project, &|finding| {
-                is_wanted(&finding.path)
-                    && (filter.families.is_empty() || filter.families.contains(&finding.family))
-                    && filter.severity.is_none_or(|least| finding.severity >= least)
-            }),
+        let (findings, silent) = match last {
+            Some(last) if last.holds(&gathered.project, filter) => (last.findings, last.silent),
+            last => {
+                let project = &gathered.project;
+                let mut silent =
+                    last.map_or_else(|| vec![false; project.files.len()], |last| last.still_silent(project));
+                let findings = report::findings(project, &mut silent, &|finding| {
+                    is_wanted(&finding.path)
+                        && (filter.families.is_empty() || filter.families.contains(&finding.family))
+                        && filter.severity.is_none_or(|least| finding.severity >= least)
+                });
+                (findings, silent)
+            }
         };
         let files = gathered.project.files.iter().filter(|file| is_wanted(&file.path)).count();
-        self.keep(&gathered.project, filter, &findings);
+        self.keep(&gathered.project, filter, &findings, silent);
         let skipped = gathered.skipped.into_iter().filter(|(path, _)| is_wanted(path)).collect();
         Scan { findings, files, skipped }
     }
 
-    fn keep(&self, project: &Project, filter: &Filter, findings: &[Finding]) {
+    fn keep(&self, project: &Project, filter: &Filter, findings: &[Finding], silent: Vec<bool>) {
         if project.files.iter().map(|file| file.text.len()).sum::<usize>() > MAX_KEPT {
             return;
         }
@@ -114,6 +135,7 @@ impl Scanner {
             env_examples: project.env_examples.clone(),
             filter: filter.clone(),
             findings: findings.to_vec(),
+            silent,
         };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
     }
@@ -127,6 +149,6 @@ impl Scanner {
     pub fn scan_texts(&self, files: &[(&str, &str)]) -> Vec<Finding> {
         let parsed = spread::spread(files.len(), |at| SourceFile::parse(files[at].0, files[at].1.to_owned()));
         let parsed = parsed.into_iter().flatten().flatten().map(Arc::new).collect();
-        report::findings(&Project::new(parsed), &|_| true)
+        report::findings(&Project::new(parsed), &mut [], &|_| true)
     }
 }

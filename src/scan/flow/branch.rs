@@ -1,7 +1,7 @@
 //! `try` and `switch`: several ways on, joined.
 
-use super::stmt::Way;
 use super::env::{Env, join_envs};
+use super::stmt::Way;
 use super::value::{Known, Taint, Value};
 use super::{Engine, Frame};
 use crate::scan::ir::{Block, Case, Catch, Expr};

@@ -76,8 +76,7 @@ impl<'a> Env<'a> {
 
     /// Takes out `name.…`.
     pub(super) fn forget_members(&mut self, name: &str) {
-        let is_member =
-            |known: &str| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        let is_member = |known: &str| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
         if self.has_members && self.vars.keys().any(|known| is_member(known)) {
             Rc::make_mut(&mut self.vars).retain(|known, _| !is_member(known));
         }

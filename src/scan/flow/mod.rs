@@ -28,10 +28,10 @@ use super::fix::{Note, Notes};
 use super::ir::{At, Expr, Function};
 use super::project::{Project, SourceFile};
 use super::rules::{Rule, Sink, Source, Tongue};
+use env::Env;
 use lexicon::Lexicon;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use env::Env;
 use value::Value;
 
 /// A sink that was reached by a dangerous value.

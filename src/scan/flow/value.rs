@@ -5,7 +5,6 @@ use crate::scan::ir::{At, Class, Function};
 use crate::scan::rules::{Kind, Source};
 use std::rc::Rc;
 
-
 /// More dangerous origins than this are not told apart.
 const MAX_TAINTS: usize = 6;
 

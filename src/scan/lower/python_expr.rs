@@ -268,7 +268,7 @@ impl Python<'_> {
     }
 
     fn hole(&mut self, node: Node, piece: usize) -> TextPart {
-        let expr = *self.boxed(child(node, "expression"), node);
+        let expr = self.boxed(child(node, "expression"), node);
         let conversion =
             child(node, "type_conversion").and_then(|kind| text_of(kind, self.text).chars().nth(1));
         let format = child(node, "format_specifier")

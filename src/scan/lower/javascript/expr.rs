@@ -260,7 +260,7 @@ impl Lowering<'_> {
             if let Some(value) = value {
                 parts.push(TextPart::Hole {
                     at: at(hole),
-                    expr: self.expr(value),
+                    expr: Box::new(self.expr(value)),
                     conversion: None,
                     format: None,
                     piece: 0,
