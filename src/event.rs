@@ -74,8 +74,8 @@ pub enum Event {
         /// Who decided and by which rule.
         reason: String,
     },
-    /// Tokens of the last answer.
-    Usage(Usage),
+    /// Tokens and cost of the last answer and of the session.
+    Usage(Spent),
     /// The model is asked again after a passing fault.
     Retry {
         /// Which try comes next, from 2.
@@ -109,6 +109,20 @@ pub enum Event {
         /// One sentence.
         text: String,
     },
+}
+
+/// What was used.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq)]
+pub struct Spent {
+    /// Tokens of the last answer.
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// Its cost in US dollars; `None` where the price is not known.
+    pub cost_usd: Option<f64>,
+    /// Tokens of the session.
+    pub total: Usage,
+    /// Their cost in US dollars; `None` where one answer's is not known.
+    pub total_cost_usd: Option<f64>,
 }
 
 /// What the user is asked before something happens.

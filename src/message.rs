@@ -107,6 +107,41 @@ impl Usage {
     }
 }
 
+impl Usage {
+    /// All tokens, input and output, from a cache or not.
+    pub fn tokens(self) -> u64 {
+        self.input + self.cached + self.cache_write + self.output
+    }
+}
+
+/// What a model costs, in US dollars per million tokens.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Input that was not read from a cache.
+    pub input: f64,
+    /// Output, reasoning included.
+    pub output: f64,
+    /// Input read from a cache; as `input` when absent.
+    #[serde(default)]
+    pub cached: Option<f64>,
+    /// Input written to a cache; as `input` when absent.
+    #[serde(default)]
+    pub cache_write: Option<f64>,
+}
+
+impl Price {
+    /// What `usage` costs, in US dollars.
+    pub fn of(self, usage: Usage) -> f64 {
+        #[allow(clippy::cast_precision_loss, reason = "no count of tokens comes near 2^52")]
+        let millions = |tokens: u64| tokens as f64 / 1e6;
+        millions(usage.input) * self.input
+            + millions(usage.cached) * self.cached.unwrap_or(self.input)
+            + millions(usage.cache_write) * self.cache_write.unwrap_or(self.input)
+            + millions(usage.output) * self.output
+    }
+}
+
 impl Message {
     /// A user message of one text.
     pub fn user(text: impl Into<String>) -> Self {

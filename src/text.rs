@@ -223,7 +223,7 @@ const KINDS: &[Shape] = &[
     shape(
         "private-key",
         &["private key"],
-        r#"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)((?:[ \t\r\n"'+,0-9:|>#*-]|\\[rn])*(?:[A-Za-z-]{2,30}: [^\n]{0,200}\n[ \t\r\n]*){0,4}[A-Za-z0-9+/=]{40,}(?:[A-Za-z0-9+/=\t\r\n"'+, :|>#*]|-[ \t]|\n-|\\[rn])*)"#,
+        r#"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)((?:[ \t\r\n"'+,0-9:|>#*-]|\\[rn])*(?:[A-Za-z-]{2,30}: [^\n]{0,200}\n[ \t\r\n]*){0,4}[A-Za-z0-9+/=]{40,}(?:\n-[A-Za-z0-9+/=]|-[ \t]|[A-Za-z0-9+/=\t\r\n"'+, :|>#*]|\\[rn])*)"#,
     ),
     shape("age-key", &["age-secret-key-1"], r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}\b"),
     shape("aws-access-key", &["akia", "asia", "abia", "acca"], r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),

@@ -4,6 +4,15 @@
 //! deed. What runs as root runs once more as an ordinary user (`as_nobody`).
 #![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, reason = "tests play the user, the attacker and the machine")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::verbose_bit_mask,
+    clippy::format_push_string,
+    clippy::duration_suboptimal_units,
+    reason = "tests"
+)]
 
 mod house;
 

@@ -1,6 +1,9 @@
 //! Fixed Python code, run: passwords that are hashed and verified, errors that are answered. Every variant works
 //! before and after on benign input; what an attacker gets before, nobody gets after.
 #![allow(clippy::disallowed_methods, reason = "the tests run python3 on files of their own")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
+
+mod house;
 
 use agent::scan::Scanner;
 use std::path::Path;
@@ -29,12 +32,12 @@ fn run(folder: &Path, code: &str, check: &str) -> Option<String> {
     std::fs::write(folder.join("check.py"), check).unwrap();
     let output = Command::new("python3").args(["-B", "check.py"]).current_dir(folder).output();
     let Ok(output) = output else {
-        eprintln!("SKIPPED: python3 cannot be started");
+        house::stage::skip("python3 cannot be started");
         return None;
     };
     let said = String::from_utf8_lossy(&output.stderr);
     if said.contains("ModuleNotFoundError") {
-        eprintln!("SKIPPED: {}", said.lines().last().unwrap_or(""));
+        house::stage::skip(said.lines().last().unwrap_or(""));
         return None;
     }
     assert!(output.status.success(), "{said}\n{code}");

@@ -1,4 +1,4 @@
-//! The loop, through the real binary and a scripted model on loopback: every tool over both wires, histories
+//! The loop, through the real binary and a scripted model on loopback: every tool over every wire, histories
 //! that are always valid, bytes that never change, and an end for everything that goes wrong.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so loudly")]
@@ -9,20 +9,11 @@ use house::model::{Fault, ModelServer, Received, Turn, Wire};
 use house::stage::{Run, Stage, has};
 use serde_json::{Value, json};
 
-const BOTH: [Wire; 2] = Wire::ALL;
-
-fn model(wire: Wire) -> &'static str {
-    match wire {
-        Wire::OpenAi => "openai/scripted",
-        Wire::Anthropic => "anthropic/scripted",
-    }
-}
-
 /// Plays a script to `agent run` in a workspace.
 fn play(stage: Stage, wire: Wire, turns: Vec<Turn>, more: &[&str]) -> (Run, Stage, Vec<Received>) {
     let server = ModelServer::start_blocking(wire, turns);
     let stage = stage.env(&server.environment());
-    let mut args = vec!["run", "Do the work.", "--model", model(wire), "--yes", "--output-format", "json"];
+    let mut args = vec!["run", "Do the work.", "--model", wire.model(), "--yes", "--output-format", "json"];
     args.extend(more);
     let run = stage.agent(&args);
     let received = server.received();
@@ -31,31 +22,14 @@ fn play(stage: Stage, wire: Wire, turns: Vec<Turn>, more: &[&str]) -> (Run, Stag
 
 /// What the model was told last about its calls.
 fn last_results(wire: Wire, received: &[Received]) -> Vec<String> {
-    let body = received.last().expect("a request").json();
-    let messages = body["messages"].as_array().unwrap();
-    match wire {
-        Wire::OpenAi => {
-            let last: Vec<&Value> = messages.iter().rev().take_while(|m| m["role"] == "tool").collect();
-            last.iter().rev().map(|m| m["content"].as_str().unwrap().to_owned()).collect()
-        }
-        Wire::Anthropic => {
-            let parts = messages.last().unwrap()["content"].as_array().unwrap();
-            let results = parts.iter().filter(|part| part["type"] == "tool_result");
-            results
-                .map(|part| match &part["content"] {
-                    Value::String(text) => text.clone(),
-                    blocks => blocks[0]["text"].as_str().unwrap().to_owned(),
-                })
-                .collect()
-        }
-    }
+    wire.last_results(&received.last().expect("a request").json())
 }
 
 const APP: &str = "import sqlite3\n\n\ndef find(name):\n    return name\n";
 
 #[test]
-fn drives_every_tool_over_both_wires() {
-    for wire in BOTH {
+fn drives_every_tool_over_every_wire() {
+    for wire in Wire::ALL {
         let turns = vec![
             Turn::calls([
                 ("list", json!({})),
@@ -103,7 +77,7 @@ fn drives_every_tool_over_both_wires() {
 
 #[test]
 fn every_request_begins_with_the_bytes_of_the_last() {
-    for wire in BOTH {
+    for wire in Wire::ALL {
         let mut turns: Vec<Turn> = (0..5)
             .map(|n| Turn::call("grep", json!({"pattern": format!("word{n}")})).thinking("hm", "sig"))
             .collect();
@@ -114,15 +88,17 @@ fn every_request_begins_with_the_bytes_of_the_last() {
             .iter()
             .map(|request| {
                 let body = request.json();
-                let strip = without_marks(body["messages"].clone());
-                (without_marks(json!([body["system"], body["tools"]])), strip.as_array().unwrap().clone())
+                let strip = without_marks(body[wire.history_field()].clone());
+                let fixed =
+                    ["system", "instructions", "systemInstruction", "tools"].map(|field| body[field].clone());
+                (without_marks(json!(fixed)), strip.as_array().unwrap().clone())
             })
             .collect();
         for pair in prompts.windows(2) {
             assert_eq!(pair[0].0, pair[1].0, "system and tools never change");
             assert_eq!(pair[1].1[..pair[0].1.len()], pair[0].1, "history only grows");
         }
-        if wire == Wire::OpenAi {
+        if wire != Wire::Anthropic {
             // No marks on this wire: the raw bytes of the history are a prefix as they stand.
             let bodies: Vec<String> =
                 received.iter().map(|r| String::from_utf8(r.body.clone()).unwrap()).collect();
@@ -156,7 +132,7 @@ fn without_marks(mut value: Value) -> Value {
 
 #[test]
 fn the_first_request_is_small() {
-    for wire in BOTH {
+    for wire in Wire::ALL {
         let (run, _, received) = play(Stage::empty(), wire, vec![Turn::text("ok")], &[]);
         run.exits(0);
         let size = received[0].body.len();
@@ -166,7 +142,7 @@ fn the_first_request_is_small() {
 
 #[test]
 fn bad_calls_become_results_and_never_end_the_run() {
-    for wire in BOTH {
+    for wire in Wire::ALL {
         let turns = vec![
             Turn::call("no_such_tool", json!({"a": 1})),
             Turn::call("read", json!({})),
@@ -186,7 +162,7 @@ fn bad_calls_become_results_and_never_end_the_run() {
 
 #[test]
 fn passing_faults_are_retried_and_calls_are_not_repeated() {
-    for wire in BOTH {
+    for wire in Wire::ALL {
         for fault in [
             Fault::status(500).with_header("retry-after", "0"),
             Fault::Reset,
@@ -209,7 +185,7 @@ fn passing_faults_are_retried_and_calls_are_not_repeated() {
 
 #[test]
 fn faults_that_do_not_pass_end_in_their_own_exit_code() {
-    for wire in BOTH {
+    for wire in Wire::ALL {
         let check = |fault: Fault, code: i32, status: &str| {
             let (run, ..) = play(Stage::empty(), wire, vec![Turn::text("x").always(fault.clone())], &[]);
             let run = run.exits(code);
@@ -228,7 +204,7 @@ fn faults_that_do_not_pass_end_in_their_own_exit_code() {
 
 #[test]
 fn an_empty_answer_is_never_taken_for_success() {
-    for wire in BOTH {
+    for wire in Wire::ALL {
         let turn = || Turn::text("").always(Fault::Empty);
         let (run, ..) = play(Stage::empty(), wire, vec![turn(), turn(), turn(), turn()], &[]);
         let run = run.exits(1);
@@ -238,7 +214,7 @@ fn an_empty_answer_is_never_taken_for_success() {
 
 #[test]
 fn a_refusal_is_its_own_outcome() {
-    for wire in BOTH {
+    for wire in Wire::ALL {
         let (run, ..) = play(Stage::empty(), wire, vec![Turn::refusal("against policy")], &[]);
         assert_eq!(run.exits(11).result()["status"], "policy_refusal");
     }
@@ -315,7 +291,7 @@ fn read_only_mode_changes_nothing() {
 
 #[test]
 fn resumes_with_a_history_that_is_valid_to_send() {
-    for wire in BOTH {
+    for wire in Wire::ALL {
         let first = vec![Turn::call("read", json!({"filePath": "app.py"})), Turn::text("First done.")];
         let (run, stage, _) = play(Stage::with(&[("app.py", APP)]), wire, first, &[]);
         let id = run.exits(0).result()["session_id"].as_str().unwrap().to_owned();
@@ -331,11 +307,11 @@ fn resumes_with_a_history_that_is_valid_to_send() {
             ModelServer::start_blocking(wire, vec![Turn::text("unused"), Turn::text("Second done.")]);
         let stage = stage.env(&server.environment());
         let run = stage
-            .agent(&["resume", &id, "--model", model(wire), "--yes", "--output-format", "json"])
+            .agent(&["resume", &id, "--model", wire.model(), "--yes", "--output-format", "json"])
             .exits(0);
         assert_eq!(run.result()["session_id"], id.as_str());
         let told = last_results(wire, &server.received()).join("");
-        assert!(wire == Wire::OpenAi || told.contains("interrupted"), "{told}");
+        assert!(wire != Wire::Anthropic || told.contains("interrupted"), "{told}");
         assert!(
             String::from_utf8(server.requests().pop().unwrap())
                 .unwrap()

@@ -92,3 +92,23 @@ fn no_means_no() {
     assert_eq!(stage.tree(), before, "{}", terminal.text());
     assert!(matches!(code, 5 | 8), "{code}: {}", terminal.text());
 }
+
+#[test]
+fn a_key_is_read_without_echo() {
+    use std::os::unix::fs::PermissionsExt;
+    let stage = Stage::empty();
+    let mut terminal = Terminal::start(&stage, &["login", "openai"]);
+    let begun = Instant::now();
+    while !terminal.text().contains("Key for openai") {
+        assert!(begun.elapsed() < Duration::from_mins(1), "it asks: {}", terminal.text());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // The question is written just before the echo is turned off.
+    std::thread::sleep(Duration::from_millis(300));
+    terminal.keys.write_all(b"FAKE-typed-canary\r").unwrap();
+    assert_eq!(terminal.answer_all("y"), 0, "{}", terminal.text());
+    assert!(!terminal.text().contains("canary"), "{}", terminal.text());
+    let file = stage.home().join(".config/agent/keys.toml");
+    assert!(std::fs::read_to_string(&file).unwrap().contains("openai = \"FAKE-typed-canary\""));
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}

@@ -1,4 +1,4 @@
-//! One conformance table over both wires: what they say is understood the same, and every known fault
+//! One conformance table over all wires: what they say is understood the same, and every known fault
 //! becomes the right error.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so")]
@@ -7,7 +7,9 @@ mod house;
 
 use agent::message::{Message, Part, Role, Spec, ToolResult, Usage};
 use agent::model::anthropic::Anthropic;
+use agent::model::gemini::Gemini;
 use agent::model::openai::OpenAi;
+use agent::model::responses::Responses;
 use agent::model::{Assembly, Delta, Model, ModelError, Request, Stop};
 use futures_util::StreamExt;
 use house::model::{Fault, ModelServer, Tokens, Turn, Wire};
@@ -30,6 +32,8 @@ fn open(wire: Wire, base_url: &str, idle: Duration) -> Box<dyn Model> {
     match wire {
         Wire::OpenAi => Box::new(OpenAi::new("scripted", &url, key).unwrap().with_idle(idle)),
         Wire::Anthropic => Box::new(Anthropic::new("scripted", &url, key).unwrap().with_idle(idle)),
+        Wire::Responses => Box::new(Responses::new("scripted", &url, key).unwrap().with_idle(idle)),
+        Wire::Gemini => Box::new(Gemini::new("scripted", &url, key).unwrap().with_idle(idle)),
     }
 }
 
@@ -70,7 +74,7 @@ async fn play(wire: Wire, turn: Turn) -> (Vec<Delta>, Option<ModelError>) {
     ask(model.as_ref(), &[Message::user("go")]).await
 }
 
-/// The answer a turn should give, on both wires.
+/// The answer a turn should give, on every wire.
 async fn answer(wire: Wire, turn: Turn) -> Assembly {
     let (deltas, error) = play(wire, turn).await;
     assert_eq!(error, None, "{wire:?}");
@@ -113,7 +117,7 @@ async fn a_megabyte_in_small_deltas_arrives_whole() {
     let text = "sixteen bytes.. ".repeat(64 * 1024);
     let start = Instant::now();
     says(Turn::text(text.clone()).in_deltas_of(16), &text).await;
-    eprintln!("two answers of 1 MB in 16-byte deltas: {:?}", start.elapsed());
+    eprintln!("four answers of 1 MB in 16-byte deltas: {:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -130,10 +134,11 @@ async fn parallel_calls_keep_their_arguments_apart() {
             Turn::calls(calls()).saying("Looking.").in_deltas_of(1).in_writes_of(7),
             Turn::calls(calls()).saying("Looking.").with_whole_arguments(),
             Turn::calls(calls()).saying("Looking.").without_ids(),
-            Turn::calls(calls()).saying("Looking.").stopping(if wire == Wire::OpenAi {
-                "stop"
-            } else {
-                "end_turn"
+            Turn::calls(calls()).saying("Looking.").stopping(match wire {
+                Wire::OpenAi => "stop",
+                Wire::Anthropic => "end_turn",
+                Wire::Responses => "completed",
+                Wire::Gemini => "STOP",
             }),
         ];
         for turn in turns {
@@ -232,6 +237,30 @@ async fn reasoning_is_carried_back_as_it_came() {
                 assert_eq!(sent["messages"][2]["content"][0]["type"], "tool_result");
                 assert_eq!(sent["messages"][2]["content"][0]["tool_use_id"], blocks[2]["id"]);
             }
+            Wire::Responses => {
+                assert_eq!(
+                    (&sent["store"], &sent["include"][0]),
+                    (&json!(false), &json!("reasoning.encrypted_content"))
+                );
+                let items = &sent["input"];
+                let sealed = json!({"type": "reasoning", "id": "rs_0", "summary": [], "encrypted_content": "c2VhbGVk"});
+                assert_eq!(items[1], sealed);
+                let thinking = json!({"type": "reasoning", "id": "rs_1", "encrypted_content": "c2lnbmF0dXJl==",
+                    "summary": [{"type": "summary_text", "text": "First I look 🔎 at a."}]});
+                assert_eq!(items[2], thinking);
+                assert_eq!(items[3]["arguments"], "{\"filePath\":\"a\"}");
+                let result = json!({"type": "function_call_output", "call_id": items[3]["call_id"], "output": "x = 1"});
+                assert_eq!(items[4], result);
+            }
+            Wire::Gemini => {
+                let parts = &sent["contents"][1]["parts"];
+                assert_eq!(parts.as_array().unwrap().len(), 1, "thoughts stay here: {parts}");
+                assert_eq!(parts[0]["thoughtSignature"], "c2lnbmF0dXJl==");
+                assert_eq!(parts[0]["functionCall"]["args"], json!({"filePath": "a"}));
+                let answer = &sent["contents"][2]["parts"][0]["functionResponse"];
+                assert_eq!(answer["id"], parts[0]["functionCall"]["id"]);
+                assert_eq!(answer["response"], json!({"output": "x = 1"}));
+            }
         }
     }
 }
@@ -241,14 +270,14 @@ async fn usage_tells_cached_tokens_apart() {
     let tokens = Tokens { input: 120, cached: 4000, cache_write: 30, output: 77, reasoning: 21 };
     for wire in Wire::ALL {
         let assembly = answer(wire, Turn::text("ok").tokens(tokens)).await;
-        let (cache_write, reasoning) = if wire == Wire::OpenAi { (0, 21) } else { (30, 0) };
+        let (cache_write, reasoning) = if wire == Wire::Anthropic { (30, 0) } else { (0, 21) };
         let expected = Usage { input: 120, cached: 4000, cache_write, output: 77, reasoning };
         assert_eq!(assembly.usage, expected, "{wire:?}");
     }
 }
 
 #[tokio::test]
-async fn stop_reasons_mean_the_same_on_both_wires() {
+async fn stop_reasons_mean_the_same_on_every_wire() {
     let check = async |wire, reason: &str, expected: Stop| {
         let assembly = answer(wire, Turn::text("so far").stopping(reason)).await;
         assert_eq!(assembly.stop, Some(expected), "{wire:?} {reason}");
@@ -259,7 +288,17 @@ async fn stop_reasons_mean_the_same_on_both_wires() {
     check(Wire::OpenAi, "tool_calls", Stop::End).await;
     check(Wire::OpenAi, "brand_new", Stop::End).await;
     let filtered = Stop::Refusal("the provider's content filter stopped the answer".into());
-    check(Wire::OpenAi, "content_filter", filtered).await;
+    check(Wire::OpenAi, "content_filter", filtered.clone()).await;
+    check(Wire::Responses, "completed", Stop::End).await;
+    check(Wire::Responses, "max_output_tokens", Stop::MaxTokens).await;
+    check(Wire::Responses, "content_filter", filtered).await;
+    check(Wire::Gemini, "STOP", Stop::End).await;
+    check(Wire::Gemini, "MAX_TOKENS", Stop::MaxTokens).await;
+    check(Wire::Gemini, "BRAND_NEW", Stop::End).await;
+    for reason in ["SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"] {
+        let refused = Stop::Refusal(format!("the provider stopped the answer: {reason}"));
+        check(Wire::Gemini, reason, refused).await;
+    }
     check(Wire::Anthropic, "end_turn", Stop::End).await;
     check(Wire::Anthropic, "stop_sequence", Stop::End).await;
     check(Wire::Anthropic, "pause_turn", Stop::End).await;
@@ -269,6 +308,10 @@ async fn stop_reasons_mean_the_same_on_both_wires() {
         play(Wire::Anthropic, Turn::text("a").stopping("model_context_window_exceeded")).await;
     assert_eq!(assemble(&deltas).message().text(), "a");
     assert!(matches!(error, Some(ModelError::Overflow(_))), "{error:?}");
+    let (_, error) = play(Wire::Responses, Turn::text("a").stopping("failed")).await;
+    assert!(matches!(error, Some(ModelError::Busy { status: 500, .. })), "{error:?}");
+    let (_, error) = play(Wire::Gemini, Turn::text("a").stopping("MALFORMED_FUNCTION_CALL")).await;
+    assert!(matches!(error, Some(ModelError::Cut(_))), "{error:?}");
     let (_, error) = play(Wire::OpenAi, Turn::text("a").stopping("error")).await;
     assert!(matches!(error, Some(ModelError::Busy { status: 503, .. })), "{error:?}");
 }
@@ -287,8 +330,8 @@ async fn a_refusal_is_an_outcome_not_an_error() {
 
 #[tokio::test]
 async fn a_call_cut_by_the_output_limit_never_looks_whole() {
-    for (wire, reason) in [(Wire::OpenAi, "length"), (Wire::Anthropic, "max_tokens")] {
-        let turn = Turn::call("bash", json!({"command": "rm -rf build"})).stopping(reason);
+    for wire in Wire::ALL {
+        let turn = Turn::call("bash", json!({"command": "rm -rf build"})).stopping(wire.cut_short());
         let (deltas, error) = play(wire, turn.fault(Fault::BrokenArguments)).await;
         assert_eq!(error, None);
         let assembly = assemble(&deltas);
@@ -320,6 +363,8 @@ async fn broken_arguments_are_handed_on_as_they_are_and_sent_back_readable() {
                 serde_json::from_str(text).unwrap()
             }
             Wire::Anthropic => sent["messages"][1]["content"][0]["input"].clone(),
+            Wire::Responses => serde_json::from_str(sent["input"][1]["arguments"].as_str().unwrap()).unwrap(),
+            Wire::Gemini => sent["contents"][1]["parts"][0]["functionCall"]["args"].clone(),
         };
         assert_eq!(back, json!({"invalid_arguments": "{\"filePath\":\""}), "{wire:?}");
     }
@@ -385,6 +430,14 @@ async fn transport_faults_become_their_errors() {
 }
 
 #[tokio::test]
+async fn an_answer_that_never_ends_is_ended() {
+    fails(Fault::Murmur, "Cut(\"nothing but keep-alives for 2.4 s\")").await;
+    let begun = Instant::now();
+    fails(Fault::Flood, "Protocol").await;
+    eprintln!("four floods: {:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn what_is_no_answer_is_a_protocol_error() {
     let protocol = |reason: &str| reason.to_owned();
     fails(Fault::Html, &protocol("Protocol")).await;
@@ -434,8 +487,13 @@ async fn an_error_never_holds_the_key() {
             assert!(shown.contains("bad key") && shown.contains("[redacted:key]"), "{shown}");
             assert!(!shown.contains("canary") && !shown.contains(KEY), "{shown}");
             let received = &server.received()[0];
-            let sent = received.header(if wire == Wire::OpenAi { "authorization" } else { "x-api-key" });
-            let expected = if wire == Wire::OpenAi { format!("Bearer {KEY}") } else { KEY.to_owned() };
+            let (header, expected) = match wire {
+                Wire::OpenAi | Wire::Responses => ("authorization", format!("Bearer {KEY}")),
+                Wire::Anthropic => ("x-api-key", KEY.to_owned()),
+                Wire::Gemini => ("x-goog-api-key", KEY.to_owned()),
+            };
+            let sent = received.header(header);
+            assert!(!received.path.contains(KEY), "never in an address");
             assert_eq!(sent, Some(expected.as_str()), "the key was really sent");
         }
     }
@@ -460,6 +518,19 @@ async fn nobody_listening_is_unreachable() {
         assert!(
             matches!(&error, Some(ModelError::Unreachable { host, reason })
                 if host == "127.0.0.1:9" && reason.contains("refused")),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_host_without_an_address_is_unreachable() {
+    for wire in Wire::ALL {
+        // A name that is reserved to have none.
+        let model = open(wire, "http://nowhere.invalid", Duration::from_mins(1));
+        let (_, error) = ask(model.as_ref(), &[Message::user("go")]).await;
+        assert!(
+            matches!(&error, Some(ModelError::Unreachable { host, .. }) if host == "nowhere.invalid:80"),
             "{error:?}"
         );
     }
@@ -619,6 +690,49 @@ async fn requests_say_what_the_wire_wants() {
 }
 
 #[tokio::test]
+async fn requests_of_the_newer_wires_say_what_they_want() {
+    let server = ModelServer::start(Wire::Responses, vec![Turn::text("a")]).await;
+    let model = open(Wire::Responses, &server.base_url(), Duration::from_secs(5));
+    ask(model.as_ref(), &[Message::user("go")]).await;
+    let received = &server.received()[0];
+    assert_eq!(received.path, "/v1/responses");
+    let sent = received.json();
+    assert_eq!((&sent["model"], &sent["max_output_tokens"]), (&json!("scripted"), &json!(1000)));
+    assert_eq!(sent["instructions"], "You are a test.");
+    assert_eq!(sent["tools"][0]["name"], "read");
+    let user = json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": "go"}]});
+    assert_eq!(sent["input"], json!([user]));
+
+    let server = ModelServer::start(Wire::Gemini, vec![Turn::text("a")]).await;
+    let model = open(Wire::Gemini, &server.base_url(), Duration::from_secs(5));
+    ask(model.as_ref(), &[Message::user("go")]).await;
+    let received = &server.received()[0];
+    assert_eq!(received.path, "/v1beta/models/scripted:streamGenerateContent?alt=sse");
+    let sent = received.json();
+    assert_eq!(sent["generationConfig"]["maxOutputTokens"], 1000);
+    assert_eq!(sent["systemInstruction"], json!({"parts": [{"text": "You are a test."}]}));
+    assert_eq!(sent["tools"][0]["functionDeclarations"][0]["name"], "read");
+    assert_eq!(sent["contents"], json!([{"role": "user", "parts": [{"text": "go"}]}]));
+}
+
+/// Google asks for a pause in the body, in words that elsewhere mean that the money is gone.
+#[tokio::test]
+async fn a_pause_asked_for_in_the_body_is_honoured() {
+    let body = json!({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED",
+        "message": "You exceeded your current quota, please check your plan and billing details.",
+        "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7.5s"}]}});
+    let (_, error) = play(Wire::Gemini, Turn::text("x").always(Fault::Json(body.to_string()))).await;
+    assert!(
+        matches!(error, Some(ModelError::Busy { status: 429, retry_after: Some(wait), .. })
+            if wait == Duration::from_millis(7500)),
+        "{error:?}"
+    );
+    let fault = Fault::error(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.");
+    let (_, error) = play(Wire::Gemini, Turn::text("x").always(fault)).await;
+    assert!(matches!(error, Some(ModelError::Auth(_))), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_dropped_stream_ends_the_request() {
     for wire in Wire::ALL {
         let turn = Turn::text("slow ".repeat(1000)).paced(20);
@@ -645,7 +759,7 @@ async fn a_dropped_stream_ends_the_request() {
     }
 }
 
-/// An independent server for both wires, when there is one: `AGENT_E2E_BASE_URL=http://127.0.0.1:8080`
+/// An independent server for the two wires that such servers speak, when there is one: `AGENT_E2E_BASE_URL=http://127.0.0.1:8080`
 /// (without `/v1`). Proves the wires, not the model's wit.
 #[tokio::test]
 async fn a_real_server_understands_both_wires() {
@@ -653,7 +767,7 @@ async fn a_real_server_understands_both_wires() {
         eprintln!("SKIPPED: a_real_server_understands_both_wires needs AGENT_E2E_BASE_URL");
         return;
     };
-    for wire in Wire::ALL {
+    for wire in [Wire::OpenAi, Wire::Anthropic] {
         let base = if wire == Wire::OpenAi { format!("{base}/v1") } else { base.clone() };
         let model = open(wire, &base, Duration::from_mins(3));
         let tools = [&*SPEC];

@@ -97,6 +97,28 @@ pub enum Command {
         #[command(flatten)]
         work: WorkArgs,
     },
+    /// Keep a provider's key: in the desktop's keyring, else in a file of yours alone
+    ///
+    /// The key is read without echo from the terminal, or from standard input where that is no terminal, and is
+    /// never printed. An environment variable (`OPENAI_API_KEY`, …) beats a kept key.
+    Login {
+        /// anthropic, openai (also for responses) or gemini; the configured model's when absent
+        provider: Option<String>,
+    },
+    /// Forget a provider's kept key
+    Logout {
+        /// anthropic, openai or gemini; the configured model's when absent
+        provider: Option<String>,
+    },
+    /// Say which providers are configured, and with --provider which models one has
+    Models {
+        /// Ask this provider for its models
+        #[arg(long, value_name = "PROVIDER")]
+        provider: Option<String>,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        output_format: Format,
+    },
     /// Print what the model is told of the tools
     Tools {
         /// Form of the output
@@ -127,7 +149,8 @@ pub struct WorkArgs {
     /// Folder to work in
     #[arg(long, value_name = "DIR")]
     pub workspace: Option<PathBuf>,
-    /// `openai/NAME`, `anthropic/NAME` or `rules`, the embedded one
+    /// `anthropic/NAME`, `openai/NAME` (Chat Completions and compatible servers), `responses/NAME` (OpenAI
+    /// Responses), `gemini/NAME`, or `rules`, the embedded one
     #[arg(long, value_name = "PROVIDER/NAME")]
     pub model: Option<String>,
     /// Agent definition, a Markdown file; the embedded one when absent
@@ -145,6 +168,15 @@ pub struct WorkArgs {
     /// Most answers of the model
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_turns: Option<u32>,
+    /// Most tokens in all, input and output; looked at before every answer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_tokens: Option<u64>,
+    /// Most US dollars; needs a known price (`agent models`), looked at before every answer
+    #[arg(long, value_name = "USD", value_parser = positive)]
+    pub max_usd: Option<f64>,
+    /// Longest time; ends whatever is under way
+    #[arg(long, value_name = "MINUTES", value_parser = positive)]
+    pub max_minutes: Option<f64>,
     /// Host that webfetch may reach without asking; may be repeated
     #[arg(long, value_name = "HOST")]
     pub allow_host: Vec<String>,
@@ -223,6 +255,9 @@ impl WorkArgs {
             model: self.model.clone(),
             mode: if self.yes { Some(Mode::Yes) } else { self.mode },
             max_turns: self.max_turns,
+            max_tokens: self.max_tokens,
+            max_usd: self.max_usd,
+            max_minutes: self.max_minutes,
             allow_hosts: self.allow_host.clone(),
             sandbox_off: self.sandbox == Walls::Off,
         }
@@ -231,6 +266,12 @@ impl WorkArgs {
 
 fn mode(word: &str) -> Result<Mode, String> {
     crate::config::mode(word).ok_or_else(|| "must be ask, auto, read-only or yes".to_owned())
+}
+
+/// More than nothing, and less than a year in any unit.
+fn positive(word: &str) -> Result<f64, String> {
+    let number = word.parse::<f64>().ok().filter(|number| *number > 0.0 && *number <= 500_000.0);
+    number.ok_or_else(|| "must be a number above 0, at most 500000".to_owned())
 }
 
 fn family(word: &str) -> Result<Family, String> {

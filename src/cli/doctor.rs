@@ -12,8 +12,6 @@ use std::path::{Path, PathBuf};
 /// Programs a backend's tests may need.
 const PROGRAMS: &[&str] =
     &["bash", "git", "python3", "node", "npm", "java", "mvn", "go", "php", "ruby", "dotnet", "cargo"];
-/// Environment variables that hold a key.
-const KEYS: &[&str] = &["ANTHROPIC_API_KEY", "OPENAI_API_KEY"];
 
 /// Looks, and prints what it saw. Exit 0 when the main job can run.
 pub(super) fn doctor(work: &WorkArgs) -> u8 {
@@ -37,8 +35,7 @@ fn look(work: &WorkArgs) -> Result<Value, Trouble> {
     let config = wire::decide(work)?;
     let world = wire::world(&config.workspace, &config.state, config.sandbox_off)?;
     let level = world.sandbox.level().clone();
-    let model =
-        wire::model(&config.model).map(|model| model.name().to_owned()).map_err(|trouble| trouble.text);
+    let model = wire::model(&config).map(|model| model.name().to_owned()).map_err(|trouble| trouble.text);
     let state = private_folder(&config.state.join("sessions"))
         .map_err(|error| error.to_string())
         .and_then(|()| tempfile::tempfile_in(&config.state).map_err(|error| error.to_string()));
@@ -46,7 +43,7 @@ fn look(work: &WorkArgs) -> Result<Value, Trouble> {
         .iter()
         .map(|name| json!({ "name": name, "path": find(name).map(|path| path.display().to_string()) }))
         .collect();
-    let keys: Vec<&str> = KEYS.iter().copied().filter(|name| wire::lookup(name).is_some()).collect();
+    let keys: Vec<String> = super::keys::sources(&config);
     Ok(json!({
         "ok": model.is_ok() && state.is_ok(),
         "version": env!("CARGO_PKG_VERSION"),

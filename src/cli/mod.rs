@@ -3,6 +3,7 @@
 pub mod args;
 mod doctor;
 pub mod exit;
+mod keys;
 mod lines;
 mod look;
 mod plain;
@@ -44,6 +45,9 @@ fn run(cli: Cli) -> u8 {
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),
         Command::Doctor { work } => doctor::doctor(&work),
+        Command::Login { provider } => keys::login(provider),
+        Command::Logout { provider } => keys::logout(provider),
+        Command::Models { provider, output_format } => keys::models(provider.as_deref(), output_format),
         Command::Tools { output_format } => look::tools(output_format),
         Command::Sandbox { workspace, command } => look::sandbox(&workspace, &command),
         Command::Completions { shell } => {

@@ -2,10 +2,11 @@
 
 use super::args::WorkArgs;
 use crate::config::definition::Definition;
+use crate::config::keys::{Keys, Ring};
 use crate::config::{self, Config};
 use crate::event::Outcome;
 use crate::model::rules::{NAME as RULES, Rules};
-use crate::model::{Model, ModelError, choose};
+use crate::model::{Model, ModelError, choose, price};
 use crate::policy::{Mode, Policy};
 use crate::prompt;
 use crate::sandbox::{self, Sandbox, Wish};
@@ -80,12 +81,27 @@ pub(super) fn walls(workspace: &Workspace, state: &Path, off: bool) -> Result<Ar
     Ok(sandbox::open(workspace.root(), state, &program, wish))
 }
 
+/// Where keys are kept.
+pub(super) fn keys(config: &Config) -> Keys {
+    Keys::of(config.folder.as_deref(), Ring::desktop())
+}
+
+/// Calls `ask` with the settings of models.
+pub(super) fn with_settings<T>(config: &Config, ask: impl FnOnce(&choose::Settings<'_>) -> T) -> T {
+    let base_url = |name: &str| config.base_urls.get(name).cloned();
+    let key = |name: &str| {
+        let found = keys(config).find(name).map_err(|error| error.to_string())?;
+        Ok(found.map(|(key, _)| key))
+    };
+    ask(&choose::Settings { lookup: &lookup, base_url: &base_url, key: &key })
+}
+
 /// Opens the model.
-pub(super) fn model(name: &str) -> Result<Arc<dyn Model>, Trouble> {
-    if name == RULES {
+pub(super) fn model(config: &Config) -> Result<Arc<dyn Model>, Trouble> {
+    if config.model == RULES {
         return Ok(Arc::new(Rules));
     }
-    match choose::open(name, &lookup) {
+    match with_settings(config, |settings| choose::open_with(&config.model, settings)) {
         Ok(model) => Ok(Arc::from(model)),
         Err(error @ ModelError::Auth(_)) => Err(Trouble::new(Outcome::ModelUnavailable, error.to_string())),
         Err(error) => Err(Trouble::coded(super::exit::USAGE, error.to_string())),
@@ -98,13 +114,39 @@ pub(super) fn definition(file: Option<&Path>) -> Result<Definition, Trouble> {
     Definition::read(path).map_err(|error| Trouble::coded(super::exit::USAGE, error.to_string()))
 }
 
+/// What bounds a session. A limit of money that nobody can watch is refused.
+fn limits(config: &Config) -> Result<Limits, Trouble> {
+    let price = price::price(&config.model, &config.prices);
+    if config.max_usd.is_some() && price.is_none() {
+        return Err(Trouble::coded(
+            super::exit::USAGE,
+            format!(
+                "the price of {} is not known, so --max-usd cannot be kept; say it in config.toml: \
+                 [prices.\"{0}\"] with input and output, in US dollars per million tokens",
+                config.model
+            ),
+        ));
+    }
+    Ok(Limits {
+        max_turns: config.max_turns,
+        max_tokens: config.max_tokens,
+        max_usd: config.max_usd,
+        max_time: config
+            .max_minutes
+            .and_then(|minutes| std::time::Duration::try_from_secs_f64(minutes * 60.0).ok()),
+        price,
+        ..Limits::default()
+    })
+}
+
 /// Puts a session's parts together.
 pub(super) fn parts(
     config: &Config,
     definition: &Definition,
     cancel: CancellationToken,
 ) -> Result<Parts, Trouble> {
-    let model = model(&config.model)?;
+    let model = model(config)?;
+    let limits = limits(config)?;
     let world = Arc::new(world(&config.workspace, &config.state, config.sandbox_off)?);
     let mode = if definition.read_only { Mode::ReadOnly } else { config.mode };
     let own = definition.rules.iter().flat_map(|rule| rule.judged(&definition.name));
@@ -124,7 +166,7 @@ pub(super) fn parts(
         world,
         policy,
         system: prompt::system(definition),
-        limits: Limits { max_turns: config.max_turns, ..Limits::default() },
+        limits,
         cancel,
     })
 }

@@ -1,9 +1,12 @@
 //! Flags, environment and the user's file to decided settings, once. A repository decides nothing here.
 
 pub mod definition;
+pub mod keys;
 
+use crate::message::Price;
 use crate::policy::{Effect, Kind, Mode, Rule};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Reads one environment variable; tests hand in a table.
@@ -20,6 +23,12 @@ pub struct Flags {
     pub mode: Option<Mode>,
     /// `--max-turns`.
     pub max_turns: Option<u32>,
+    /// `--max-tokens`.
+    pub max_tokens: Option<u64>,
+    /// `--max-usd`.
+    pub max_usd: Option<f64>,
+    /// `--max-minutes`.
+    pub max_minutes: Option<f64>,
     /// `--allow-host`.
     pub allow_hosts: Vec<String>,
     /// `--sandbox=off`.
@@ -27,7 +36,7 @@ pub struct Flags {
 }
 
 /// The decided settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The folder to work in, as given.
     pub workspace: PathBuf,
@@ -39,6 +48,18 @@ pub struct Config {
     pub mode: Mode,
     /// Most answers of the model.
     pub max_turns: u32,
+    /// Most tokens in all.
+    pub max_tokens: Option<u64>,
+    /// Most US dollars.
+    pub max_usd: Option<f64>,
+    /// Longest time, in minutes.
+    pub max_minutes: Option<f64>,
+    /// The user's own prices by `provider/model`.
+    pub prices: BTreeMap<String, Price>,
+    /// The user's own base URLs by provider.
+    pub base_urls: BTreeMap<String, String>,
+    /// The user's own folder of settings, if there is a place for one.
+    pub folder: Option<PathBuf>,
     /// Hosts that webfetch may reach without asking.
     pub allow_hosts: Vec<String>,
     /// The user's own rules.
@@ -71,6 +92,13 @@ struct File {
     model: Option<String>,
     mode: Option<String>,
     max_turns: Option<u32>,
+    max_tokens: Option<u64>,
+    max_usd: Option<f64>,
+    max_minutes: Option<f64>,
+    #[serde(default)]
+    prices: BTreeMap<String, Price>,
+    #[serde(default)]
+    base_urls: BTreeMap<String, String>,
     #[serde(default)]
     allow_hosts: Vec<String>,
     #[serde(default)]
@@ -104,7 +132,8 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
             .map(|path| path.join("agent"))
     };
     let state = xdg("XDG_STATE_HOME", ".local/state").ok_or(ConfigError::NoHome)?;
-    let file = match xdg("XDG_CONFIG_HOME", ".config") {
+    let folder = xdg("XDG_CONFIG_HOME", ".config");
+    let file = match &folder {
         Some(folder) => read(&folder.join("config.toml"))?,
         None => File::default(),
     };
@@ -127,6 +156,15 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
     for rule in &rules {
         rule.check().map_err(|reason| ConfigError::File { path: "config.toml".into(), reason })?;
     }
+    // A limit that cannot be kept must not pass for one.
+    for (name, limit) in [("max_usd", file.max_usd), ("max_minutes", file.max_minutes)] {
+        if limit.is_some_and(|limit| !(limit > 0.0 && limit <= 500_000.0)) {
+            return Err(ConfigError::File {
+                path: "config.toml".into(),
+                reason: format!("{name}: must be above 0, at most 500000"),
+            });
+        }
+    }
     let mut allow_hosts = flags.allow_hosts;
     allow_hosts.extend(file.allow_hosts);
     Ok(Config {
@@ -139,6 +177,12 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
             .unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
         mode: flags.mode.or(file_mode).unwrap_or(Mode::Ask),
         max_turns: flags.max_turns.or(file.max_turns).unwrap_or(DEFAULT_MAX_TURNS),
+        max_tokens: flags.max_tokens.or(file.max_tokens),
+        max_usd: flags.max_usd.or(file.max_usd),
+        max_minutes: flags.max_minutes.or(file.max_minutes),
+        prices: file.prices,
+        base_urls: file.base_urls,
+        folder,
         allow_hosts,
         rules,
         sandbox_off: flags.sandbox_off,
@@ -197,7 +241,14 @@ mod tests {
 
     #[test]
     fn a_bad_file_is_an_error_that_names_it() {
-        for text in ["modell = \"x\"", "mode = \"yolo\"", "max_turns = \"many\"", "mode = ["] {
+        for text in [
+            "max_minutes = -1.0",
+            "max_usd = nan",
+            "modell = \"x\"",
+            "mode = \"yolo\"",
+            "max_turns = \"many\"",
+            "mode = [",
+        ] {
             let (_keep, home) = with_file(text);
             let error = decided(Flags::default(), &[("HOME", &home)]).unwrap_err().to_string();
             assert!(error.contains("config.toml"), "{text}: {error}");

@@ -60,6 +60,8 @@ pub struct Report {
     pub permission_denials: Vec<String>,
     /// Tokens.
     pub usage: Usage,
+    /// What they cost in US dollars; `null` where the price is not known.
+    pub cost_usd: Option<f64>,
     /// Answers of the model.
     pub turns: u32,
     /// Milliseconds from start to end, set by the door.
@@ -85,7 +87,11 @@ impl Report {
         let patch: String = work
             .changes
             .iter()
-            .map(|change| diff::unified(&change.path, change.before.as_deref(), change.after.as_deref()))
+            .map(|change| {
+                // Hidden before they are compared: a line of a secret must not stand out as a change.
+                let [before, after] = [&change.before, &change.after].map(|text| text.as_deref().map(redact));
+                diff::unified(&change.path, before.as_deref(), after.as_deref())
+            })
             .collect();
         let patch = redact(&patch).into_owned();
         let mut by_hand: Vec<String> = work
@@ -116,6 +122,7 @@ impl Report {
                 .map(|denial| redact(denial).into_owned())
                 .collect(),
             usage: work.session.usage(),
+            cost_usd: work.session.cost(),
             turns: work.session.turns(),
             duration_ms: 0,
         }
@@ -137,6 +144,7 @@ impl Report {
             by_hand: Vec::new(),
             permission_denials: Vec::new(),
             usage: Usage::default(),
+            cost_usd: None,
             turns: 0,
             duration_ms: 0,
         }

@@ -24,7 +24,7 @@ pub enum Trouble {
 pub struct Said {
     /// HTTP status, or the one the error's type stands for.
     pub status: u16,
-    /// `type` and `code` of the error, joined by a blank.
+    /// `type`, `code` and `status` of the error, joined by blanks.
     pub code: String,
     /// Its message.
     pub message: String,
@@ -37,7 +37,9 @@ impl Said {
     pub fn in_body(status: u16, body: &str) -> Self {
         match serde_json::from_str::<Value>(body) {
             Ok(value) => {
-                let error = value.get("error").filter(|error| !error.is_null()).unwrap_or(&value);
+                // Google sends a list of one when it streams.
+                let value = value.get(0).unwrap_or(&value);
+                let error = value.get("error").filter(|error| !error.is_null()).unwrap_or(value);
                 Said { status, ..Said::in_event(error) }
             }
             Err(_) if looks_like_html(body) => {
@@ -62,8 +64,8 @@ impl Said {
                 .find(|message| !message.is_empty())
                 .unwrap_or_else(|| error.to_string()),
         };
-        let code = format!("{} {}", text("type"), text("code")).trim().to_owned();
-        Said { status: implied_status(&code), code, message, retry_after: None }
+        let code = [text("type"), text("code"), text("status")].join(" ").trim().to_owned();
+        Said { status: implied_status(&code), code, message, retry_after: retry_delay(error) }
     }
 
     /// Why the provider's policy refuses, if that is what it says.
@@ -83,7 +85,13 @@ impl Said {
         let says = |words: &[&str]| words.iter().any(|word| all.contains(word));
         match self.status {
             402 => ModelError::Quota(reason),
-            400 | 403 | 429 if says(&QUOTA) => ModelError::Quota(reason),
+            // Google speaks of quota and billing also when it only wants a pause, and says how long.
+            400 | 403 | 429
+                if says(&QUOTA) && !(says(&["resource_exhausted"]) && self.retry_after.is_some()) =>
+            {
+                ModelError::Quota(reason)
+            }
+            400 if says(&["api key not valid", "api_key_invalid"]) => ModelError::Auth(reason),
             401 | 403 => ModelError::Auth(reason),
             408 | 429 | 500.. => {
                 ModelError::Busy { status: self.status, reason, retry_after: self.retry_after }
@@ -138,19 +146,32 @@ const OVERFLOW: [&str; 11] = [
     "request_too_large",
 ];
 
+/// How long an error's details ask to wait (`google.rpc.RetryInfo`).
+fn retry_delay(error: &Value) -> Option<Duration> {
+    let details = error.get("details")?.as_array()?;
+    let delay = details.iter().find_map(|detail| detail["retryDelay"].as_str())?;
+    Duration::try_from_secs_f64(delay.strip_suffix('s')?.parse().ok()?).ok()
+}
+
 /// The HTTP status an error's type stands for; a type nobody knows is worth another try.
 fn implied_status(code: &str) -> u16 {
     let known = code.split(' ').find_map(|word| {
         Some(match word {
             "overloaded_error" => 529,
-            "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" => 429,
-            "timeout_error" => 504,
-            "authentication_error" | "invalid_api_key" => 401,
-            "permission_error" => 403,
+            "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "RESOURCE_EXHAUSTED" => 429,
+            "timeout_error" | "DEADLINE_EXCEEDED" => 504,
+            "UNAVAILABLE" => 503,
+            "authentication_error" | "invalid_api_key" | "UNAUTHENTICATED" => 401,
+            "permission_error" | "PERMISSION_DENIED" => 403,
             "billing_error" => 402,
             "request_too_large" => 413,
-            "not_found_error" => 404,
-            "invalid_request_error" | "context_length_exceeded" | "content_filter" | "invalid_prompt" => 400,
+            "not_found_error" | "NOT_FOUND" => 404,
+            "INVALID_ARGUMENT"
+            | "FAILED_PRECONDITION"
+            | "invalid_request_error"
+            | "context_length_exceeded"
+            | "content_filter"
+            | "invalid_prompt" => 400,
             number => number.parse().ok().filter(|status| (400..600).contains(status))?,
         })
     });

@@ -19,6 +19,9 @@ use tokio::time::timeout;
 const CONNECT: Duration = Duration::from_secs(15);
 /// Longest silence in an answer.
 pub const IDLE: Duration = Duration::from_mins(5);
+/// So many times the longest silence may an answer go on with keep-alives alone: a model that thinks long
+/// behind a proxy sends nothing else.
+const MURMUR: u32 = 6;
 /// Longest wait for what may follow a complete answer: usage, the closing event.
 const EPILOGUE: Duration = Duration::from_secs(5);
 /// Longest wait for the end of the body behind the closing event; reached, the connection is not kept.
@@ -27,6 +30,10 @@ const DRAIN: Duration = Duration::from_millis(250);
 const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
 /// Most bytes read of an error.
 const ERROR_LIMIT: usize = 64 * 1024;
+/// Most bytes of a document that is no stream.
+const DOCUMENT_LIMIT: usize = 8 * 1024 * 1024;
+/// Longest wait for a document that is no stream.
+const DOCUMENT_WAIT: Duration = Duration::from_secs(30);
 
 /// How a wire carries its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +42,8 @@ pub enum Auth {
     Bearer,
     /// `x-api-key: …`
     ApiKey,
+    /// `x-goog-api-key: …`
+    GoogleKey,
 }
 
 /// Where one model is asked.
@@ -61,6 +70,7 @@ impl Endpoint {
             let (name, value) = match auth {
                 Auth::Bearer => (reqwest::header::AUTHORIZATION, format!("Bearer {secret}")),
                 Auth::ApiKey => (HeaderName::from_static("x-api-key"), secret.to_owned()),
+                Auth::GoogleKey => (HeaderName::from_static("x-goog-api-key"), secret.to_owned()),
             };
             let mut value = HeaderValue::from_str(&value).map_err(|_| {
                 ModelError::Auth("the key holds characters that no key has; was it copied whole?".into())
@@ -114,10 +124,25 @@ impl Endpoint {
             pending: VecDeque::new(),
             failure: None,
             received: 0,
+            progress: Instant::now(),
             over: false,
             deadline: None,
         };
         unfold(talk, |mut talk| async move { talk.next().await.map(|answered| (answered, talk)) }).boxed()
+    }
+
+    /// Gets a JSON document instead of a stream.
+    pub async fn fetch(&self) -> Result<serde_json::Value, ModelError> {
+        let client = self.client().map_err(|error| self.unreachable(&error))?;
+        let request = client.get(self.url.clone()).headers(self.headers.clone()).timeout(DOCUMENT_WAIT);
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status().as_u16();
+        let text = read_start(response, DOCUMENT_WAIT, DOCUMENT_LIMIT).await;
+        if status != 200 {
+            let said = Said::in_body(status, &text);
+            return Err(said.into_error(&self.host, self.secret()));
+        }
+        serde_json::from_str(&text).map_err(|_| self.protocol("no JSON document"))
     }
 
     fn client(&self) -> Result<&Client, reqwest::Error> {
@@ -165,12 +190,13 @@ impl Endpoint {
                 .into());
         }
         let retry_after = fault::retry_after(header, jiff::Timestamp::now());
-        let text = read_start(response, self.idle).await;
+        let text = read_start(response, self.idle.min(CONNECT), ERROR_LIMIT).await;
         if status == 200 && !text.contains("\"error\"") {
             let what = if fault::looks_like_html(&text) { "an HTML page" } else { "no event stream" };
             return Err(self.protocol(&format!("{what} (content type {kind:?})")).into());
         }
-        let mut said = Said { retry_after, ..Said::in_body(status, &text) };
+        let mut said = Said::in_body(status, &text);
+        said.retry_after = retry_after.or(said.retry_after);
         if status == 200 {
             // An error in the clothes of a success: its type says what it is.
             said.status = serde_json::from_str::<serde_json::Value>(&text)
@@ -280,6 +306,8 @@ struct Talk<'a, R> {
     pending: VecDeque<Delta>,
     failure: Option<ModelError>,
     received: usize,
+    /// When the answer last went on.
+    progress: Instant,
     over: bool,
     deadline: Option<Instant>,
 }
@@ -340,6 +368,13 @@ impl<R: Reader> Talk<'_, R> {
                         .map_err(|trouble| self.endpoint.sort(trouble))?;
                 }
                 decoded.map_err(|error| self.endpoint.protocol(&error.to_string()))?;
+                let murmur = self.endpoint.idle * MURMUR;
+                if !self.pending.is_empty() {
+                    self.progress = Instant::now();
+                } else if self.progress.elapsed() > murmur {
+                    let reason = format!("nothing but keep-alives for {} s", murmur.as_secs_f32());
+                    return Err(self.endpoint.cut(reason).into());
+                }
                 Ok(())
             }
             Ok(Ok(None)) => self.finish(),
@@ -409,17 +444,17 @@ fn host_and_port(url: &Url) -> String {
     url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-async fn read_start(mut response: Response, idle: Duration) -> String {
+async fn read_start(mut response: Response, wait: Duration, limit: usize) -> String {
     let mut body = Vec::new();
     let reading = async {
         while let Ok(Some(bytes)) = response.chunk().await {
             body.extend_from_slice(&bytes);
-            if body.len() > ERROR_LIMIT {
+            if body.len() > limit {
                 break;
             }
         }
     };
     // Half an error is still an error worth reading.
-    let _ = timeout(idle.min(CONNECT), reading).await;
+    let _ = timeout(wait, reading).await;
     String::from_utf8_lossy(&body).into_owned()
 }

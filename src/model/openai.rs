@@ -128,7 +128,7 @@ fn write_assistant(message: &Message) -> Option<Value> {
 }
 
 /// What the model wrote goes back as it wrote it, unless a server or its chat template could choke on it.
-fn write_arguments(arguments: &str) -> Cow<'_, str> {
+pub(super) fn write_arguments(arguments: &str) -> Cow<'_, str> {
     match serde_json::from_str::<serde_json::Map<String, Value>>(arguments) {
         Ok(_) => Cow::Borrowed(arguments),
         Err(_) => Cow::Owned(as_object(arguments).to_string()),

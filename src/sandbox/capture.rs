@@ -32,6 +32,8 @@ pub struct Log {
     path: PathBuf,
     written: u64,
     hiding: Hiding,
+    /// The first bytes of a code point whose others have not come yet.
+    cut: Vec<u8>,
 }
 
 impl Log {
@@ -40,7 +42,7 @@ impl Log {
         make_private_dir(folder)?;
         let file = tempfile::Builder::new().prefix("run-").suffix(".log").tempfile_in(folder)?;
         let (file, path) = file.keep().map_err(|error| error.error)?;
-        Ok(Self { file, path, written: 0, hiding: Hiding::default() })
+        Ok(Self { file, path, written: 0, hiding: Hiding::default(), cut: Vec::new() })
     }
 
     /// Where it is.
@@ -50,11 +52,22 @@ impl Log {
 
     /// Adds text, its secrets hidden; what may be the beginning of one waits for the rest.
     pub fn append(&mut self, text: &str) {
-        let text = self.hiding.push(text);
-        self.write(text.as_bytes());
+        if self.written < LOG_MAX {
+            let text = self.hiding.push(text);
+            self.write(text.as_bytes());
+        }
     }
 
     /// Adds bytes; what exceeds [`LOG_MAX`] or cannot be written is lost.
+    /// The same for output as it comes: a code point cut between two reads waits for its end.
+    fn append_bytes(&mut self, bytes: &[u8]) {
+        let mut whole = std::mem::take(&mut self.cut);
+        whole.extend_from_slice(bytes);
+        let end = whole_front(&whole).len();
+        self.cut = whole.split_off(end);
+        self.append(&String::from_utf8_lossy(&whole));
+    }
+
     fn write(&mut self, bytes: &[u8]) {
         let room = usize::try_from(LOG_MAX - self.written).unwrap_or(usize::MAX);
         let part = &bytes[..bytes.len().min(room)];
@@ -68,6 +81,8 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
+        let cut = std::mem::take(&mut self.cut);
+        self.append(&String::from_utf8_lossy(&cut));
         let rest = self.hiding.finish();
         self.write(rest.as_bytes());
     }
@@ -153,8 +168,7 @@ impl Capture {
 
     fn append_log(&mut self, bytes: &[u8]) {
         if let Some(log) = &mut self.log {
-            // A code point cut between two reads is a mark in the log, no more.
-            log.append(&String::from_utf8_lossy(bytes));
+            log.append_bytes(bytes);
         }
     }
 }

@@ -88,7 +88,6 @@ impl Session {
             )));
         };
         let usage = assembly.usage;
-        host.tell(Event::Usage(usage));
         let mut message = assembly.message();
         message.parts.retain(|part| !matches!(part, Part::Text { text } if text.is_empty()));
         // A call that never became complete still stands in the message, and is owed a result.

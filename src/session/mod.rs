@@ -4,6 +4,7 @@
 //! had in `answer`, what is kept in `record`.
 
 mod answer;
+mod budget;
 mod calls;
 mod keep;
 pub mod record;
@@ -15,24 +16,10 @@ use crate::model::{Model, ModelError, Stop};
 use crate::policy::{Mode, Policy};
 use crate::text::printable;
 use crate::tool::{Toolbox, World};
+pub use budget::Limits;
 use record::{Entry, Record, RecordError};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-
-/// What bounds a session. Hard: the work so far is kept, and nothing more is asked of the model.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Most answers of the model.
-    pub max_turns: u32,
-    /// Most tokens per answer.
-    pub max_output: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { max_turns: 200, max_output: 16_384 }
-    }
-}
 
 /// How a stretch of work ended.
 #[derive(Debug, Clone)]
@@ -74,6 +61,9 @@ pub struct Session {
     /// Whether the last thing that would have changed something was denied.
     stopped_by_denial: bool,
     usage: Usage,
+    /// What the session costs so far, in US dollars; `None` where one answer's cost is not known.
+    cost: Option<f64>,
+    budget: budget::Budget,
     turns: u32,
     repeats: calls::Repeats,
 }
@@ -111,7 +101,7 @@ impl Session {
             match entry {
                 Entry::Message { message } => session.history.push(message),
                 Entry::Deed { action } => session.deeds.push(action),
-                Entry::Usage { usage } => session.usage.add(usage),
+                Entry::Usage { usage, cost_usd } => session.count(usage, cost_usd),
                 Entry::Mission { mission: found } => mission = Some(found),
                 Entry::Start { .. } | Entry::End { .. } => {}
             }
@@ -121,6 +111,7 @@ impl Session {
     }
 
     fn assemble(id: String, parts: Parts, record: Record, keep: Option<keep::Keep>) -> Self {
+        let budget = budget::Budget::start(&parts.limits, &parts.cancel);
         Self {
             id,
             parts,
@@ -131,6 +122,8 @@ impl Session {
             denials: Vec::new(),
             stopped_by_denial: false,
             usage: Usage::default(),
+            cost: Some(0.0),
+            budget,
             turns: 0,
             repeats: calls::Repeats::default(),
         }
@@ -181,6 +174,11 @@ impl Session {
         self.usage
     }
 
+    /// Cost so far in US dollars; `None` where it is not known.
+    pub fn cost(&self) -> Option<f64> {
+        self.cost
+    }
+
     /// Answers so far.
     pub fn turns(&self) -> u32 {
         self.turns
@@ -218,25 +216,18 @@ impl Session {
         self.remember(Message::user(prompt))?;
         let mut empty = 0;
         loop {
-            if self.parts.cancel.is_cancelled() {
-                return Ok(ended(Outcome::Cancelled, "interrupted"));
-            }
-            if self.turns >= self.parts.limits.max_turns {
-                return Ok(ended(
-                    Outcome::Budget,
-                    format!("stopped after {} turns (--max-turns)", self.turns),
-                ));
+            if let Some(ending) = self.over() {
+                return Ok(ending);
             }
             self.turns += 1;
             let answer = match self.ask_model(host).await {
                 Ok(answer) => answer,
-                Err(Interruption::Cancelled) => return Ok(ended(Outcome::Cancelled, "interrupted")),
+                Err(Interruption::Cancelled) => return Ok(self.interrupted()),
                 Err(Interruption::Model(error)) => return Ok(ended(outcome_of(&error), error.to_string())),
             };
             let text = answer.message.text();
             let is_empty = text.trim().is_empty() && answer.calls.is_empty();
-            self.usage.add(answer.usage);
-            self.record.append(&Entry::Usage { usage: answer.usage })?;
+            self.account(answer.usage, host)?;
             if !answer.message.parts.is_empty() {
                 self.remember(answer.message)?;
             }

@@ -52,6 +52,9 @@ pub enum Entry {
     Usage {
         /// How many.
         usage: Usage,
+        /// What they cost in US dollars, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cost_usd: Option<f64>,
     },
     /// A stretch of work ended; the session can go on after it.
     End {

@@ -25,7 +25,7 @@ fn as_nobody() {
         return;
     }
     let open = |path: &std::path::Path| {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap()
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
     };
     let outside = tempfile::Builder::new().prefix("nobody-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (home, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -84,9 +84,9 @@ fn everything_kept(home: &Path) -> Vec<(String, Vec<u8>)> {
         for entry in entries {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                folders.push(path)
+                folders.push(path);
             } else {
-                out.push((path.display().to_string(), std::fs::read(&path).unwrap()))
+                out.push((path.display().to_string(), std::fs::read(&path).unwrap()));
             }
         }
     }
@@ -179,7 +179,7 @@ fn no_planted_secret_reaches_anything_that_is_kept_sent_or_shown() {
     ] {
         let server = ModelServer::start_blocking(wire, turns(&secrets));
         let stage = stage(&secrets).env(&server.environment());
-        let model = if wire == Wire::OpenAi { "openai/scripted" } else { "anthropic/scripted" };
+        let model = wire.model();
         let result = stage.home().join("result.json").display().to_string();
         let prompt = format!(
             "The token {} is in settings.py ({}); help me. Hardcoded secret.",
@@ -240,7 +240,7 @@ fn a_provider_that_repeats_the_key_does_not_make_it_known() {
         ] {
             let server = ModelServer::start_blocking(wire, vec![Turn::text("x").always(fault.clone())]);
             let stage = stage(&secrets).env(&server.environment());
-            let model = if wire == Wire::OpenAi { "openai/scripted" } else { "anthropic/scripted" };
+            let model = wire.model();
             let result = stage.home().join("result.json").display().to_string();
             let mut child = stage.command(&[
                 "run",

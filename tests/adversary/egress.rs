@@ -150,14 +150,14 @@ fn nothing_leaves_the_machine_and_loopback_is_the_commands_own() {
     std::thread::spawn(move || {
         server.incoming().for_each(|_| {
             count.fetch_add(1, Ordering::SeqCst);
-        })
+        });
     });
     for listener in [path, inside, nameless] {
         let count = Arc::clone(&met);
         std::thread::spawn(move || {
             listener.incoming().for_each(|_| {
                 count.fetch_add(1, Ordering::SeqCst);
-            })
+            });
         });
     }
     yard.batch(&[("PORT", &port), ("NAME", &name)], DOORS);

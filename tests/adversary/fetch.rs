@@ -18,7 +18,7 @@ async fn no_inner_address_is_fetched_in_any_notation() {
     std::thread::spawn(move || {
         server.incoming().for_each(|_| {
             count.fetch_add(1, Ordering::SeqCst);
-        })
+        });
     });
     let mut hands = yard.hands(Mode::Yes);
     // Even where the user allowed every host: the address rules are not for policy to relax.

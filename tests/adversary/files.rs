@@ -271,7 +271,7 @@ async fn what_is_no_file_is_refused_at_once() {
         assert!(went.text().len() < 220_000, "{tool} {shown}: {} bytes", went.text().len());
         assert!(began.elapsed() < Duration::from_secs(12), "{tool} {shown}: {:?}", began.elapsed());
     }
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
     let went = hands.call("read", json!({"filePath": "many.txt", "limit": 3})).await;
     assert!(went.is_done(), "{}", went.text());
 }

@@ -7,10 +7,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 fn model(wire: Wire) -> &'static str {
-    match wire {
-        Wire::OpenAi => "openai/scripted",
-        Wire::Anthropic => "anthropic/scripted",
-    }
+    wire.model()
 }
 
 /// Text that tells whoever reads it to do something else, as issues, pages, files and command output do.

@@ -71,7 +71,7 @@ const CASES: &[Case] = &[
     ("environment of the first process", "tr '\\0' '\\n' </proc/1/environ | grep -i canary", "true"),
     ("all environments", "cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -i canary", "ls /proc > l"),
     ("environment of the agent", "cat /proc/$AGENT/environ", "cat /proc/$$/environ > l"),
-    ("command lines", "cat /proc/[0-9]*/cmdline | grep -a adversary-", "cat /proc/$$/cmdline > l"),
+    ("command lines", "cat /proc/[0-9]*/cmdline | grep -a '[-]-test-threads'", "cat /proc/$$/cmdline > l"),
     (
         "memory of the first process",
         "dd if=/proc/1/mem of=m bs=1 count=1 skip=4096 iflag=skip_bytes",

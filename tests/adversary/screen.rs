@@ -75,7 +75,7 @@ fn nothing_from_outside_drives_the_terminal() {
             ("evil.py", &format!("password = \"{}\" # {evil}\n", "hunter2hunter2")),
         ])
         .env(&server.environment());
-        let model = if wire == Wire::OpenAi { "openai/scripted" } else { "anthropic/scripted" };
+        let model = wire.model();
         for args in [vec!["run", &evil], vec!["fix", &evil], vec!["resume", "--prompt", &evil]] {
             let run = stage.agent(&[&args[..], &["--model", model, "--yes"]].concat());
             assert_calm(&format!("{} out", args[0]), &run.stdout);
@@ -139,7 +139,7 @@ fn a_crash_or_an_error_of_the_provider_is_calm_too() {
         let fault = Fault::error(400, "invalid_request_error", &EVIL.concat());
         let server = ModelServer::start_blocking(wire, vec![Turn::text("x").always(fault)]);
         let stage = Stage::empty().env(&server.environment());
-        let model = if wire == Wire::OpenAi { "openai/scripted" } else { "anthropic/scripted" };
+        let model = wire.model();
         let run = stage.agent(&["run", "x", "--model", model, "--yes"]);
         assert_calm("out", &run.stdout);
         assert_calm("err", &run.stderr);

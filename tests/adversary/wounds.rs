@@ -144,7 +144,7 @@ fn a_prompt_that_names_a_file_does_not_send_it() {
         let yard = Yard::new();
         let server = ModelServer::start_blocking(wire, vec![Turn::text("done")]);
         let stage = yard.stage.env(&server.environment());
-        let model = if wire == Wire::OpenAi { "openai/scripted" } else { "anthropic/scripted" };
+        let model = wire.model();
         for prompt in [
             "look at @.env and @/etc/passwd",
             "@sub/.env.local",

@@ -1,4 +1,4 @@
-//! A scripted model on loopback that speaks both wires, by path, and can go wrong in every known way.
+//! A scripted model on loopback that speaks all wires, by path, and can go wrong in every known way.
 //!
 //! Which turn is played follows from the number of assistant messages in the request, so a retry gets
 //! the same turn again. It runs on threads of its own: async tests, blocking tests and child processes
@@ -88,11 +88,12 @@ impl ModelServer {
         Self { wire, address, stage }
     }
 
-    /// What a client is configured with: with `/v1` for OpenAI, without for Anthropic.
+    /// What a client is configured with: with `/v1` for OpenAI, `/v1beta` for Gemini, bare for Anthropic.
     pub fn base_url(&self) -> String {
         match self.wire {
-            Wire::OpenAi => format!("http://{}/v1", self.address),
+            Wire::OpenAi | Wire::Responses => format!("http://{}/v1", self.address),
             Wire::Anthropic => format!("http://{}", self.address),
+            Wire::Gemini => format!("http://{}/v1beta", self.address),
         }
     }
 
@@ -103,17 +104,12 @@ impl ModelServer {
 
     /// Environment that points a child process here, with an obviously fake key.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        match self.wire {
-            Wire::OpenAi => {
-                vec![("OPENAI_BASE_URL", self.base_url()), ("OPENAI_API_KEY", "FAKE-model-canary".into())]
-            }
-            Wire::Anthropic => {
-                vec![
-                    ("ANTHROPIC_BASE_URL", self.base_url()),
-                    ("ANTHROPIC_API_KEY", "FAKE-model-canary".into()),
-                ]
-            }
-        }
+        let (base_url, key) = match self.wire {
+            Wire::OpenAi | Wire::Responses => ("OPENAI_BASE_URL", "OPENAI_API_KEY"),
+            Wire::Anthropic => ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
+            Wire::Gemini => ("GEMINI_BASE_URL", "GEMINI_API_KEY"),
+        };
+        vec![(base_url, self.base_url()), (key, "FAKE-model-canary".into())]
     }
 
     /// All requests so far.
@@ -147,11 +143,14 @@ impl Stage {
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut stream = stream;
         while let Some(request) = read_request(&mut reader)? {
-            let wire = if request.path.ends_with("/messages") { Wire::Anthropic } else { Wire::OpenAi };
-            let known =
-                request.path.ends_with("/v1/messages") || request.path.ends_with("/v1/chat/completions");
             self.received.lock().unwrap().push(request.clone());
-            if !known {
+            if request.path.split('?').next().is_some_and(|path| path.ends_with("/models")) {
+                let list = json!({"data": [{"id": "scripted"}, {"id": "other"}],
+                    "models": [{"name": "models/scripted"}, {"name": "models/other"}]});
+                write_whole(&mut stream, 200, "application/json", &list.to_string(), &[])?;
+                continue;
+            }
+            let Some(wire) = spoken_at(&request.path) else {
                 write_whole(
                     &mut stream,
                     404,
@@ -160,11 +159,9 @@ impl Stage {
                     &[],
                 )?;
                 continue;
-            }
+            };
             let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-            let at = body["messages"]
-                .as_array()
-                .map_or(0, |all| all.iter().filter(|message| message["role"] == "assistant").count());
+            let at = wire.answers(&body);
             let tried = {
                 let mut tries = self.tries.lock().unwrap();
                 let count = tries.entry(at).or_insert(0);
@@ -172,7 +169,8 @@ impl Stage {
                 *count - 1
             };
             let Some(turn) = self.turns.get(at) else {
-                let text = error_body(wire, "script_over", &format!("the script has no turn {at}"));
+                let text =
+                    wire.error(Some(400), "script_over", &format!("the script has no turn {at}")).to_string();
                 write_whole(&mut stream, 400, "application/json", &text, &[])?;
                 continue;
             };
@@ -195,12 +193,16 @@ impl Stage {
     ) -> std::io::Result<bool> {
         match fault {
             Some(Fault::Status { status, code, message, headers }) => {
-                write_whole(stream, *status, "application/json", &error_body(wire, code, message), headers)?;
+                let text = wire.error(Some(*status), code, message).to_string();
+                write_whole(stream, *status, "application/json", &text, headers)?;
                 return Ok(true);
             }
             Some(Fault::EchoKey(status)) => {
-                let key = request.header("authorization").or(request.header("x-api-key")).unwrap_or("none");
-                let text = error_body(wire, "authentication_error", &format!("bad key: {key}"));
+                let key = ["authorization", "x-api-key", "x-goog-api-key"]
+                    .into_iter()
+                    .find_map(|name| request.header(name));
+                let message = format!("bad key: {}", key.unwrap_or("none"));
+                let text = wire.error(Some(*status), "authentication_error", &message).to_string();
                 write_whole(stream, *status, "application/json", &text, &[])?;
                 return Ok(true);
             }
@@ -229,7 +231,9 @@ impl Stage {
         let mut events = turn.events(wire, fault);
         let half = events.len() / 2;
         match fault {
-            Some(Fault::Reset | Fault::Stall | Fault::CleanEnd) => events.truncate(half),
+            Some(Fault::Reset | Fault::Stall | Fault::CleanEnd | Fault::Murmur | Fault::Flood) => {
+                events.truncate(half);
+            }
             Some(Fault::NoEvents) => events.clear(),
             Some(Fault::HalfEvent) => {
                 events.truncate(half + 1);
@@ -239,8 +243,9 @@ impl Stage {
             }
             Some(Fault::BrokenEvent) => events.insert(half, "data: {\"broken\": \n\n".into()),
             Some(Fault::ErrorEvent(code, message)) => {
-                let named = if wire == Wire::Anthropic { "event: error\n" } else { "" };
-                events.insert(half, format!("{named}data: {}\n\n", error_body(wire, code, message)));
+                let is_named = matches!(wire, Wire::Anthropic | Wire::Responses);
+                let named = if is_named { "event: error\n" } else { "" };
+                events.insert(half, format!("{named}data: {}\n\n", wire.error(None, code, message)));
             }
             _ => {}
         }
@@ -266,6 +271,16 @@ impl Stage {
                 reset(stream)
             }
             Some(Fault::Stall) => self.wait_for_the_end(stream),
+            Some(Fault::Murmur) => loop {
+                std::thread::sleep(Duration::from_millis(50));
+                write_chunk(stream, b": keep-alive\n\n")?;
+            },
+            Some(Fault::Flood) => {
+                let block = [b": ".as_slice(), "x".repeat(64 * 1024).as_bytes(), b"\n\n"].concat();
+                loop {
+                    write_chunk(stream, &block)?;
+                }
+            }
             _ => {
                 stream.write_all(b"0\r\n\r\n")?;
                 Ok(!turn.hangs_up)
@@ -346,10 +361,14 @@ fn write_chunk(stream: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
     stream.write_all(&chunk)
 }
 
-fn error_body(wire: Wire, code: &str, message: &str) -> String {
-    match wire {
-        Wire::OpenAi => json!({"error": {"message": message, "type": code, "code": code, "param": null}}),
-        Wire::Anthropic => json!({"type": "error", "error": {"type": code, "message": message}}),
-    }
-    .to_string()
+/// The wire that is spoken at a path.
+fn spoken_at(path: &str) -> Option<Wire> {
+    let ends = |end: &str| path.ends_with(end);
+    Some(match path {
+        _ if ends("/v1/messages") => Wire::Anthropic,
+        _ if ends("/v1/chat/completions") => Wire::OpenAi,
+        _ if ends("/v1/responses") => Wire::Responses,
+        _ if ends(":streamGenerateContent?alt=sse") => Wire::Gemini,
+        _ => return None,
+    })
 }

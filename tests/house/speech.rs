@@ -9,11 +9,112 @@ pub enum Wire {
     OpenAi,
     /// Anthropic Messages, `/v1/messages`.
     Anthropic,
+    /// OpenAI Responses, `/v1/responses`.
+    Responses,
+    /// Gemini, `/v1beta/models/NAME:streamGenerateContent`.
+    Gemini,
 }
 
 impl Wire {
-    /// Both, for conformance tables.
-    pub const ALL: [Wire; 2] = [Wire::OpenAi, Wire::Anthropic];
+    /// All, for conformance tables.
+    pub const ALL: [Wire; 4] = [Wire::OpenAi, Wire::Anthropic, Wire::Responses, Wire::Gemini];
+
+    /// The provider's name in a model's name.
+    pub fn provider(self) -> &'static str {
+        match self {
+            Wire::OpenAi => "openai",
+            Wire::Anthropic => "anthropic",
+            Wire::Responses => "responses",
+            Wire::Gemini => "gemini",
+        }
+    }
+
+    /// The scripted model's name.
+    pub fn model(self) -> &'static str {
+        match self {
+            Wire::OpenAi => "openai/scripted",
+            Wire::Anthropic => "anthropic/scripted",
+            Wire::Responses => "responses/scripted",
+            Wire::Gemini => "gemini/scripted",
+        }
+    }
+
+    /// The wire's word for an answer that ran into the output limit.
+    pub fn cut_short(self) -> &'static str {
+        match self {
+            Wire::OpenAi => "length",
+            Wire::Anthropic => "max_tokens",
+            Wire::Responses => "max_output_tokens",
+            Wire::Gemini => "MAX_TOKENS",
+        }
+    }
+
+    /// The field of a request that holds the conversation.
+    pub fn history_field(self) -> &'static str {
+        match self {
+            Wire::OpenAi | Wire::Anthropic => "messages",
+            Wire::Responses => "input",
+            Wire::Gemini => "contents",
+        }
+    }
+
+    /// How many answers of the model a request holds.
+    pub fn answers(self, body: &Value) -> usize {
+        let items = body[self.history_field()].as_array().map_or(&[][..], Vec::as_slice);
+        let is_answer = |item: &Value| match self {
+            Wire::OpenAi | Wire::Anthropic => item["role"] == "assistant",
+            Wire::Gemini => item["role"] == "model",
+            Wire::Responses => {
+                item["role"] == "assistant" || item["type"] == "reasoning" || item["type"] == "function_call"
+            }
+        };
+        let starts = |(at, item): &(usize, &Value)| {
+            is_answer(item) && (self != Wire::Responses || *at == 0 || !is_answer(&items[*at - 1]))
+        };
+        items.iter().enumerate().filter(starts).count()
+    }
+
+    /// What a request tells of the results that stand last in it.
+    pub fn last_results(self, body: &Value) -> Vec<String> {
+        let items = body[self.history_field()].as_array().unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let parts = |field: &str| items.last().unwrap()[field].as_array().unwrap().clone();
+        let trailing = |is_result: fn(&Value) -> bool, field: &str| -> Vec<String> {
+            let last: Vec<&Value> = items.iter().rev().take_while(|item| is_result(item)).collect();
+            last.iter().rev().map(|item| text(&item[field])).collect()
+        };
+        match self {
+            Wire::OpenAi => trailing(|item| item["role"] == "tool", "content"),
+            Wire::Responses => trailing(|item| item["type"] == "function_call_output", "output"),
+            Wire::Anthropic => parts("content")
+                .iter()
+                .filter(|part| part["type"] == "tool_result")
+                .map(|part| text(&part["content"][0]["text"]))
+                .collect(),
+            Wire::Gemini => parts("parts")
+                .iter()
+                .filter_map(|part| part["functionResponse"]["response"].as_object())
+                .map(|response| text(response.values().next().unwrap()))
+                .collect(),
+        }
+    }
+
+    /// An error as the wire writes it, in a body (with its HTTP status) or in an event.
+    pub fn error(self, status: Option<u16>, code: &str, message: &str) -> Value {
+        match (self, status) {
+            (Wire::OpenAi, _) | (Wire::Responses, Some(_)) => {
+                json!({"error": {"message": message, "type": code, "code": code, "param": null}})
+            }
+            (Wire::Responses, None) => {
+                json!({"type": "error", "code": code, "message": message, "param": null})
+            }
+            (Wire::Anthropic, _) => json!({"type": "error", "error": {"type": code, "message": message}}),
+            (Wire::Gemini, Some(status)) => {
+                json!({"error": {"code": status, "message": message, "status": code}})
+            }
+            (Wire::Gemini, None) => json!({"error": {"message": message, "status": code}}),
+        }
+    }
 }
 
 /// What goes wrong with a turn.
@@ -56,6 +157,10 @@ pub enum Fault {
     Json(String),
     /// One line of this many bytes without an end.
     GiganticLine(usize),
+    /// Half of the events, then keep-alives for ever.
+    Murmur,
+    /// Half of the events, then comments as fast as they go, for ever.
+    Flood,
     /// An event whose data is not JSON.
     BrokenEvent,
     /// An error event in the middle of the stream: type and message.
@@ -122,7 +227,7 @@ pub struct Tokens {
     pub cache_write: u64,
     /// Output, reasoning included.
     pub output: u64,
-    /// Reasoning (OpenAI only).
+    /// Reasoning (all but Anthropic).
     pub reasoning: u64,
 }
 
@@ -188,7 +293,7 @@ impl Turn {
         self
     }
 
-    /// A redacted thinking block comes first (Anthropic only).
+    /// A sealed reasoning block comes first (Anthropic and Responses only).
     pub fn redacted(mut self, sealed: &str) -> Self {
         self.redacted = Some(sealed.into());
         self
@@ -242,13 +347,13 @@ impl Turn {
         self
     }
 
-    /// Arguments come at once and as an object, not as text (OpenAI only).
+    /// Arguments come at once (OpenAI's wires only; as an object, not as text, in Chat Completions).
     pub fn with_whole_arguments(mut self) -> Self {
         self.whole_arguments = true;
         self
     }
 
-    /// Calls have neither id nor index (OpenAI only).
+    /// Calls have neither id nor index (Chat Completions and Gemini only).
     pub fn without_ids(mut self) -> Self {
         self.without_ids = true;
         self
@@ -280,7 +385,10 @@ impl Turn {
 
     /// Whether a fault of it is silence.
     pub fn is_silent(&self) -> bool {
-        self.faults.iter().chain(&self.always).any(|fault| matches!(fault, Fault::Stall | Fault::StallAtOnce))
+        self.faults
+            .iter()
+            .chain(&self.always)
+            .any(|fault| matches!(fault, Fault::Stall | Fault::StallAtOnce | Fault::Murmur))
     }
 
     /// The fault to play on try number `tried` (from 0).
@@ -298,6 +406,8 @@ impl Turn {
         let mut events = match wire {
             Wire::OpenAi => turn.openai(broken),
             Wire::Anthropic => turn.anthropic(broken),
+            Wire::Responses => turn.responses(broken),
+            Wire::Gemini => turn.gemini(broken),
         };
         if self.noise {
             events = events.into_iter().flat_map(|event| [NOISE.to_owned(), event]).collect();
@@ -424,6 +534,131 @@ impl Turn {
         events
             .push(named("message_delta", json!({"delta": delta, "usage": {"output_tokens": tokens.output}})));
         events.push(named("message_stop", json!({})));
+        events
+    }
+
+    fn responses(&self, broken: bool) -> Vec<String> {
+        let head = json!({"id": "resp_1", "object": "response", "status": "in_progress", "output": []});
+        let mut events = vec![named("response.created", json!({ "response": head }))];
+        let mut index = 0;
+        let mut item = |events: &mut Vec<String>, start: Value, deltas: Vec<(&str, Value)>, done: Value| {
+            events.push(named("response.output_item.added", json!({"output_index": index, "item": start})));
+            for (kind, mut delta) in deltas {
+                delta["output_index"] = json!(index);
+                delta["item_id"] = json!(format!("item_{index}"));
+                events.push(named(kind, delta));
+            }
+            events.push(named("response.output_item.done", json!({"output_index": index, "item": done})));
+            index += 1;
+        };
+        if let Some(sealed) = &self.redacted {
+            let start = json!({"type": "reasoning", "id": "rs_0", "summary": []});
+            let mut done = start.clone();
+            done["encrypted_content"] = json!(sealed);
+            item(&mut events, start, Vec::new(), done);
+        }
+        if let Some((thinking, sealed)) = &self.thinking {
+            let start = json!({"type": "reasoning", "id": "rs_1", "summary": []});
+            let deltas = pieces(thinking, self.delta)
+                .map(|piece| {
+                    ("response.reasoning_summary_text.delta", json!({"summary_index": 0, "delta": piece}))
+                })
+                .collect();
+            let done = json!({"type": "reasoning", "id": "rs_1", "encrypted_content": sealed,
+                "summary": [{"type": "summary_text", "text": thinking}]});
+            item(&mut events, start, deltas, done);
+        }
+        if !self.text.is_empty() || self.refusal.is_some() {
+            let said = pieces(&self.text, self.delta)
+                .map(|piece| ("response.output_text.delta", json!({"content_index": 0, "delta": piece})));
+            let refused = self.refusal.iter().map(|why| ("response.refusal.delta", json!({ "delta": why })));
+            let content = match &self.refusal {
+                Some(why) => json!([{"type": "refusal", "refusal": why}]),
+                None => json!([{"type": "output_text", "text": self.text, "annotations": []}]),
+            };
+            item(
+                &mut events,
+                json!({"type": "message", "id": "msg_1", "role": "assistant", "content": []}),
+                said.chain(refused).collect(),
+                json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+                    "content": content}),
+            );
+        }
+        for (at, (name, arguments)) in self.calls.iter().enumerate() {
+            let text = written(arguments, broken);
+            let call = |arguments: &str| {
+                json!({"type": "function_call", "id": format!("fc_{at}"), "name": name,
+                    "call_id": call_id(at, &self.calls[at].1), "arguments": arguments})
+            };
+            let kind = "response.function_call_arguments.delta";
+            let deltas = if self.whole_arguments {
+                Vec::new()
+            } else {
+                pieces(&text, self.delta).map(|piece| (kind, json!({ "delta": piece }))).collect()
+            };
+            item(&mut events, call(""), deltas, call(&text));
+        }
+        let tokens = self.tokens;
+        let mut response = json!({"id": "resp_1", "object": "response", "status": "completed", "output": [],
+            "usage": {"input_tokens": tokens.input + tokens.cached, "output_tokens": tokens.output,
+                "input_tokens_details": {"cached_tokens": tokens.cached},
+                "output_tokens_details": {"reasoning_tokens": tokens.reasoning}}});
+        match self.stop.as_deref() {
+            Some(reason @ ("max_output_tokens" | "content_filter")) => {
+                response["status"] = json!("incomplete");
+                response["incomplete_details"] = json!({ "reason": reason });
+                events.push(named("response.incomplete", json!({ "response": response })));
+            }
+            Some("failed") => {
+                response["error"] = json!({"code": "server_error", "message": "it failed"});
+                events.push(named("response.failed", json!({ "response": response })));
+            }
+            _ => events.push(named("response.completed", json!({ "response": response }))),
+        }
+        events
+    }
+
+    fn gemini(&self, broken: bool) -> Vec<String> {
+        let mut parts: Vec<Value> = Vec::new();
+        let mut signature = self.thinking.as_ref().map(|(_, signature)| signature.clone());
+        if let Some((thinking, _)) = &self.thinking {
+            parts.extend(pieces(thinking, self.delta).map(|piece| json!({"text": piece, "thought": true})));
+        }
+        parts.extend(pieces(&self.text, self.delta).map(|piece| json!({"text": piece})));
+        for (at, (name, arguments)) in self.calls.iter().enumerate() {
+            // A wire of whole objects has no broken ones; some proxies hand the model's text on instead.
+            let args = if broken { json!(written(arguments, true)) } else { arguments.clone() };
+            let mut call = json!({"functionCall": {"name": name, "args": args}});
+            if !self.without_ids {
+                call["functionCall"]["id"] = json!(call_id(at, arguments));
+            }
+            if let Some(signature) = signature.take() {
+                call["thoughtSignature"] = json!(signature);
+            }
+            parts.push(call);
+        }
+        if let Some(signature) = signature {
+            parts.push(json!({"text": "", "thoughtSignature": signature}));
+        }
+        let tokens = self.tokens;
+        let piece = |candidate: Value| {
+            data(&json!({"candidates": [candidate], "modelVersion": "scripted", "responseId": "r1",
+                "usageMetadata": {"promptTokenCount": tokens.input + tokens.cached,
+                    "cachedContentTokenCount": tokens.cached, "thoughtsTokenCount": tokens.reasoning,
+                    "candidatesTokenCount": tokens.output - tokens.reasoning}}))
+        };
+        let mut events = vec![piece(json!({"content": {"role": "model", "parts": []}, "index": 0}))];
+        events.extend(
+            parts
+                .iter()
+                .map(|part| piece(json!({"content": {"role": "model", "parts": [part]}, "index": 0}))),
+        );
+        let fitting = if self.refusal.is_some() { "SAFETY" } else { "STOP" };
+        let mut last = json!({"finishReason": self.stop.as_deref().unwrap_or(fitting), "index": 0});
+        if let Some(why) = &self.refusal {
+            last["finishMessage"] = json!(why);
+        }
+        events.push(piece(last));
         events
     }
 }

@@ -117,6 +117,14 @@ impl<'a> Search<'a> {
             self.block(&function.body);
             self.chain.pop();
         }
+        // What is compared with a stored password is one.
+        if let ExprKind::Binary { op, left, right } = &expr.kind
+            && matches!(op.as_str(), "==" | "!=")
+        {
+            self.expr(left, if speaks_of_password(right) { Some("password") } else { target });
+            self.expr(right, if speaks_of_password(left) { Some("password") } else { target });
+            return;
+        }
         for child in expr.children() {
             self.expr(child, target);
         }
@@ -133,7 +141,7 @@ impl<'a> Search<'a> {
             return;
         }
         let Some(callee) = self.resolved(&call.callee) else { return };
-        if let Some(data) = self.digested(&callee, call) {
+        if let Some(data) = digested(&callee, call) {
             self.digest(expr, data, callee, target);
             return;
         }
@@ -167,23 +175,6 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// What a fast digest is given.
-    fn digested(&self, callee: &str, call: &'a Call) -> Option<&'a Expr> {
-        let digest = callee.strip_prefix("hashlib.")?;
-        if !FAST.contains(&digest) || call.keyword("usedforsecurity").is_some() {
-            return None;
-        }
-        if digest == "new"
-            && call
-                .position(0)
-                .and_then(|arg| arg.value.as_text())
-                .is_some_and(|name| name.contains("scrypt"))
-        {
-            return None;
-        }
-        call.position(usize::from(digest == "new")).map(|arg| &arg.value)
-    }
-
     fn digest(&mut self, expr: &'a Expr, data: &'a Expr, callee: String, target: Option<&str>) {
         let other = [self.chain.last().map(|function| function.name.as_str()), target];
         let about_other = other.into_iter().flatten().any(|name| {
@@ -201,6 +192,10 @@ impl<'a> Search<'a> {
                         | "leaked"
                         | "signature"
                         | "strength"
+                        | "key"
+                        | "kdf"
+                        | "derive"
+                        | "derived"
                         | "entropy"
                 )
             })
@@ -210,7 +205,7 @@ impl<'a> Search<'a> {
         }
         let data_speaks =
             speaks_of_password(data) || data.as_name().is_some_and(|name| self.holds_password(name));
-        if data_speaks || (self.is_neutral(data) && self.context(target)) {
+        if data_speaks || (is_neutral(data) && self.context(target)) {
             let name = callee.rsplit('.').next().unwrap_or("").to_owned();
             self.push(expr, data, callee, &format!("a password is hashed by `{name}`"));
         }
@@ -296,22 +291,6 @@ impl<'a> Search<'a> {
         hashing || target.is_some_and(is_password)
     }
 
-    /// Data whose names say nothing: `value.encode()`, `text`.
-    fn is_neutral(&self, expr: &Expr) -> bool {
-        let mut names = Vec::new();
-        expr.walk(&mut |inner| names.extend(inner.as_name().map(str::to_lowercase)));
-        !names.is_empty()
-            && !names.iter().any(|name| {
-                [
-                    "token", "file", "content", "etag", "url", "key", "email", "body", "chunk", "path",
-                    "time", "random", "uuid", "secrets", "salt", "urandom",
-                ]
-                .iter()
-                .any(|word| name.contains(word))
-                    || matches!(name.as_str(), "os" | "now")
-            })
-    }
-
     fn resolved(&self, callee: &Expr) -> Option<String> {
         let written = callee.dotted()?;
         let (root, rest) =
@@ -388,4 +367,34 @@ fn speaks_of_password(expr: &Expr) -> bool {
         _ => {}
     });
     found
+}
+
+/// What a fast digest is given.
+fn digested<'a>(callee: &str, call: &'a Call) -> Option<&'a Expr> {
+    let digest = callee.strip_prefix("hashlib.")?;
+    if !FAST.contains(&digest) || call.keyword("usedforsecurity").is_some() {
+        return None;
+    }
+    if digest == "new"
+        && call.position(0).and_then(|arg| arg.value.as_text()).is_some_and(|name| name.contains("scrypt"))
+    {
+        return None;
+    }
+    call.position(usize::from(digest == "new")).map(|arg| &arg.value)
+}
+
+/// Data whose names say nothing: `value.encode()`, `text`.
+pub(in crate::scan) fn is_neutral(expr: &Expr) -> bool {
+    let mut names = Vec::new();
+    expr.walk(&mut |inner| names.extend(inner.as_name().map(str::to_lowercase)));
+    !names.is_empty()
+        && !names.iter().any(|name| {
+            [
+                "token", "file", "content", "etag", "url", "key", "email", "body", "chunk", "path", "time",
+                "random", "uuid", "secrets", "salt", "urandom",
+            ]
+            .iter()
+            .any(|word| name.contains(word))
+                || matches!(name.as_str(), "os" | "now")
+        })
 }

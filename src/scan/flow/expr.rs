@@ -1,8 +1,9 @@
 //! Expressions to values.
 
-use super::value::{Callable, Known, Shape, Taint, Value};
+use super::value::{Callable, Kinds, Known, Shape, Taint, Value};
 use super::{Engine, Frame, fold};
 use crate::scan::ir::{At, Expr, ExprKind, ListKind};
+use crate::scan::rules::Kind;
 use std::rc::Rc;
 
 impl<'a> Engine<'a> {
@@ -29,7 +30,11 @@ impl<'a> Engine<'a> {
             }
             ExprKind::Member { object, name, .. } => {
                 let object = self.expr(frame, object);
-                self.member(frame, &object, name)
+                let mut value = self.member(frame, &object, name);
+                if value.is_tainted() && is_status(name) && !self.is_javascript(frame.file) {
+                    value.clear(Kinds::of(&[Kind::Disclosure]));
+                }
+                value
             }
             ExprKind::Index { object, index } => {
                 let object = self.expr(frame, object);
@@ -43,7 +48,15 @@ impl<'a> Engine<'a> {
                 }
                 Self::slice(&value)
             }
-            ExprKind::Call(call) => self.call(frame, expr, call),
+            ExprKind::Call(call) => {
+                let mut value = self.call(frame, expr, call);
+                // `getattr(e, "code", 500)`
+                let asked = call.position(1).filter(|_| call.callee.as_name() == Some("getattr"));
+                if asked.and_then(|arg| arg.value.as_text()).is_some_and(|name| is_status(&name)) {
+                    value.clear(Kinds::of(&[Kind::Disclosure]));
+                }
+                value
+            }
             ExprKind::Text(text) => self.text(frame, text),
             ExprKind::Number(written) => fold::number(written).map_or_else(Value::constant, Value::known),
             ExprKind::Bool(flag) => Value::known(Known::Bool(*flag)),
@@ -311,4 +324,9 @@ pub(super) fn imports_one(file: &crate::scan::project::SourceFile, modules: &[St
 pub(super) fn short(path: &str) -> &str {
     let cut = path.rmatch_indices('.').nth(2).map_or(0, |(at, _)| at + 1);
     path.get(cut..).unwrap_or(path)
+}
+
+/// Members of an error that are numbers or names of a kind, and no text about what happened.
+fn is_status(name: &str) -> bool {
+    matches!(name, "code" | "status" | "status_code" | "returncode" | "errno" | "__class__")
 }

@@ -48,7 +48,7 @@ impl<'a> Engine<'a> {
 
     /// Narrows variables by a condition that held (or did not).
     pub(super) fn narrow(&mut self, frame: &mut Frame<'a>, test: &'a Expr, held: bool) {
-        if super::javascript::asks_environment(test) {
+        if super::javascript::asks_environment(test) || (held && asks_debug(test)) {
             // Either branch is written with the kind of environment in mind.
             frame.vars.change(
                 |value| value.taints.iter().any(|taint| taint.source == Source::Exception),
@@ -409,5 +409,14 @@ mod tests {
         check("^[\\w/]+$", false, Kind::Path, false);
         check("^[\\w.-]+$", false, Kind::Path, true);
         check("^\\d{4}-\\d{2}$", false, Kind::All, true);
+    }
+}
+
+/// Whether a condition is debug mode: `app.debug`, `settings.DEBUG`, `app.config["DEBUG"]`.
+fn asks_debug(test: &Expr) -> bool {
+    match &test.kind {
+        ExprKind::Name(name) | ExprKind::Member { name, .. } => matches!(name.as_str(), "debug" | "DEBUG"),
+        ExprKind::Index { index, .. } => index.as_text().as_deref() == Some("DEBUG"),
+        _ => false,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::driver::visit;
 use super::password_lookup;
-use super::password_project::{compared_elsewhere, elsewhere, enclosing, weak_hashes, wrapped_uses};
+use super::password_project::{compared_elsewhere, elsewhere, enclosing, unclear, weak_hashes, wrapped_uses};
 use super::password_role::{Role, Use, role_of};
 use super::password_text::{Digest, is_salt};
 use super::password_write::{Hasher, Words, body_of, functions_at, whole_line};
@@ -55,6 +55,11 @@ pub(super) fn fix(site: &Site<'_>) -> Result<Draft, String> {
         return Err("hashes that were made before stand in this file; make new ones by hand".to_owned());
     }
     add_literals(site, &mut found);
+    if let Some(text) = unclear(site, &found) {
+        return Err(format!(
+            "whether `{text}` hashes a password too is not clear; change all sides together by hand"
+        ));
+    }
     let mut wrapper: Option<Wrapper<'_>> = None;
     let mut uses: Vec<Use<'_>> = Vec::new();
     let mut seen: Vec<At> = Vec::new();

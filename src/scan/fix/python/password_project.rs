@@ -3,6 +3,7 @@
 use super::driver::visit;
 use super::password::Wrapper;
 use super::password_role::{Role, Use, role_of};
+use super::place::resolved;
 use crate::scan::detect::{self, Found, is_password};
 use crate::scan::fix::Site;
 use crate::scan::ir::{At, Block, Expr, ExprKind, Function, StmtKind};
@@ -141,6 +142,30 @@ pub(super) fn weak_hashes<'a>(site: &Site<'a>, file: usize) -> Vec<Found<'a>> {
         (Some(find), Some(rule)) => find(site.project, file, rule),
         _ => Vec::new(),
     }
+}
+
+/// A text that is hashed in the same way and may be a password too: `hashlib.sha1(old.encode())`.
+pub(super) fn unclear<'a>(site: &Site<'a>, found: &[Found<'a>]) -> Option<&'a str> {
+    let callees: Vec<&str> = found.iter().map(|one| one.callee.as_str()).collect();
+    let mut unclear = None;
+    visit(&site.file.module.body, &mut |expr| {
+        let ExprKind::Call(call) = &expr.kind else { return };
+        let known = found.iter().any(|one| one.expr.at == expr.at);
+        let same = resolved(site, &call.callee).is_some_and(|callee| callees.contains(&callee.as_str()));
+        if known || !same {
+            return;
+        }
+        let encodes = call.args.iter().any(|arg| {
+            arg.value.as_call().is_some_and(|inner| {
+                matches!(&inner.callee.kind, ExprKind::Member { object, name, .. }
+                    if name == "encode" && matches!(object.kind, ExprKind::Name(_) | ExprKind::Index { .. }))
+            }) && detect::is_neutral(&arg.value)
+        });
+        if encodes {
+            unclear = Some(expr.at.of(&site.file.text));
+        }
+    });
+    unclear
 }
 
 /// Whether another file hashes passwords, or compares stored ones: the other side of this one.

@@ -76,7 +76,7 @@ fn updated(expr: &Expr) -> Option<&str> {
     }
 }
 
-fn assigned<'a>(scope: &'a Block, at: At) -> Option<&'a str> {
+fn assigned(scope: &Block, at: At) -> Option<&str> {
     let mut found = None;
     scope.walk(&mut |stmt| {
         if let StmtKind::Assign { targets, value, .. } = &stmt.kind
@@ -217,7 +217,7 @@ pub(super) fn is_salt(name: &str) -> bool {
 }
 
 /// The innermost statement whose own expressions hold a place.
-pub(super) fn innermost<'a>(scope: &'a Block, at: At) -> Option<&'a Stmt> {
+pub(super) fn innermost(scope: &Block, at: At) -> Option<&Stmt> {
     let mut found = None;
     scope.walk(&mut |stmt| {
         if stmt.exprs().iter().any(|expr| expr.outer.holds(at)) {
