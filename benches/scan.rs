@@ -49,3 +49,30 @@ fn scan_a_tree(bencher: divan::Bencher<'_, '_>, files: usize) {
     let Ok(workspace) = Workspace::open(folder.path()) else { return };
     bencher.bench(|| Scanner::new().scan(&workspace, &Filter::default()).findings.len());
 }
+
+/// A second scan by the same scanner after one file was edited, as a session does it.
+#[allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a bench edits its own folder")]
+#[divan::bench(args = [50, 400], sample_count = 5, sample_size = 1)]
+fn scan_again_after_one_edit(bencher: divan::Bencher<'_, '_>, files: usize) {
+    let folder = tree(files);
+    let Ok(workspace) = Workspace::open(folder.path()) else { return };
+    let scanner = Scanner::new();
+    scanner.scan(&workspace, &Filter::default());
+    let edits = std::cell::Cell::new(0);
+    bencher.bench_local(|| {
+        edits.set(edits.get() + 1);
+        let changed = format!("{}\n# edit {}\n", text(1), edits.get());
+        std::fs::write(folder.path().join("part_1/views_1.py"), changed).unwrap();
+        scanner.scan(&workspace, &Filter::default()).findings.len()
+    });
+}
+
+/// A second scan of what nobody touched.
+#[divan::bench(args = [50, 400], sample_count = 5, sample_size = 1)]
+fn scan_again_unchanged(bencher: divan::Bencher<'_, '_>, files: usize) {
+    let folder = tree(files);
+    let Ok(workspace) = Workspace::open(folder.path()) else { return };
+    let scanner = Scanner::new();
+    scanner.scan(&workspace, &Filter::default());
+    bencher.bench_local(|| scanner.scan(&workspace, &Filter::default()).findings.len());
+}

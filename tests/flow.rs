@@ -50,6 +50,8 @@ fn a_value_is_followed_or_forgotten_as_the_code_does() {
             "x = request.args['x']\ny = base64.b64decode(base64.b64encode(x.encode())).decode()\nos.system('id ' + y)",
             true,
         ),
+        ("x = request.args.getlist('x')\nsubprocess.run(['git', 'log'] + x)", false),
+        ("x = request.args.getlist('x')\nsubprocess.run(['sh', '-c'] + x)", true),
         ("x = request.args['x']\nos.system('id ' + html.escape(x))", true),
         ("x = request.args['x']\nos.system('id ' + shlex.quote(x))", false),
         ("x = request.args['x']\nif x not in ALLOWED:\n    abort(400)\nos.system('id ' + x)", false),

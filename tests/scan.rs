@@ -107,6 +107,33 @@ fn the_fixed_python_example_passes_its_tests_and_stays_silent() {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
 }
 
+#[test]
+fn a_second_scan_sees_what_an_edit_did_to_those_who_import_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |path: &str, text: &str| std::fs::write(folder.path().join(path), text).unwrap();
+    let safe = "import shlex\n\n\ndef clean(text):\n    return shlex.quote(text)\n";
+    put("words.py", safe);
+    put(
+        "app.py",
+        "import os\nfrom flask import Flask, request\nfrom words import clean\n\napp = Flask(__name__)\n\n\n\
+         @app.route('/x')\ndef x():\n    os.system('id ' + clean(request.args['x']))\n    return 'ok'\n",
+    );
+    put("other.py", "VALUE = 1\n");
+    let workspace = Workspace::open(folder.path()).unwrap();
+    let scanner = Scanner::new();
+    let count = || scanner.scan(&workspace, &Filter::default()).findings.len();
+    assert_eq!(count(), 0);
+    put("other.py", "VALUE = 2\n");
+    assert_eq!(count(), 0, "an edit that nothing depends on");
+    put("words.py", "def clean(text):\n    return text.strip()\n");
+    assert_eq!(count(), 1, "the sanitiser is gone");
+    assert_eq!(count(), 1, "nothing changed");
+    put("words.py", safe);
+    assert_eq!(count(), 0, "the sanitiser is back");
+    put("shlex.py", "def quote(text):\n    return text\n");
+    assert_eq!(count(), 1, "a new file is what the import leads to");
+}
+
 /// Shows what is found in a folder of one's own: `SCAN_FOLDER=… cargo test --test scan shows -- --nocapture`.
 #[test]
 fn shows_a_folder_of_ones_own() {

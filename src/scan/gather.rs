@@ -39,12 +39,12 @@ pub(super) struct Gathered {
 }
 
 enum Read {
-    Parsed(Box<SourceFile>),
+    Parsed(Arc<SourceFile>),
     Skipped(String),
 }
 
-/// Reads and parses what is to be scanned.
-pub(super) fn gather(workspace: &Workspace, beneath: Option<&Place>) -> Gathered {
+/// Reads what is to be scanned, and parses what is not `known` with the same text.
+pub(super) fn gather(workspace: &Workspace, beneath: Option<&Place>, known: &[Arc<SourceFile>]) -> Gathered {
     let mut skipped = Vec::new();
     let root = match workspace.place(".").and_then(|root| workspace.files(&root)) {
         Ok(files) => files,
@@ -65,11 +65,11 @@ pub(super) fn gather(workspace: &Workspace, beneath: Option<&Place>) -> Gathered
         places.extend(more.into_iter().filter(|place| is_source(place.as_str(), asked)));
         places.sort_by(|left, right| left.as_str().cmp(right.as_str()));
     }
-    let read = spread::spread(places.len(), |at| read(workspace, &places[at]));
+    let read = spread::spread(places.len(), |at| read(workspace, &places[at], known));
     let mut files = Vec::new();
     for (place, read) in places.iter().zip(read) {
         match read {
-            Some(Read::Parsed(file)) => files.push(Arc::from(file)),
+            Some(Read::Parsed(file)) => files.push(file),
             Some(Read::Skipped(reason)) => skipped.push((place.as_str().to_owned(), reason)),
             None => skipped.push((place.as_str().to_owned(), "the parser broke on it".to_owned())),
         }
@@ -81,7 +81,7 @@ pub(super) fn gather(workspace: &Workspace, beneath: Option<&Place>) -> Gathered
     Gathered { project, skipped }
 }
 
-fn read(workspace: &Workspace, place: &Place) -> Read {
+fn read(workspace: &Workspace, place: &Place, known: &[Arc<SourceFile>]) -> Read {
     match workspace.kind(place) {
         Ok(Kind::File(size)) if size > MAX_SOURCE => {
             return Read::Skipped(format!("{size} bytes are more than the limit of {MAX_SOURCE}"));
@@ -97,11 +97,18 @@ fn read(workspace: &Workspace, place: &Place) -> Read {
     let Some(text) = content.text() else {
         return Read::Skipped("not UTF-8 text".to_owned());
     };
+    // Files are in the order of their paths.
+    let same = known.binary_search_by(|file| file.path.as_str().cmp(place.as_str())).ok();
+    if let Some(file) = same.map(|at| &known[at])
+        && file.text == text
+    {
+        return Read::Parsed(Arc::clone(file));
+    }
     if text.len() / (text.lines().count() + 1) > MAX_MEAN_LINE {
         return Read::Skipped("minified".to_owned());
     }
     match SourceFile::parse(place.as_str(), text.to_owned()) {
-        Some(file) => Read::Parsed(Box::new(file)),
+        Some(file) => Read::Parsed(Arc::new(file)),
         None => Read::Skipped("the grammar gives no tree".to_owned()),
     }
 }

@@ -487,7 +487,7 @@ pub enum TextPart {
         /// Place, braces (and `$`) included.
         at: At,
         /// What is interpolated.
-        expr: Expr,
+        expr: Box<Expr>,
         /// Python's `!r`, `!s`, `!a`.
         conversion: Option<char>,
         /// Python's format after the colon, as written.

@@ -18,10 +18,10 @@ mod spread;
 use crate::finding::{Family, Finding, Severity};
 use crate::workspace::{Place, Workspace};
 use project::{Project, SourceFile};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What to look for, and where.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Below this place; the whole workspace when absent.
     pub beneath: Option<Place>,
@@ -42,34 +42,102 @@ pub struct Scan {
     pub skipped: Vec<(String, String)>,
 }
 
-/// The embedded rules, ready to run.
+/// The embedded rules, ready to run. What a scan read is kept, so that the next one parses only what changed.
 #[derive(Debug, Default)]
-pub struct Scanner {}
+pub struct Scanner {
+    last: Mutex<Option<Last>>,
+}
+
+/// More text than this (bytes, all files of a scan) is not kept: its trees take about twenty times as much.
+const MAX_KEPT: usize = 4 << 20;
+
+/// What the scan before this one read and found.
+#[derive(Debug)]
+struct Last {
+    files: Vec<Arc<SourceFile>>,
+    dependencies: Vec<String>,
+    env_examples: Vec<String>,
+    filter: Filter,
+    findings: Vec<Finding>,
+    /// Which files reach no sink, as seen from them.
+    silent: Vec<bool>,
+}
+
+impl Last {
+    /// Whether a scan of this project would find the same again.
+    fn holds(&self, project: &Project, filter: &Filter) -> bool {
+        self.filter == *filter
+            && self.dependencies == project.dependencies
+            && self.env_examples == project.env_examples
+            && self.files.len() == project.files.len()
+            && self.files.iter().zip(&project.files).all(|(one, two)| Arc::ptr_eq(one, two))
+    }
+
+    /// Which files still reach no sink: they did not before, and neither they nor what they import changed.
+    fn still_silent(&self, project: &Project) -> Vec<bool> {
+        let same_paths = self.files.len() == project.files.len()
+            && self.files.iter().zip(&project.files).all(|(one, two)| one.path == two.path);
+        if !same_paths {
+            // A file that came or went may be what an import leads to.
+            return vec![false; project.files.len()];
+        }
+        let changed = self.files.iter().zip(&project.files).map(|(one, two)| !Arc::ptr_eq(one, two));
+        let touched = project.importers_of(changed.collect());
+        self.silent.iter().zip(touched).map(|(silent, touched)| *silent && !touched).collect()
+    }
+}
 
 impl Scanner {
     /// The embedded rules. Cheap: rules are read at the first scan.
     pub fn new() -> Self {
-        Self {}
+        Self::default()
     }
 
     /// Scans the workspace, in parallel, ignore files respected. Test code and vendored code are left out
     /// unless the filter's place lies in them. Calls are followed through the whole workspace also when only
     /// a part of it is asked for.
     pub fn scan(&self, workspace: &Workspace, filter: &Filter) -> Scan {
-        let gathered = gather::gather(workspace, filter.beneath.as_ref());
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let known = last.as_ref().map_or(&[][..], |last| last.files.as_slice());
+        let gathered = gather::gather(workspace, filter.beneath.as_ref(), known);
         let beneath = filter.beneath.as_ref().map_or(".", Place::as_str);
         let is_wanted = |path: &str| {
             beneath == "."
                 || path.strip_prefix(beneath).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let findings = report::findings(&gathered.project, &|finding| {
-            is_wanted(&finding.path)
-                && (filter.families.is_empty() || filter.families.contains(&finding.family))
-                && filter.severity.is_none_or(|least| finding.severity >= least)
-        });
+        let (findings, silent) = match last {
+            Some(last) if last.holds(&gathered.project, filter) => (last.findings, last.silent),
+            last => {
+                let project = &gathered.project;
+                let mut silent =
+                    last.map_or_else(|| vec![false; project.files.len()], |last| last.still_silent(project));
+                let findings = report::findings(project, &mut silent, &|finding| {
+                    is_wanted(&finding.path)
+                        && (filter.families.is_empty() || filter.families.contains(&finding.family))
+                        && filter.severity.is_none_or(|least| finding.severity >= least)
+                });
+                (findings, silent)
+            }
+        };
         let files = gathered.project.files.iter().filter(|file| is_wanted(&file.path)).count();
+        self.keep(&gathered.project, filter, &findings, silent);
         let skipped = gathered.skipped.into_iter().filter(|(path, _)| is_wanted(path)).collect();
         Scan { findings, files, skipped }
+    }
+
+    fn keep(&self, project: &Project, filter: &Filter, findings: &[Finding], silent: Vec<bool>) {
+        if project.files.iter().map(|file| file.text.len()).sum::<usize>() > MAX_KEPT {
+            return;
+        }
+        let last = Last {
+            files: project.files.clone(),
+            dependencies: project.dependencies.clone(),
+            env_examples: project.env_examples.clone(),
+            filter: filter.clone(),
+            findings: findings.to_vec(),
+            silent,
+        };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
     }
 
     /// Scans one text as if it stood at `path` (its ending chooses the language).
@@ -81,6 +149,6 @@ impl Scanner {
     pub fn scan_texts(&self, files: &[(&str, &str)]) -> Vec<Finding> {
         let parsed = spread::spread(files.len(), |at| SourceFile::parse(files[at].0, files[at].1.to_owned()));
         let parsed = parsed.into_iter().flatten().flatten().map(Arc::new).collect();
-        report::findings(&Project::new(parsed), &|_| true)
+        report::findings(&Project::new(parsed), &mut [], &|_| true)
     }
 }

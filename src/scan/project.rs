@@ -96,6 +96,46 @@ impl Project {
         Some(next)
     }
 
+    /// The `changed` files, and all that import one of them, however far away.
+    pub(super) fn importers_of(&self, changed: Vec<bool>) -> Vec<bool> {
+        let mut touched = changed;
+        if !touched.contains(&true) {
+            return touched;
+        }
+        let imported: Vec<Vec<usize>> = (0..self.files.len()).map(|file| self.imported_by(file)).collect();
+        loop {
+            let mut grew = false;
+            for (file, others) in imported.iter().enumerate() {
+                if !touched[file] && others.iter().any(|other| touched[*other]) {
+                    touched[file] = true;
+                    grew = true;
+                }
+            }
+            if !grew {
+                return touched;
+            }
+        }
+    }
+
+    /// Every file of the project that an import of this one may lead to, packages on the way among them.
+    fn imported_by(&self, file: usize) -> Vec<usize> {
+        let mut found = Vec::new();
+        for import in &self.files[file].module.imports {
+            let mut module = match &import.member {
+                Some(member) if import.module.ends_with('.') => format!("{}{member}", import.module),
+                Some(member) => format!("{}.{member}", import.module),
+                None => import.module.clone(),
+            };
+            found.extend(self.resolve(file, &import.module));
+            loop {
+                found.extend(self.resolve(file, &module));
+                let Some((before, _)) = module.rsplit_once('.') else { break };
+                module.truncate(before.len());
+            }
+        }
+        found
+    }
+
     /// What an import of a file binds a local name to.
     pub(super) fn link(&self, file: usize, local: &str) -> Option<&Link> {
         self.links.get(file)?.get_or_init(|| self.link_all(file)).get(local)

@@ -11,9 +11,19 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// Everything found in a project that `is_wanted`, sorted by path and position, each with its fix.
-pub(super) fn findings(project: &Project, is_wanted: &(dyn Fn(&Finding) -> bool + Sync)) -> Vec<Finding> {
-    let found = spread::spread(project.files.len(), |file| hits_of(project, file));
+/// Everything found in a project that `is_wanted`, sorted by path and position, each with its fix. Files in
+/// `silent` are known to reach no sink; those that turn out not to are added.
+pub(super) fn findings(
+    project: &Project,
+    silent: &mut [bool],
+    is_wanted: &(dyn Fn(&Finding) -> bool + Sync),
+) -> Vec<Finding> {
+    let known: &[bool] = silent;
+    let is_silent = |file: usize| known.get(file).copied().unwrap_or(false);
+    let found = spread::spread(project.files.len(), |file| hits_of(project, file, is_silent(file)));
+    for (quiet, hits) in silent.iter_mut().zip(&found) {
+        *quiet = hits.as_ref().is_some_and(|hits| hits.iter().all(|hit| hit.sink.is_none()));
+    }
     let hits = merge(found.into_iter().flatten().flatten().collect());
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut chosen: Vec<(Hit<'_>, Finding)> = Vec::new();
@@ -55,8 +65,8 @@ pub(super) fn findings(project: &Project, is_wanted: &(dyn Fn(&Finding) -> bool 
 }
 
 /// What flow and detectors find in one file.
-fn hits_of(project: &Project, file: usize) -> Vec<Hit<'_>> {
-    let (mut hits, _) = flow::evaluate(project, file, false);
+fn hits_of(project: &Project, file: usize, is_silent: bool) -> Vec<Hit<'_>> {
+    let mut hits = if is_silent { Vec::new() } else { flow::evaluate(project, file, false).0 };
     let tongue = Tongue::of(project.files[file].language());
     for rule in &embedded().rules {
         let Some(detector) = rule.detector.as_deref().and_then(detect::named) else { continue };
@@ -221,7 +231,7 @@ fn is_suppressed(file: &SourceFile, finding: &Finding) -> bool {
 
 /// How often each rule finds something in a file, seen from an entry.
 fn counts(project: &Project, file: usize, entry: usize) -> BTreeMap<String, usize> {
-    let mut hits = hits_of(project, file);
+    let mut hits = hits_of(project, file, false);
     if entry != file {
         hits.extend(flow::evaluate(project, entry, false).0);
     }

@@ -249,7 +249,19 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         "pass" => words.len() > 1,
         "token" => !matches!(
             before,
-            "csrf" | "next" | "page" | "cancel" | "cancellation" | "stop" | "eos" | "pad" | "unk"
+            "csrf"
+                | "next"
+                | "page"
+                | "input"
+                | "output"
+                | "continuation"
+                | "cancel"
+                | "cancellation"
+                | "stop"
+                | "eos"
+                | "bos"
+                | "pad"
+                | "unk"
         ),
         "key" => matches!(
             before,
@@ -298,6 +310,14 @@ fn is_secret_text(name: &str, text: &str) -> bool {
     // `PASSWORD = "password"`: a field's name, not its value.
     if name_words.join("") == words(text).join("") || name.eq_ignore_ascii_case(text) {
         return false;
+    }
+    // `ALLOW_CREDENTIALS = "Access-Control-Allow-Credentials"`, `token: "nextToken"`: the name of one.
+    let last = name_words.last().map_or("", String::as_str);
+    if last.starts_with("token") || last.starts_with("credential") {
+        let letters = text.chars().all(|letter| letter.is_ascii_alphabetic() || "-_".contains(letter));
+        if letters && words(text).last().is_some_and(|word| word == last) {
+            return false;
+        }
     }
     let password = name_words.iter().any(|word| word.starts_with("pass") || word == "pwd");
     // Keys are not as short as passwords may be; an identifier in a key's place is a setting's name.

@@ -3,7 +3,7 @@
 use super::call::Given;
 use super::env::Env;
 use super::value::{Callable, FunctionRef, Known, Shape, Taint, Value};
-use super::{CallSite, Engine, Frame, MAX_CALLS};
+use super::{CallSite, Engine, Frame};
 use crate::scan::ir::{Expr, Function, ParamKind};
 use crate::scan::rules::Source;
 use std::rc::Rc;
@@ -53,7 +53,7 @@ impl<'a> Engine<'a> {
             self.called.insert(key);
         }
         let runs = self.stack.iter().filter(|open| **open == key).count();
-        if self.depth >= MAX_CALLS || self.is_spent() || runs > 0 {
+        if self.depth >= self.budget.calls || self.is_spent() || runs > 0 {
             return None;
         }
         if frame.is_module && frame.file == function.file {

@@ -88,19 +88,18 @@ struct Budget {
     function: usize,
     /// In the file so far.
     file: usize,
+    /// How many calls deep functions are followed.
+    calls: usize,
 }
 
 /// For what requests reach, and for the top level of the file itself.
-const GENEROUS: Budget = Budget { function: 15_000, file: 250_000 };
+const GENEROUS: Budget = Budget { function: 15_000, file: 250_000, calls: 7 };
 
 /// For functions nobody is known to hand anything from outside.
-const MODEST: Budget = Budget { function: 2_500, file: 60_000 };
+const MODEST: Budget = Budget { function: 1_500, file: 30_000, calls: 4 };
 
 /// For the top level of another file, of which only what it binds is wanted.
-const SCANTY: Budget = Budget { function: 1_000, file: 250_000 };
-
-/// How many calls deep functions are followed.
-const MAX_CALLS: usize = 7;
+const SCANTY: Budget = Budget { function: 300, file: 250_000, calls: 2 };
 
 /// The state of the evaluation of one file.
 struct Engine<'a> {

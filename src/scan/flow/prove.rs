@@ -25,7 +25,7 @@ impl<'a> Engine<'a> {
             return;
         };
         // The checks inside are run as if their value had held, on a frame of its own.
-        if self.depth >= super::MAX_CALLS {
+        if self.depth >= self.budget.calls {
             return;
         }
         let skip = usize::from(function.function.is_method && !matches!(call.callee.kind, ExprKind::Name(_)));

@@ -87,8 +87,10 @@ impl<'a> Engine<'a> {
         // What it costs is not taken from the function that happened to ask first.
         let budget = std::mem::replace(&mut self.budget, SCANTY);
         let spent = std::mem::take(&mut self.spent);
+        let depth = std::mem::take(&mut self.depth);
         let globals = self.top_level(file);
         self.spent_before += std::mem::replace(&mut self.spent, spent);
+        self.depth = depth;
         self.budget = budget;
         self.quiet = quiet;
         self.globals.insert(file, Rc::clone(&globals));

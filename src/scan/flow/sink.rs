@@ -190,7 +190,7 @@ fn danger(rule: &Rule, sink: &Sink, value: &Value<'_>) -> Option<Danger> {
         return None;
     }
     let taints = match (sink.list_is_safe, value.shape.as_deref()) {
-        (true, Some(Shape::List { items, .. })) => program_taints(items),
+        (true, Some(Shape::List { items, rest })) => program_taints(items, rest.as_deref()),
         _ => value.all_taints(),
     };
     let wanted = |source: Source| {
@@ -210,13 +210,13 @@ fn danger(rule: &Rule, sink: &Sink, value: &Value<'_>) -> Option<Danger> {
 }
 
 /// In an argument list only the program, and a shell's script, are dangerous.
-fn program_taints(items: &[Value<'_>]) -> Vec<Taint> {
+fn program_taints(items: &[Value<'_>], rest: Option<&Value<'_>>) -> Vec<Taint> {
     let Some(program) = items.first() else { return Vec::new() };
     let name = program.known_text().unwrap_or("");
     let name = name.rsplit('/').next().unwrap_or(name);
     let is_shell = matches!(name, "sh" | "bash" | "dash" | "zsh" | "ksh" | "cmd" | "cmd.exe" | "powershell");
     let mut taints = program.all_taints();
-    if is_shell && let Some(script) = items.get(2) {
+    if is_shell && let Some(script) = items.get(2).or(rest) {
         super::value::merge(&mut taints, &script.all_taints());
     }
     taints

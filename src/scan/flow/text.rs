@@ -109,6 +109,19 @@ impl<'a> Engine<'a> {
             let items = a.iter().chain(b).cloned().collect();
             return Value::shaped(Shape::List { items, rest: rest.clone() });
         }
+        // `['git', 'log'] + more`: what a list is added to is one too.
+        if let Some(Shape::List { items, rest }) = one.shape.as_deref()
+            && !items.is_empty()
+            && two.known.is_none()
+            && !two.built
+        {
+            let more = Self::element(&two);
+            let rest = match rest.as_deref() {
+                Some(rest) => rest.clone().join(more),
+                None => more,
+            };
+            return Value::shaped(Shape::List { items: items.clone(), rest: Some(Box::new(rest)) });
+        }
         concat(&[one, two])
     }
 }

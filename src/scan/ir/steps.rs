@@ -128,7 +128,7 @@ impl Expr {
                 .parts
                 .iter()
                 .filter_map(|part| match part {
-                    TextPart::Hole { expr, .. } => Some(expr),
+                    TextPart::Hole { expr, .. } => Some(&**expr),
                     TextPart::Literal { .. } => None,
                 })
                 .collect(),

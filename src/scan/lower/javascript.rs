@@ -66,6 +66,7 @@ impl<'s> Lowering<'s> {
         for statement in statements {
             self.statement(statement, &mut stmts);
         }
+        stmts.shrink_to_fit();
         Block { at: place, stmts }
     }
 

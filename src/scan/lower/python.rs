@@ -31,6 +31,7 @@ impl Python<'_> {
         for inner in children(node) {
             self.stmt(inner, in_class, &mut stmts);
         }
+        stmts.shrink_to_fit();
         Block { at: at(node), stmts }
     }
 
@@ -132,7 +133,8 @@ impl Python<'_> {
     }
 
     fn assignment(&mut self, node: Node) -> StmtKind {
-        let mut targets = Vec::new();
+        // Trees of a whole repository are held at once: no list is longer than what is in it.
+        let mut targets = Vec::with_capacity(1);
         let annotation = child(node, "type").map(|kind| text_of(kind, self.text).to_owned());
         let declares = annotation.is_some();
         let mut here = node;
@@ -231,7 +233,7 @@ impl Python<'_> {
     }
 
     fn with(&mut self, node: Node) -> StmtKind {
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(1);
         for clause in children(node).filter(|inner| inner.kind() == "with_clause") {
             for item in children(clause) {
                 let Some(value) = child(item, "value") else { continue };
@@ -258,7 +260,9 @@ impl Python<'_> {
 
     /// The parameters of a function or lambda.
     pub(super) fn params(&mut self, node: Node) -> Vec<Param> {
-        children(node).filter_map(|param| self.param(param)).collect()
+        let mut params: Vec<Param> = children(node).filter_map(|param| self.param(param)).collect();
+        params.shrink_to_fit();
+        params
     }
 
     fn param(&mut self, node: Node) -> Option<Param> {

@@ -153,9 +153,9 @@ impl Python<'_> {
             args_at = at(list);
             if list.kind() == "generator_expression" {
                 let value = self.expr(list);
-                args.push(Arg { at: at(list), name: None, value, is_keyword_spread: false });
+                args = vec![Arg { at: at(list), name: None, value, is_keyword_spread: false }];
             } else {
-                args.extend(children(list).map(|arg| self.arg(arg)));
+                args = children(list).map(|arg| self.arg(arg)).collect();
             }
         }
         ExprKind::Call(Box::new(Call { callee, args, args_at, is_new: false, is_tag: false }))
@@ -237,7 +237,11 @@ impl Python<'_> {
     }
 
     fn text_literal(&mut self, pieces: &[Node]) -> Text {
-        let mut text = Text { parts: Vec::new(), pieces: Vec::new(), is_bytes: false };
+        let mut text = Text {
+            parts: Vec::with_capacity(pieces.len()),
+            pieces: Vec::with_capacity(pieces.len()),
+            is_bytes: false,
+        };
         for (index, node) in pieces.iter().enumerate() {
             let start = node.child(0).map_or("", |start| text_of(start, self.text));
             let split = start.find(['"', '\'']).unwrap_or(start.len());
@@ -259,11 +263,12 @@ impl Python<'_> {
                 }
             }
         }
+        text.parts.shrink_to_fit();
         text
     }
 
     fn hole(&mut self, node: Node, piece: usize) -> TextPart {
-        let expr = *self.boxed(child(node, "expression"), node);
+        let expr = self.boxed(child(node, "expression"), node);
         let conversion =
             child(node, "type_conversion").and_then(|kind| text_of(kind, self.text).chars().nth(1));
         let format = child(node, "format_specifier")

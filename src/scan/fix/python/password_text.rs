@@ -182,7 +182,7 @@ fn plain(site: &Site<'_>, expr: &Expr) -> Option<String> {
         },
         ExprKind::Text(text) if text.has_holes() => {
             let mut holes = text.parts.iter().filter_map(|part| match part {
-                TextPart::Hole { expr, .. } if speaks(expr) => Some(expr),
+                TextPart::Hole { expr, .. } if speaks(expr) => Some(&**expr),
                 _ => None,
             });
             match (holes.next(), holes.next()) {

@@ -244,7 +244,7 @@ impl Lowering<'_> {
     fn text_literal(&self, node: Node<'_>) -> Text {
         let quote = self.str(node).chars().next().unwrap_or('\'').to_string();
         let pieces = vec![TextPiece { at: at(node), prefix: String::new(), quote }];
-        let mut parts = Vec::new();
+        let mut parts = Vec::with_capacity(1);
         let mut from = node.start_byte() + 1;
         let last = node.end_byte().saturating_sub(1);
         let mut cursor = node.walk();
@@ -260,7 +260,7 @@ impl Lowering<'_> {
             if let Some(value) = value {
                 parts.push(TextPart::Hole {
                     at: at(hole),
-                    expr: self.expr(value),
+                    expr: Box::new(self.expr(value)),
                     conversion: None,
                     format: None,
                     piece: 0,
@@ -268,6 +268,7 @@ impl Lowering<'_> {
             }
         }
         self.literal(from, last, &mut parts);
+        parts.shrink_to_fit();
         Text { parts, pieces, is_bytes: false }
     }
 
