@@ -49,7 +49,7 @@ const MAX_MANIFEST: usize = 64 * 1024;
 /// Files that tell agents how to work here.
 const INSTRUCTIONS: &[&str] = &["AGENTS.md", "CLAUDE.md"];
 
-/// Takes a first look: at most [`look::MAX_ENTRIES`] names and a few dozen small files.
+/// Takes a first look: at most 2,000 names and a few dozen small files.
 pub fn survey(workspace: &Workspace) -> Survey {
     let look = Look::take(workspace);
     let languages = look.languages();

@@ -392,6 +392,15 @@ pub(super) fn allowed_by_regex(pattern: &str, whole: bool) -> Kinds {
     allowed
 }
 
+/// Whether a condition is debug mode: `app.debug`, `settings.DEBUG`, `app.config["DEBUG"]`.
+fn asks_debug(test: &Expr) -> bool {
+    match &test.kind {
+        ExprKind::Name(name) | ExprKind::Member { name, .. } => matches!(name.as_str(), "debug" | "DEBUG"),
+        ExprKind::Index { index, .. } => index.as_text().as_deref() == Some("DEBUG"),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -409,14 +418,5 @@ mod tests {
         check("^[\\w/]+$", false, Kind::Path, false);
         check("^[\\w.-]+$", false, Kind::Path, true);
         check("^\\d{4}-\\d{2}$", false, Kind::All, true);
-    }
-}
-
-/// Whether a condition is debug mode: `app.debug`, `settings.DEBUG`, `app.config["DEBUG"]`.
-fn asks_debug(test: &Expr) -> bool {
-    match &test.kind {
-        ExprKind::Name(name) | ExprKind::Member { name, .. } => matches!(name.as_str(), "debug" | "DEBUG"),
-        ExprKind::Index { index, .. } => index.as_text().as_deref() == Some("DEBUG"),
-        _ => false,
     }
 }

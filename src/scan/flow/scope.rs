@@ -38,16 +38,14 @@ impl<'a> Engine<'a> {
         let mut value = Value::of_path(&link.dotted);
         value.callable = match &self.source(file).module.imports[link.import].member {
             Some(member) => {
-                match link.submodule {
-                    Some(found) => Some(Callable::Namespace(found)),
-                    None => {
-                        let exported = link.module.and_then(|found| self.exported(found, member));
-                        match exported {
-                            Some(exported) if exported.callable.is_some() => exported.callable,
-                            // A constant or an object of another file keeps what is known of it.
-                            Some(exported) => return Some(exported),
-                            None => None,
-                        }
+                if let Some(found) = link.submodule {
+                    Some(Callable::Namespace(found))
+                } else {
+                    match link.module.and_then(|found| self.exported(found, member)) {
+                        Some(exported) if exported.callable.is_some() => exported.callable,
+                        // A constant or an object of another file keeps what is known of it.
+                        Some(exported) => return Some(exported),
+                        None => None,
                     }
                 }
             }
@@ -65,8 +63,8 @@ impl<'a> Engine<'a> {
             return Some(value.clone());
         }
         if let Some(value) = globals
-            .get(&*format!("exports.{name}"))
-            .or_else(|| globals.get(&*format!("module.exports.{name}")))
+            .get(format!("exports.{name}").as_str())
+            .or_else(|| globals.get(format!("module.exports.{name}").as_str()))
         {
             return Some(value.clone());
         }
