@@ -90,6 +90,9 @@ pub(super) struct Script {
 
 /// Text longer than this is not judged.
 const MAX_TEXT: usize = 64 * 1024;
+/// Pipes beyond this are not parsed at all: the parser's time grows with their square, and it does not look at
+/// the clock meanwhile.
+const MAX_PIPES: usize = 1000;
 /// Time for one text; what takes longer is not judged.
 const MAX_TIME: Duration = Duration::from_millis(500);
 /// Commands beyond this are not judged one by one.
@@ -107,7 +110,7 @@ pub(super) fn parse(text: &str) -> Script {
 
 pub(super) fn parse_at(text: &str, depth: usize) -> Script {
     let mut script = Script { compound: text.trim_end().contains('\n'), ..Script::default() };
-    if text.len() > MAX_TEXT || depth > MAX_DEPTH {
+    if text.len() > MAX_TEXT || depth > MAX_DEPTH || text.matches('|').count() > MAX_PIPES {
         script.undecided.push("the command is too long or too deeply nested to be judged".into());
         return script;
     }

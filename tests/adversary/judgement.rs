@@ -373,6 +373,7 @@ fn no_text_breaks_the_judge() {
         "\\".repeat(9999),
         "ls;".repeat(30_000),
         "a|".repeat(30_000),
+        "a|".repeat(1000),
         "<<E\n".repeat(500),
         "{".repeat(20_000),
         "sh -c ".repeat(5000),
