@@ -104,6 +104,7 @@ impl<'a> Env<'a> {
 }
 
 /// Joins two sets of variables: what neither branch touched is shared and stays.
+#[allow(clippy::needless_pass_by_value, reason = "two sets go in, one comes out: the shape of a fold")]
 pub(super) fn join_envs<'a>(mut left: Env<'a>, right: Env<'a>) -> Env<'a> {
     if Rc::ptr_eq(&left.vars, &right.vars) {
         return left;

@@ -38,16 +38,15 @@ impl<'a> Engine<'a> {
         let mut value = Value::of_path(&link.dotted);
         value.callable = match &self.source(file).module.imports[link.import].member {
             Some(member) => {
-                match link.submodule {
-                    Some(found) => Some(Callable::Namespace(found)),
-                    None => {
-                        let exported = link.module.and_then(|found| self.exported(found, member));
-                        match exported {
-                            Some(exported) if exported.callable.is_some() => exported.callable,
-                            // A constant or an object of another file keeps what is known of it.
-                            Some(exported) => return Some(exported),
-                            None => None,
-                        }
+                if let Some(found) = link.submodule {
+                    Some(Callable::Namespace(found))
+                } else {
+                    let exported = link.module.and_then(|found| self.exported(found, member));
+                    match exported {
+                        Some(exported) if exported.callable.is_some() => exported.callable,
+                        // A constant or an object of another file keeps what is known of it.
+                        Some(exported) => return Some(exported),
+                        None => None,
                     }
                 }
             }
@@ -64,9 +63,8 @@ impl<'a> Engine<'a> {
         {
             return Some(value.clone());
         }
-        if let Some(value) = globals
-            .get(&*format!("exports.{name}"))
-            .or_else(|| globals.get(&*format!("module.exports.{name}")))
+        if let Some(value) =
+            globals.get(&format!("exports.{name}")).or_else(|| globals.get(&format!("module.exports.{name}")))
         {
             return Some(value.clone());
         }
