@@ -182,6 +182,10 @@ impl Yard {
              echo $? >cases/$name.code; done <cases/list",
         );
         assert_eq!(run.code, Some(0), "{run}");
+        // Where this build lies below a folder that commands see empty, they write to one of their own instead:
+        // then only what stands outside afterwards tells.
+        let is_hidden =
+            ["/tmp", "/var/tmp", "/dev/shm"].iter().any(|folder| self.outside.starts_with(folder));
         let mut wrong = String::new();
         let read = |name: &str| {
             std::fs::read(folder.join(name)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -194,7 +198,7 @@ impl Yard {
                 let expected = if kind == "twin" {
                     code.trim() == "0"
                 } else {
-                    code.trim() != "0" || soft.contains(name)
+                    code.trim() != "0" || soft.contains(name) || is_hidden
                 };
                 if !expected || output.contains(CANARY) || run.stdout.contains(CANARY) {
                     let shown: String = output.chars().take(600).collect();
