@@ -13,7 +13,6 @@ use crate::proof::{self, After, Baseline, Gate, Status, TestRun};
 use crate::session::record::RecordError;
 use crate::session::{Ending, Session, claimed};
 use crate::text::redact;
-use crate::tool::World;
 use crate::workspace::survey::survey;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +25,8 @@ pub struct Mission {
     pub issue: String,
     /// The tests' command, the user's or the survey's.
     pub test_command: Option<String>,
+    /// The first look at the repository, as the opening shows it. Untrusted.
+    pub look: String,
     /// What was seen before anything changed.
     pub baseline: Baseline,
 }
@@ -39,7 +40,9 @@ impl Mission {
         host: &mut dyn Host,
     ) -> Result<Self, RecordError> {
         let world = Arc::clone(session.world());
-        let test_command = test_command.or_else(|| survey(&world.workspace).test_command);
+        let mut look = survey(&world.workspace);
+        let test_command = test_command.or_else(|| look.test_command.clone());
+        look.test_command.clone_from(&test_command);
         let findings = proof::scan_all(&world).await;
         let sightings: Vec<Sighting> = findings.iter().map(Sighting::from).collect();
         let ask = Ask::of(&issue);
@@ -57,16 +60,15 @@ impl Mission {
             _ => None,
         };
         let stamps = proof::stamp_all(&world).await;
-        let mission = Self { issue, test_command, baseline: Baseline { findings, targets, tests, stamps } };
+        let baseline = Baseline { findings, targets, tests, stamps };
+        let mission = Self { issue, test_command, look: look.render(), baseline };
         session.note_mission(serde_json::to_value(&mission).unwrap_or_default())?;
         Ok(mission)
     }
 
     /// The first message: mission, issue, first look, what is known of the weaknesses it names.
-    pub fn opening(&self, world: &World) -> String {
-        let mut look = survey(&world.workspace);
-        look.test_command.clone_from(&self.test_command);
-        prompt::fix(&self.issue, &look.render(), &Ask::of(&self.issue).families)
+    pub fn opening(&self) -> String {
+        prompt::fix(&self.issue, &self.look, &Ask::of(&self.issue).families)
     }
 
     /// Looks again and says what became of it.
@@ -114,9 +116,7 @@ impl Mission {
             return Vec::new();
         }
         let now = proof::stamp_all(session.world()).await;
-        let known = |path: &String| {
-            changes.iter().any(|change| change.path == *path || change.moved_from.as_ref() == Some(path))
-        };
+        let known = |path: &String| changes.iter().any(|change| change.path == *path);
         let touched = |(path, was): &(&String, &proof::Stamp)| now.get(*path) != Some(*was) && !known(path);
         self.baseline.stamps.iter().filter(touched).map(|(path, _)| path.clone()).collect()
     }

@@ -185,7 +185,7 @@ async fn perform(
             let mut session = Session::begin(parts, &config.state)?;
             session.announce(host);
             let mission = Mission::begin(issue, test, &mut session, host).await?;
-            let opening = mission.opening(session.world());
+            let opening = mission.opening();
             work_on(&mission, &mut session, opening, host).await
         }
         Job::Resume { session, prompt } => {
@@ -201,8 +201,7 @@ async fn perform(
             match mission.map(serde_json::from_value::<Mission>) {
                 Some(Ok(mission)) => {
                     // Killed before the first word: the mission still has to be opened.
-                    let words =
-                        if session.history().is_empty() { mission.opening(session.world()) } else { prompt };
+                    let words = if session.history().is_empty() { mission.opening() } else { prompt };
                     work_on(&mission, &mut session, words, host).await
                 }
                 Some(Err(error)) => {

@@ -1,6 +1,6 @@
 //! Detectors for JavaScript and TypeScript alone: passwords hashed with a fast function.
 
-use super::secret::words;
+use super::secret::{name_of, words};
 use super::{Detector, Found};
 use crate::scan::ir::{Block, Call, Expr, ExprKind, Function, StmtKind};
 use crate::scan::project::{Project, SourceFile};
@@ -174,14 +174,6 @@ fn chain_of<'a>(expr: &'a Expr, method: &str) -> Option<(&'a Call, &'a Expr)> {
     let call = expr.as_call()?;
     match &call.callee.kind {
         ExprKind::Member { object, name, .. } if name == method => Some((call, object)),
-        _ => None,
-    }
-}
-
-fn name_of(target: &Expr) -> Option<String> {
-    match &target.kind {
-        ExprKind::Name(name) | ExprKind::Member { name, .. } => Some(name.clone()),
-        ExprKind::Index { index, .. } => index.as_text(),
         _ => None,
     }
 }

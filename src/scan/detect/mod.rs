@@ -5,7 +5,7 @@ mod javascript;
 mod password;
 mod secret;
 
-pub(super) use password::{is_neutral, is_password};
+pub(super) use password::{is_neutral, is_password, speaks_of};
 pub(super) use secret::words as secret_words;
 
 use super::ir::{Expr, Function};

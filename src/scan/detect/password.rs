@@ -356,9 +356,14 @@ pub(in crate::scan) fn is_password(name: &str) -> bool {
 }
 
 fn speaks_of_password(expr: &Expr) -> bool {
+    speaks_of(expr, is_password)
+}
+
+/// Whether an expression speaks of a password: by a key, or by a name that `is_named` takes for one.
+pub(in crate::scan) fn speaks_of(expr: &Expr, is_named: impl Fn(&str) -> bool) -> bool {
     let mut found = false;
     expr.walk(&mut |inner| match &inner.kind {
-        ExprKind::Name(name) | ExprKind::Member { name, .. } => found |= is_password(name),
+        ExprKind::Name(name) | ExprKind::Member { name, .. } => found |= is_named(name),
         ExprKind::Index { index, .. } => found |= index.as_text().is_some_and(|key| is_password(&key)),
         ExprKind::Call(call) => {
             found |=

@@ -200,7 +200,7 @@ fn constant(expr: &Expr) -> Option<String> {
 }
 
 /// The name a target gives its value: `SECRET_KEY`, `app.secret_key`, `app.config['SECRET_KEY']`.
-fn name_of(target: &Expr) -> Option<String> {
+pub(super) fn name_of(target: &Expr) -> Option<String> {
     match &target.kind {
         ExprKind::Name(name) | ExprKind::Member { name, .. } => Some(name.clone()),
         ExprKind::Index { index, .. } => index.as_text(),

@@ -169,13 +169,7 @@ impl<'a> Engine<'a> {
             return None;
         }
         let path = callee.path.as_deref()?;
-        let file = self.source(frame.file);
-        let origin = self
-            .lexicon
-            .path_sources
-            .matches(path)
-            .into_iter()
-            .find(|origin| origin.keys.is_empty() && super::expr::imports_one(file, &origin.imports))?;
+        let origin = self.path_origin(frame.file, path)?;
         let note = format!("`{}()` comes from outside", super::expr::short(path));
         Some(Taint::new(origin.source, frame.file, expr.at, note))
     }

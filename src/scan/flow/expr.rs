@@ -3,7 +3,7 @@
 use super::value::{Callable, Kinds, Known, Shape, Taint, Value};
 use super::{Engine, Frame, fold};
 use crate::scan::ir::{At, Expr, ExprKind, ListKind};
-use crate::scan::rules::Kind;
+use crate::scan::rules::{Kind, Origin};
 use std::rc::Rc;
 
 impl<'a> Engine<'a> {
@@ -95,6 +95,13 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// The source that a whole path is in this file, without a key.
+    pub(super) fn path_origin(&self, file: usize, path: &str) -> Option<&'static Origin> {
+        let file = self.source(file);
+        let found = self.lexicon.path_sources.matches(path).into_iter();
+        found.copied().find(|origin| origin.keys.is_empty() && imports_one(file, &origin.imports))
+    }
+
     /// The taint an expression brings in by itself.
     fn source_at(&self, frame: &Frame<'a>, expr: &Expr, value: &Value<'a>) -> Option<Taint> {
         let path = match &expr.kind {
@@ -104,13 +111,7 @@ impl<'a> Engine<'a> {
         if !value.taints.is_empty() {
             return None;
         }
-        let file = self.source(frame.file);
-        let origin = self
-            .lexicon
-            .path_sources
-            .matches(path)
-            .into_iter()
-            .find(|origin| origin.keys.is_empty() && imports_one(file, &origin.imports))?;
+        let origin = self.path_origin(frame.file, path)?;
         Some(Taint::new(origin.source, frame.file, expr.at, format!("`{}` comes from outside", short(path))))
     }
 

@@ -185,14 +185,7 @@ impl<'a> Engine<'a> {
             return part;
         }
         let Some(path) = part.path.as_deref() else { return part };
-        let file = self.source(frame.file);
-        let origin = self
-            .lexicon
-            .path_sources
-            .matches(path)
-            .into_iter()
-            .find(|origin| origin.keys.is_empty() && super::expr::imports_one(file, &origin.imports));
-        if let Some(origin) = origin {
+        if let Some(origin) = self.path_origin(frame.file, path) {
             let note = format!("`{}` comes from outside", super::expr::short(path));
             part.taints.push(Taint::new(origin.source, frame.file, expr.at, note));
         }

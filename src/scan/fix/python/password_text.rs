@@ -3,7 +3,7 @@
 use super::driver::visit;
 use super::place::resolved;
 use super::template::bindings;
-use crate::scan::detect::{Found, is_password};
+use crate::scan::detect::{Found, is_password, speaks_of};
 use crate::scan::fix::Site;
 use crate::scan::ir::{At, Block, Expr, ExprKind, Function, Stmt, StmtKind, TextPart};
 
@@ -197,17 +197,7 @@ fn plain(site: &Site<'_>, expr: &Expr) -> Option<String> {
 
 /// Whether an expression speaks of a password (and not of a salt).
 pub(super) fn speaks(expr: &Expr) -> bool {
-    let mut found = false;
-    expr.walk(&mut |inner| match &inner.kind {
-        ExprKind::Name(name) | ExprKind::Member { name, .. } => found |= is_password(name) && !is_salt(name),
-        ExprKind::Index { index, .. } => found |= index.as_text().is_some_and(|key| is_password(&key)),
-        ExprKind::Call(call) => {
-            found |=
-                call.position(0).and_then(|arg| arg.value.as_text()).is_some_and(|key| is_password(&key));
-        }
-        _ => {}
-    });
-    found
+    speaks_of(expr, |name| is_password(name) && !is_salt(name))
 }
 
 /// Whether a name is one of what is mixed into a hash.
