@@ -212,7 +212,13 @@ async fn reasoning_is_carried_back_as_it_came() {
         let message = assemble(&deltas).message();
         let call = message.calls().next().unwrap().clone();
         messages.push(message);
-        let result = ToolResult { call_id: call.id, name: call.name, text: "x = 1".into(), is_error: false };
+        let result = ToolResult {
+            call_id: call.id,
+            name: call.name,
+            text: "x = 1".into(),
+            is_error: false,
+            images: Vec::new(),
+        };
         messages.push(Message { role: Role::User, parts: vec![Part::Result(result)] });
         let (_, error) = ask(model.as_ref(), &messages).await;
         assert_eq!(error, None);
@@ -592,6 +598,7 @@ async fn many_turns_share_one_connection_and_one_growing_prefix() {
                         name: call.name.clone(),
                         text: String::new(),
                         is_error: true,
+                        images: Vec::new(),
                     })
                 })
                 .collect();
@@ -794,8 +801,13 @@ async fn a_real_server_understands_both_wires() {
         };
         eprintln!("{wire:?} called {call:?}");
         assert!(serde_json::from_str::<Value>(&call.arguments).is_ok(), "{call:?}");
-        let result =
-            ToolResult { call_id: call.id, name: call.name, text: "fn main() {}".into(), is_error: false };
+        let result = ToolResult {
+            call_id: call.id,
+            name: call.name,
+            text: "fn main() {}".into(),
+            is_error: false,
+            images: Vec::new(),
+        };
         messages.push(message);
         messages.push(Message { role: Role::User, parts: vec![Part::Result(result)] });
         let assembly = ask(&messages).await;
