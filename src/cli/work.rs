@@ -6,6 +6,7 @@ use super::plain::Plain;
 use super::wire::{self, Trouble};
 use super::{exit, say, say_error};
 use crate::config::Config;
+use crate::config::trust::Store;
 use crate::event::{Event, Host, Outcome};
 use crate::fix::{Mission, Report, Work, changes};
 use crate::session::{Ending, Session, record};
@@ -172,6 +173,9 @@ async fn perform(
     let parts = wire::parts(&config, &definition, cancel)?;
     for warning in &definition.warnings {
         host.tell(Event::Warning { text: warning.to_string() });
+    }
+    if let Some(text) = Store::of(&config.state).standing(parts.world.workspace.root()).hint() {
+        host.tell(Event::Warning { text });
     }
     match job {
         Job::Run(prompt) => {

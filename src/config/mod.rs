@@ -2,6 +2,7 @@
 
 pub mod definition;
 pub mod keys;
+pub mod trust;
 
 use crate::message::Price;
 use crate::policy::{Effect, Kind, Mode, Rule};
