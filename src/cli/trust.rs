@@ -1,11 +1,11 @@
 //! The command that trusts a workspace: `trust`.
 
-use super::wire::{self, Trouble};
-use super::{exit, say, say_error};
+use super::{say, say_error};
 use crate::config::trust::{Standing, Store};
 use crate::config::{self, Flags};
 use crate::event::Outcome;
 use crate::text::printable_name;
+use crate::wire::{self, Trouble, exit};
 use std::fmt::Write as _;
 use std::path::Path;
 
