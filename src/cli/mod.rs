@@ -7,6 +7,7 @@ mod keys;
 mod lines;
 mod look;
 mod plain;
+mod trust;
 mod undo;
 mod work;
 
@@ -44,6 +45,15 @@ fn run(cli: Cli) -> u8 {
         Command::Diff(args) => undo::diff(&args),
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),
+        Command::Trust { path, list, revoke, check, output_format } => {
+            let wanted = match (list, revoke, check) {
+                (true, ..) => trust::Wanted::List,
+                (_, true, _) => trust::Wanted::Revoke,
+                (.., true) => trust::Wanted::Check,
+                _ => trust::Wanted::Grant,
+            };
+            trust::trust(&path, wanted, output_format != args::Format::Text)
+        }
         Command::Doctor { work } => doctor::doctor(&work),
         Command::Login { provider } => keys::login(provider),
         Command::Logout { provider } => keys::logout(provider),

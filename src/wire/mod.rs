@@ -5,6 +5,7 @@ pub mod exit;
 use crate::config::definition::{Definition, search};
 use crate::config::keys::{Keys, Ring};
 use crate::config::places::{Origin, Places};
+use crate::config::trust::{Standing, Store};
 use crate::config::{self, Config, Flags, instructions, skill};
 use crate::event::Outcome;
 use crate::model::rules::{NAME as RULES, Rules};
@@ -116,9 +117,14 @@ pub fn model(config: &Config) -> Result<Arc<dyn Model>, Trouble> {
 
 /// Where definitions, skills, commands and instructions of a run lie.
 pub fn places(config: &Config) -> Places {
+    let root = config.workspace.canonicalize().ok();
+    let standing = root.as_deref().map(|root| Store::of(&config.state).standing(root));
     Places {
-        root: config.workspace.canonicalize().ok(),
-        trusted: false,
+        trusted: standing.and_then(|standing| match standing {
+            Standing::Trusted(pass) => Some(pass),
+            _ => None,
+        }),
+        root,
         folder: config.folder.clone(),
         home: lookup("HOME").map(PathBuf::from).filter(|path| path.is_absolute()),
     }
@@ -156,11 +162,8 @@ pub fn fit(config: &mut Config, flags: &Flags, (definition, origin): (&Definitio
 pub fn notes(config: &Config) -> Vec<String> {
     let places = places(config);
     let (_, mut notes) = skill::list(&places);
-    let waits = places.root.as_deref().is_some_and(instructions::are_waiting);
-    if waits && !places.trusted {
-        notes.push(
-            "this repository's AGENTS.md or CLAUDE.md is left out: it is not trusted (`agent trust`)".into(),
-        );
+    if let Some(root) = &places.root {
+        notes.extend(Store::of(&config.state).standing(root).hint());
     }
     notes
 }
