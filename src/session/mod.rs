@@ -17,9 +17,11 @@ mod steer;
 
 use crate::action::Action;
 use crate::event::{Event, Host, Outcome};
+use crate::finding::hand_over::{self, HandOver};
 use crate::message::{Message, Part, Price, Role, Usage, map_strings, repair};
 use crate::model::{Model, ModelError, Stop, window};
 use crate::policy::{Mode, Policy};
+use crate::prompt::issue_in;
 use crate::text::printable;
 use crate::tool::{Toolbox, World};
 pub use budget::Limits;
@@ -80,6 +82,7 @@ pub struct Session {
     ledger: ledger::Ledger,
     gauge: room::Gauge,
     denials: Vec<String>,
+    handed_over: Option<HandOver>,
     /// Whether the last thing that would have changed something was denied.
     stopped_by_denial: bool,
     usage: Usage,
@@ -163,6 +166,7 @@ impl Session {
             ledger: ledger::Ledger::default(),
             gauge,
             denials: Vec::new(),
+            handed_over: None,
             stopped_by_denial: false,
             usage: Usage::default(),
             cost: Some(0.0),
@@ -211,6 +215,11 @@ impl Session {
     /// What was denied, in order.
     pub fn denials(&self) -> &[String] {
         &self.denials
+    }
+
+    /// What was passed on to the sibling instead of being done.
+    pub fn handed_over(&self) -> Option<&HandOver> {
+        self.handed_over.as_ref()
     }
 
     /// Tokens so far.
@@ -305,7 +314,16 @@ impl Session {
 
     /// Says `prompt` to the model and works until it has nothing more to do.
     pub async fn run(&mut self, prompt: String, host: &mut dyn Host) -> Result<Ending, RecordError> {
+        let hand_over = hand_over::asked(issue_in(&prompt));
         self.remember(Message::user(prompt))?;
+        if let Some(given) = hand_over {
+            let text = given.words();
+            host.tell(Event::Message { delta: format!("{text}\n") });
+            let parts = vec![Part::Text { text: text.clone() }];
+            self.remember(Message { role: Role::Assistant, parts })?;
+            self.handed_over = Some(given);
+            return Ok(ended(Outcome::Blocked, text));
+        }
         let mut empty = 0;
         let mut lightened = false;
         loop {
