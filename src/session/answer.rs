@@ -3,7 +3,7 @@
 
 use super::calls::{Call, Started};
 use super::record::RecordError;
-use super::{Interruption, Session};
+use super::{Interruption, Session, trace};
 use crate::event::{Event, Host};
 use crate::message::{Message, Part, Usage};
 use crate::model::retry::{self, Offline};
@@ -11,6 +11,7 @@ use crate::model::{Assembly, Delta, Model, ModelError, Request, Stop};
 use crate::text::stream::Stream;
 use futures_util::StreamExt;
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// A whole answer.
 pub(super) struct Answer {
@@ -30,7 +31,14 @@ impl Session {
         let mut offline = Offline::default();
         loop {
             let mut assembly = Assembly::default();
-            let answered = self.attempt(&mut assembly, host).await;
+            let span = trace::chat(self.model(), self.max_output());
+            let answered = self.attempt(&mut assembly, host).instrument(span.clone()).await;
+            match &answered {
+                Ok(answer) => trace::answered(&span, answer.usage, &answer.stop),
+                Err(Interruption::Model(error)) => trace::failed(&span, assembly.usage, error),
+                Err(_) => {}
+            }
+            drop(span);
             if answered.is_err() && assembly.usage != Usage::default() {
                 // What an answer that failed has cost is spent all the same.
                 self.account(assembly.usage, host)?;

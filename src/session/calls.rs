@@ -1,8 +1,8 @@
 //! What becomes of an answer's calls: understood, judged, asked about, performed, answered in order.
 
-use super::Session;
 use super::ledger::Note;
 use super::record::{Entry, RecordError};
+use super::{Session, trace};
 use crate::action::Action;
 use crate::event::{Answer, Event, Host};
 use crate::message::{Part, ToolCall, ToolResult};
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 /// The most a result may say to the model, in bytes. Tools cap themselves well below; this is the last net.
 const MAX_RESULT: usize = 96 * 1024;
@@ -125,7 +126,8 @@ impl Session {
         let Started::Planned(plan) = std::mem::replace(&mut call.started, Started::Taken) else { return };
         announce(&call.asked, Some(&plan.action), host);
         let progress = Progress { tell: Arc::new(|_| {}), cancel: self.parts.cancel.clone() };
-        call.started = Started::Running(tokio::spawn(plan.perform(permit, progress)));
+        let span = trace::tool(&call.asked.name, &call.asked.id);
+        call.started = Started::Running(tokio::spawn(plan.perform(permit, progress).instrument(span)));
     }
 
     /// Answers every call, in order. Calls that only look run side by side, all others alone.
@@ -163,7 +165,7 @@ impl Session {
             let mut result = tell_result(&call, outcome, repeats, begun, host);
             if self.blind && !result.images.is_empty() {
                 result.images.clear();
-                result.text.push_str(super::BLIND);
+                result.text.push_str(super::lighten::BLIND);
             }
             results.parts.push(Part::Result(result));
             if repeats >= STOPPED_AT {
@@ -223,7 +225,8 @@ impl Session {
             self.record.append(&Entry::Deed { action: plan.action.clone().map_text(&hide) })?;
             self.push_deed(plan.action.clone());
         }
-        let outcome = self.perform_kept(plan, permit, &call.id, host).await;
+        let span = trace::tool(&call.name, &call.id);
+        let outcome = self.perform_kept(plan, permit, &call.id, host).instrument(span).await;
         self.stopped_by_denial &= !(changes && outcome.is_ok());
         Ok(outcome)
     }

@@ -42,6 +42,7 @@ impl Session {
                     continue;
                 }
             }
+            tracing::info!(from, to, "another model goes on");
             self.record.append(&Entry::Model { model: to.clone() })?;
             host.tell(Event::Warning { text: format!("{from} refused: {reason}; {to} goes on") });
             self.set_model(mind.model, mind.price);

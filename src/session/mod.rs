@@ -10,10 +10,12 @@ mod compact;
 mod handover;
 mod keep;
 pub mod ledger;
+mod lighten;
 mod room;
 pub mod record;
 pub mod shelf;
 mod steer;
+mod trace;
 
 use crate::action::Action;
 use crate::event::{Event, Host, Outcome};
@@ -32,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 pub use steer::Steering;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// How a stretch of work ended.
 #[derive(Debug, Clone)]
@@ -97,9 +100,6 @@ pub struct Session {
 
 /// Answers without a word or a call that are borne before the run ends.
 const EMPTY_ANSWERS: u32 = 2;
-
-/// Stands behind a result whose pictures were left out.
-const BLIND: &str = "\n[the model takes no images: left out]";
 
 impl Session {
     /// Begins a session, recorded below `state`.
@@ -314,6 +314,15 @@ impl Session {
 
     /// Says `prompt` to the model and works until it has nothing more to do.
     pub async fn run(&mut self, prompt: String, host: &mut dyn Host) -> Result<Ending, RecordError> {
+        let span = trace::run(&self.id, self.model());
+        let ended = self.work(prompt, host).instrument(span.clone()).await;
+        if let Ok(ending) = &ended {
+            span.record("agent.outcome", tracing::field::debug(ending.outcome));
+        }
+        ended
+    }
+
+    async fn work(&mut self, prompt: String, host: &mut dyn Host) -> Result<Ending, RecordError> {
         let hand_over = hand_over::asked(issue_in(&prompt));
         self.remember(Message::user(prompt))?;
         if let Some(given) = hand_over {
@@ -392,58 +401,6 @@ impl Session {
             }
             self.take_steering(host)?;
         }
-    }
-
-    /// After an error that a lighter request may not have: whether the next one is lighter.
-    async fn lighten(&mut self, error: &ModelError, host: &mut dyn Host) -> Result<bool, RecordError> {
-        match error {
-            ModelError::Overflow(_) => self.cut_after_overflow(host).await,
-            ModelError::Rejected { reason, .. } => Ok(self.drop_images(reason, host)),
-            _ => Ok(false),
-        }
-    }
-
-    /// Takes the pictures out of the conversation when the model rejected them. Whether there were any.
-    fn drop_images(&mut self, reason: &str, host: &mut dyn Host) -> bool {
-        let reason = reason.to_lowercase();
-        let of_images = ["image", "vision", "multimodal", "modalit", "content type"];
-        if !of_images.iter().any(|word| reason.contains(word)) {
-            return false;
-        }
-        let mut any = false;
-        for part in self.history.iter_mut().flat_map(|message| &mut message.parts) {
-            if let Part::Result(result) = part
-                && !result.images.is_empty()
-            {
-                result.images.clear();
-                result.text.push_str(BLIND);
-                any = true;
-            }
-        }
-        if any {
-            self.blind = true;
-            host.tell(Event::Warning {
-                text: format!("{} takes no images; it goes on without them", self.model()),
-            });
-        }
-        any
-    }
-
-    /// Keeps a deed. Texts of a file that an earlier deed holds are left out: what stood there first is what
-    /// counts, and a long session must not hold every version.
-    fn push_deed(&mut self, mut action: Action) {
-        if let Action::Write { changes } = &mut action {
-            for change in changes {
-                let known = |path: &String| self.touched.contains(path);
-                if known(&change.path) && change.moved_from.as_ref().is_none_or(known) {
-                    change.before = change.before.take().map(|_| String::new());
-                    change.after = change.after.take().map(|_| String::new());
-                }
-                self.touched.extend(change.moved_from.clone());
-                self.touched.insert(change.path.clone());
-            }
-        }
-        self.deeds.push(action);
     }
 
     /// What the user said while the model worked reaches it now. Says whether there was anything.

@@ -155,6 +155,7 @@ impl Session {
         self.record
             .append(&Entry::Compacted { history: history.clone(), words: self.ledger.words.clone() })?;
         self.history = history;
+        tracing::info!(before, after = self.context_used(), "the conversation was cut");
         let (after, turns) = (self.context_used(), self.history.len() / 2);
         host.tell(Event::Status {
             text: format!(
@@ -188,6 +189,7 @@ impl Session {
         let specs = self.parts.toolbox.specs();
         let request =
             Request { system: &self.parts.system, tools: &specs, messages: &self.history, max_output };
+        let span = super::trace::chat(model.name(), max_output);
         let mut stream = model.stream(request);
         loop {
             let delta = tokio::select! {
@@ -201,6 +203,10 @@ impl Session {
             }
         }
         drop(stream);
+        if let Some(stop) = &assembly.stop {
+            super::trace::answered(&span, assembly.usage, stop);
+        }
+        drop(span);
         if joined {
             self.history.last_mut().and_then(|last| last.parts.pop());
         } else {

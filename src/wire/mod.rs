@@ -1,6 +1,7 @@
 //! Settings to a session: the one place where rooms are put together, whatever the door.
 
 pub mod exit;
+pub mod logs;
 
 use crate::action::Action;
 use crate::config::definition::{Definition, search};
@@ -17,9 +18,11 @@ use crate::sandbox::{self, Sandbox, Wish};
 use crate::scan::Scanner;
 use crate::session::record::RecordError;
 use crate::session::{Limits, Mind, Parts};
+use crate::text::known;
 use crate::tool::{self, Tool, Toolbox, World};
 use crate::workspace::lock::LockError;
 use crate::workspace::{Workspace, WorkspaceError};
+use secrecy::ExposeSecret;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -100,7 +103,11 @@ pub fn with_settings<T>(config: &Config, ask: impl FnOnce(&choose::Settings<'_>)
     let base_url = |name: &str| config.base_urls.get(name).cloned();
     let key = |name: &str| {
         let found = keys(config).find(name).map_err(|error| error.to_string())?;
-        Ok(found.map(|(key, _)| key))
+        Ok(found.map(|(key, _)| {
+            // From here on it is hidden wherever it appears, as a key of the environment is.
+            known::add(key.expose_secret().trim());
+            key
+        }))
     };
     ask(&choose::Settings { lookup: &lookup, base_url: &base_url, key: &key })
 }
