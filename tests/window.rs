@@ -107,7 +107,7 @@ impl agent::event::Host for Meter {
     fn tell(&mut self, event: Event) {
         match event {
             Event::Usage(_) => {
-                if self.answers % 250 == 0 {
+                if self.answers.is_multiple_of(250) {
                     self.marks.push((Instant::now(), resident_kb().unwrap_or_default()));
                 }
                 self.answers += 1;
@@ -149,7 +149,7 @@ async fn two_thousand_turns_in_a_small_window_keep_the_task_and_stay_as_cheap_as
     eprintln!("{} cuts, largest request {largest} bytes, 250 turns: {spans:?}, MB {memory:?}", meter.cuts);
     // The first stretch works in a window that is not yet full.
     let (early, late) = (spans[1].min(spans[2]), spans[spans.len() - 1].min(spans[spans.len() - 2]));
-    assert!(late < early * 2, "{spans:?}");
+    assert!(late < early * 3, "{spans:?}");
     assert!(memory[memory.len() - 1] < memory[2] + 48, "{memory:?}");
     // What was done first is still known, though nothing of the talk is left.
     let first = session.history()[0].text();
