@@ -158,7 +158,7 @@ pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken
         policy = policy.without_walls();
     }
     for host in &config.allow_hosts {
-        policy.allow_host(host);
+        policy.allow_host(host).map_err(|why| Trouble::coded(exit::USAGE, why))?;
     }
     let tools = tool::all().into_iter().filter(|tool| definition.offers(&tool.spec().name));
     Ok(Parts {
