@@ -1,6 +1,7 @@
 //! Arguments, wiring, plain and JSON output, exit codes.
 
 pub mod args;
+mod agents;
 mod doctor;
 mod keys;
 mod lines;
@@ -57,6 +58,7 @@ fn run(cli: Cli) -> u8 {
         Command::Login { provider } => keys::login(provider),
         Command::Logout { provider } => keys::logout(provider),
         Command::Models { provider, output_format } => keys::models(provider.as_deref(), output_format),
+        Command::Agents { workspace, output_format } => agents::agents(workspace, output_format),
         Command::Tools { output_format } => look::tools(output_format),
         Command::Sandbox { workspace, allow_host, command } => {
             look::sandbox(&workspace, &allow_host, &command)

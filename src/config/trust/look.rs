@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// What gains power: agent definitions, helpers, commands, skills, tool servers. Files, or folders with all
 /// that is in them, at the root.
-const POWERS: [&str; 9] = [
+const POWERS: [&str; 14] = [
     ".agent",
     ".agents",
     ".claude/agents",
@@ -18,6 +18,11 @@ const POWERS: [&str; 9] = [
     ".github/prompts",
     ".github/skills",
     ".mcp.json",
+    ".opencode/agent",
+    ".opencode/agents",
+    ".opencode/command",
+    ".opencode/commands",
+    ".opencode/skills",
     "agent.md",
 ];
 /// What is read as instructions, which are context and grant nothing: the path's trust is enough, so that an
