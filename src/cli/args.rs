@@ -162,6 +162,10 @@ pub enum Command {
         /// Folder it may write in
         #[arg(long, default_value = ".")]
         workspace: PathBuf,
+        /// Host it may reach, through a proxy: `example.com`, `example.com:8443`, `*.example.com`, `@registries`;
+        /// may be repeated
+        #[arg(long, value_name = "HOST[:PORT]")]
+        allow_host: Vec<String>,
         /// The command and its arguments, after `--`
         #[arg(last = true, required = true)]
         command: Vec<String>,
@@ -216,8 +220,9 @@ pub struct WorkArgs {
     /// Tokens that the model's window holds; the conversation is cut to fit before it fills 80 % of that
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1_024..))]
     pub context_window: Option<u64>,
-    /// Host that webfetch may reach without asking; may be repeated
-    #[arg(long, value_name = "HOST")]
+    /// Host that webfetch and commands may reach without asking: `example.com`, `example.com:8443`,
+    /// `*.example.com`, or `@registries` for the public registries of packages; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub allow_host: Vec<String>,
     /// `off` runs commands without walls, on your word alone
     #[arg(long, value_enum, default_value_t = Walls::Auto)]

@@ -67,7 +67,9 @@ fn run(cli: Cli) -> u8 {
         Command::Models { provider, output_format } => keys::models(provider.as_deref(), output_format),
         Command::Agents { workspace, output_format } => agents::agents(workspace, output_format),
         Command::Tools { output_format } => look::tools(output_format),
-        Command::Sandbox { workspace, command } => look::sandbox(&workspace, &command),
+        Command::Sandbox { workspace, allow_host, command } => {
+            look::sandbox(&workspace, &allow_host, &command)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "agent", &mut script);

@@ -75,7 +75,7 @@ pub struct Config {
     pub base_urls: BTreeMap<String, String>,
     /// The user's own folder of settings, if there is a place for one.
     pub folder: Option<PathBuf>,
-    /// Hosts that webfetch may reach without asking.
+    /// Hosts that webfetch and commands may reach without asking.
     pub allow_hosts: Vec<String>,
     /// The user's own rules.
     pub rules: Vec<Rule>,

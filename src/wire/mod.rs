@@ -258,7 +258,7 @@ pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken
         policy = policy.without_walls();
     }
     for host in &config.allow_hosts {
-        policy.allow_host(host);
+        policy.allow_host(host).map_err(|why| Trouble::coded(exit::USAGE, why))?;
     }
     let places = places(config);
     let (skills, _) = skill::list(&places);
