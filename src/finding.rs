@@ -7,7 +7,7 @@ pub mod sarif;
 use serde::{Deserialize, Serialize};
 
 /// A family of weaknesses: what an issue, a rule and a prompt page talk about.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// CWE-89.
@@ -24,6 +24,9 @@ pub enum Family {
     UnsafeDeserialization,
     /// CWE-209.
     ErrorDisclosure,
+    /// What a rule of one's own looks for, when no other family fits.
+    #[default]
+    Other,
 }
 
 /// How bad, in the words of SARIF's `security-severity` bands.
@@ -289,6 +292,14 @@ pub const FAMILIES: &[FamilyFacts] = &[
             "leaking error",
             "internal error",
         ],
+    },
+    FamilyFacts {
+        family: Family::Other,
+        name: "other",
+        title: "weakness of another kind",
+        // No CWE is the main one; 1000 is the view of all of them.
+        cwe: 1000,
+        words: &[],
     },
 ];
 

@@ -78,6 +78,7 @@ pub fn weakness(family: Family) -> &'static str {
         Family::WeakPasswordHash => include_str!("../prompts/weakness/weak-password-hash.md"),
         Family::UnsafeDeserialization => include_str!("../prompts/weakness/unsafe-deserialization.md"),
         Family::ErrorDisclosure => include_str!("../prompts/weakness/error-disclosure.md"),
+        Family::Other => include_str!("../prompts/weakness/other.md"),
     }
 }
 

@@ -13,11 +13,13 @@ mod detect;
 mod flow;
 mod gather;
 mod report;
+mod shape;
 mod spread;
 
 use crate::finding::{Family, Finding, Severity};
 use crate::workspace::{Place, Workspace};
 use project::{Project, SourceFile};
+use rules::{RuleSet, embedded};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What to look for, and where.
@@ -43,8 +45,9 @@ pub struct Scan {
 }
 
 /// The embedded rules, ready to run. What a scan read is kept, so that the next one parses only what changed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scanner {
+    rules: &'static RuleSet,
     last: Mutex<Option<Last>>,
 }
 
@@ -87,10 +90,26 @@ impl Last {
     }
 }
 
+impl Default for Scanner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Scanner {
-    /// The embedded rules. Cheap: rules are read at the first scan.
+    /// The embedded rules.
     pub fn new() -> Self {
-        Self::default()
+        Self::of(embedded())
+    }
+
+    /// These rules.
+    pub fn of(rules: &'static RuleSet) -> Self {
+        Self { rules, last: Mutex::default() }
+    }
+
+    /// The rules it scans with.
+    pub fn rules(&self) -> &'static RuleSet {
+        self.rules
     }
 
     /// Scans the workspace, in parallel, ignore files respected. Test code and vendored code are left out
@@ -99,7 +118,8 @@ impl Scanner {
     pub fn scan(&self, workspace: &Workspace, filter: &Filter) -> Scan {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
         let known = last.as_ref().map_or(&[][..], |last| last.files.as_slice());
-        let gathered = gather::gather(workspace, filter.beneath.as_ref(), known);
+        let mut gathered = gather::gather(workspace, filter.beneath.as_ref(), known);
+        gathered.project.rules = self.rules;
         let beneath = filter.beneath.as_ref().map_or(".", Place::as_str);
         let is_wanted = |path: &str| {
             beneath == "."
@@ -149,6 +169,8 @@ impl Scanner {
     pub fn scan_texts(&self, files: &[(&str, &str)]) -> Vec<Finding> {
         let parsed = spread::spread(files.len(), |at| SourceFile::parse(files[at].0, files[at].1.to_owned()));
         let parsed = parsed.into_iter().flatten().flatten().map(Arc::new).collect();
-        report::findings(&Project::new(parsed), &mut [], &|_| true)
+        let mut project = Project::new(parsed);
+        project.rules = self.rules;
+        report::findings(&project, &mut [], &|_| true)
     }
 }

@@ -4,8 +4,8 @@ use super::fix::{self, Site};
 use super::flow::{self, FileNotes, Hit, NoteBook};
 use super::ir::{At, Block, StmtKind};
 use super::project::{Project, SourceFile};
-use super::rules::{FixSpec, Rule, Source, Tongue, embedded};
-use super::{detect, spread};
+use super::rules::{FixSpec, Rule, Source, Tongue};
+use super::{detect, shape, spread};
 use crate::finding::{Finding, Fix, Severity, Span, Step};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ pub(super) fn findings(
 fn hits_of(project: &Project, file: usize, is_silent: bool) -> Vec<Hit<'_>> {
     let mut hits = if is_silent { Vec::new() } else { flow::evaluate(project, file, false).0 };
     let tongue = Tongue::of(project.files[file].language());
-    for rule in &embedded().rules {
+    for rule in &project.rules.rules {
         let Some(detector) = rule.detector.as_deref().and_then(detect::named) else { continue };
         if !rule.languages.contains(&tongue) {
             continue;
@@ -84,6 +84,21 @@ fn hits_of(project: &Project, file: usize, is_silent: bool) -> Vec<Hit<'_>> {
             source: Source::Any,
             callee: found.callee,
             steps: vec![(file, found.expr.at, found.note)],
+            route: None,
+        }));
+    }
+    for shapes in shape::of(project.rules, tongue) {
+        hits.extend(shape::find(&project.files[file], shapes).into_iter().map(|fit| Hit {
+            rule: shapes.rule,
+            sink: None,
+            file,
+            entry: file,
+            expr: fit.expr,
+            argument: fit.argument,
+            functions: fit.functions,
+            source: Source::Any,
+            callee: String::new(),
+            steps: vec![(file, fit.expr.at, "this is written here".to_owned())],
             route: None,
         }));
     }

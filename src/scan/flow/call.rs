@@ -190,8 +190,7 @@ impl<'a> Engine<'a> {
         holder: Option<&Value<'a>>,
         given: &[Given<'a>],
     ) -> Option<Value<'a>> {
-        let sanitizer = self.lexicon.sanitizers.matches(path).into_iter().next()?;
-        let kinds = Kinds::of(&sanitizer.kinds);
+        let kinds = self.lexicon.sanitizers.matches(path).into_iter().copied().reduce(Kinds::or)?;
         let mut value = Self::unknown(path, callee, holder, given);
         value.clear(kinds);
         Some(value)

@@ -66,7 +66,7 @@ pub(super) struct Trail {
 
 /// A set of kinds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Kinds(u16);
+pub(super) struct Kinds(u128);
 
 /// A constant.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,7 +147,7 @@ impl Kinds {
     }
 }
 
-fn bit(kind: Kind) -> u16 {
+fn bit(kind: Kind) -> u128 {
     match kind {
         Kind::Sql => 1,
         Kind::Command => 2,
@@ -155,7 +155,9 @@ fn bit(kind: Kind) -> u16 {
         Kind::Html => 8,
         Kind::Deserialize => 16,
         Kind::Disclosure => 32,
-        Kind::All => 63,
+        // The upper half is for what single rules look for.
+        Kind::Own(number) => 1 << (64 + u32::from(number % 60)),
+        Kind::All => u128::MAX,
     }
 }
 
