@@ -119,6 +119,15 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         output_format: Format,
     },
+    /// Show agent definitions, skills and prompt commands, and which of them count
+    Agents {
+        /// Folder whose definitions are looked at too
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        workspace: PathBuf,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        output_format: Format,
+    },
     /// Print what the model is told of the tools
     Tools {
         /// Form of the output
@@ -153,9 +162,9 @@ pub struct WorkArgs {
     /// Responses), `gemini/NAME`, or `rules`, the embedded one
     #[arg(long, value_name = "PROVIDER/NAME")]
     pub model: Option<String>,
-    /// Agent definition, a Markdown file; the embedded one when absent
-    #[arg(long, value_name = "FILE")]
-    pub agent: Option<PathBuf>,
+    /// Agent definition by name (`agent agents` shows them) or file (`./x.md`); the embedded one when absent
+    #[arg(long, value_name = "NAME|FILE")]
+    pub agent: Option<String>,
     /// Do not ask: what would be asked for is denied, workspace edits and sandboxed commands happen
     #[arg(long, conflicts_with = "mode")]
     pub yes: bool,

@@ -1,17 +1,17 @@
 //! Arguments, wiring, plain and JSON output, exit codes.
 
 pub mod args;
+mod agents;
 mod doctor;
-pub mod exit;
 mod keys;
 mod lines;
 mod look;
 mod plain;
 mod undo;
-mod wire;
 mod work;
 
 use crate::text::known;
+use crate::wire::exit;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use std::io::Write;
@@ -48,6 +48,7 @@ fn run(cli: Cli) -> u8 {
         Command::Login { provider } => keys::login(provider),
         Command::Logout { provider } => keys::logout(provider),
         Command::Models { provider, output_format } => keys::models(provider.as_deref(), output_format),
+        Command::Agents { workspace, output_format } => agents::agents(workspace, output_format),
         Command::Tools { output_format } => look::tools(output_format),
         Command::Sandbox { workspace, command } => look::sandbox(&workspace, &command),
         Command::Completions { shell } => {
