@@ -7,6 +7,8 @@ mod keys;
 mod lines;
 mod look;
 mod plain;
+pub mod rules;
+pub mod scan;
 mod undo;
 mod work;
 
@@ -38,9 +40,8 @@ fn run(cli: Cli) -> u8 {
         Command::Fix { issue, test, work } => work::fix(&issue, test, &work),
         Command::Resume { list: true, work, .. } => work::list(&work),
         Command::Resume { session, prompt, work, .. } => work::resume(session, &prompt, &work),
-        Command::Scan { path, family, severity, fail_on_findings, output_format } => {
-            look::scan(&path, family, severity, fail_on_findings, output_format)
-        }
+        Command::Scan(args) => scan::scan(&args),
+        Command::Rules(command) => rules::rules(&command),
         Command::Diff(args) => undo::diff(&args),
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),

@@ -75,6 +75,14 @@ impl Places {
         self.candidates(1, "skills", &skill)
     }
 
+    /// Folders with rules of the scanner, those that are there: the user's, and a trusted repository's
+    /// `.agent/rules`.
+    pub fn rules(&self) -> Vec<PathBuf> {
+        let own = self.folder.iter().map(|folder| folder.join("rules"));
+        let project = self.root.iter().filter(|_| self.trusted).map(|root| root.join(".agent/rules"));
+        own.chain(project).filter(|folder| folder.is_dir()).collect()
+    }
+
     /// Prompt commands, `*.md`.
     pub fn commands(&self) -> Vec<Candidate> {
         self.candidates(2, "commands", &markdown)

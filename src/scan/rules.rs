@@ -90,7 +90,7 @@ pub struct Given {
 }
 
 /// A language as rule files spell it.
-#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Deserialize, serde::Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Tongue {
     /// Python.
@@ -423,6 +423,13 @@ pub fn embedded() -> &'static RuleSet {
         }
         RuleSet { rules, vocabularies, broken }
     })
+}
+
+/// The file of an embedded rule, as it stands.
+pub fn source_of(id: &str) -> Option<&'static str> {
+    let line = format!("id: {id}");
+    let is_its = |text: &str| text.lines().any(|known| known.trim_end() == line);
+    PYTHON.iter().chain(JAVASCRIPT).map(|(_, text)| *text).find(|text| is_its(text))
 }
 
 impl RuleSet {
