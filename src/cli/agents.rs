@@ -31,7 +31,7 @@ fn show(places: &Places, format: Format) -> String {
     warnings.extend(more);
     if format != Format::Text {
         let object = serde_json::json!({
-            "trusted": places.trusted, "agents": agents, "skills": skills, "commands": commands, "warnings": warnings,
+            "trusted": places.trusted.is_some(), "agents": agents, "skills": skills, "commands": commands, "warnings": warnings,
         });
         return format!("{object}\n");
     }

@@ -78,6 +78,29 @@ pub enum Command {
     Undo(UndoArgs),
     /// Take the last undo back
     Redo(UndoArgs),
+    /// Trust a workspace as it is now: what it holds may configure the agent and start its tool servers
+    ///
+    /// Before that, nothing in a repository configures or runs anything. Trust is for this folder at this path;
+    /// you are asked again when one of its agent definitions, commands, skills or tool servers changes.
+    ///
+    /// Exit codes: 0 done, trusted or nothing to trust, 6 with --check: not trusted.
+    Trust {
+        /// Folder
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// List the trusted workspaces instead
+        #[arg(long, conflicts_with_all = ["revoke", "check"])]
+        list: bool,
+        /// Take trust back instead
+        #[arg(long, conflicts_with = "check")]
+        revoke: bool,
+        /// Only say how it stands, and what would gain power
+        #[arg(long)]
+        check: bool,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        output_format: Format,
+    },
     /// Say what works on this machine, and why not
     Doctor {
         /// Model, mode, workspace, output

@@ -9,6 +9,7 @@ mod look;
 mod plain;
 pub mod rules;
 pub mod scan;
+mod trust;
 mod undo;
 mod work;
 
@@ -45,6 +46,15 @@ fn run(cli: Cli) -> u8 {
         Command::Diff(args) => undo::diff(&args),
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),
+        Command::Trust { path, list, revoke, check, output_format } => {
+            let wanted = match (list, revoke, check) {
+                (true, ..) => trust::Wanted::List,
+                (_, true, _) => trust::Wanted::Revoke,
+                (.., true) => trust::Wanted::Check,
+                _ => trust::Wanted::Grant,
+            };
+            trust::trust(&path, wanted, output_format != args::Format::Text)
+        }
         Command::Doctor { work } => doctor::doctor(&work),
         Command::Login { provider } => keys::login(provider),
         Command::Logout { provider } => keys::logout(provider),

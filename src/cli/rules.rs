@@ -145,11 +145,11 @@ fn test(path: Option<&Path>, args: &RulesArgs) -> Result<u8, Trouble> {
             (set, set.rules.iter().collect(), Vec::new())
         }
         Some(path) => {
-            let mut paths = args.rules.clone();
-            paths.push(path.to_owned());
-            match own::with_own(&paths) {
+            let paths = args.rules.iter().cloned().chain([path.to_owned()]);
+            let folders: Vec<own::Folder<'_>> = paths.map(own::Folder::of_user).collect();
+            match own::with_own(&folders) {
                 Ok(set) => {
-                    let named = own::read(path).rules;
+                    let named = own::read(&own::Folder::of_user(path.to_owned())).rules;
                     let is_named = |rule: &&Rule| named.iter().any(|other| other.id == rule.id);
                     (set, set.rules.iter().filter(is_named).collect(), Vec::new())
                 }

@@ -2,7 +2,7 @@
 //! `$9` and `$ARGUMENTS` are filled with words, and that is all.
 
 use super::definition::front::Front;
-use super::places::{Origin, Places};
+use super::places::{Candidate, Origin, Places};
 use serde::Serialize;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -30,10 +30,10 @@ pub fn list(places: &Places) -> (Vec<Command>, Vec<String>) {
     let mut commands: Vec<Command> = Vec::new();
     let mut warnings = Vec::new();
     for candidate in places.commands() {
-        if candidate.origin == Origin::Project && !places.trusted {
+        if candidate.origin == Origin::Project && places.trusted.is_none() {
             continue;
         }
-        match read(&candidate.path, candidate.origin) {
+        match read(&candidate, places) {
             Ok(command) if commands.iter().any(|other| other.name == command.name) => {}
             Ok(command) => commands.push(command),
             Err(why) => warnings.push(why),
@@ -42,19 +42,21 @@ pub fn list(places: &Places) -> (Vec<Command>, Vec<String>) {
     (commands, warnings)
 }
 
-fn read(path: &std::path::Path, origin: Origin) -> Result<Command, String> {
-    let shown = path.display().to_string();
-    let size = path.metadata().map_err(|error| format!("{shown}: {error}"))?.len();
-    if size > MAX_COMMAND {
-        return Err(format!("{shown}: larger than {} KB; it is left out", MAX_COMMAND / 1024));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
+fn read(candidate: &Candidate, places: &Places) -> Result<Command, String> {
+    let shown = candidate.path.display().to_string();
+    let text = places.text(candidate, MAX_COMMAND)?;
     let front = Front::split(&shown, &text).map_err(|remark| remark.to_string())?;
     let description = match front.value("description") {
         Some(Value::String(text)) => text.trim().to_owned(),
         _ => String::new(),
     };
-    Ok(Command { name: front.stem(), description, path: path.to_owned(), origin, body: front.body.clone() })
+    Ok(Command {
+        name: front.stem(),
+        description,
+        path: candidate.path.clone(),
+        origin: candidate.origin,
+        body: front.body.clone(),
+    })
 }
 
 impl Command {

@@ -26,7 +26,7 @@ pub fn of_user(places: &Places) -> Vec<Instructions> {
 
 /// The repository's, root first, `here` last; empty when it is not trusted.
 pub fn of_project(places: &Places, here: &Path) -> Vec<Instructions> {
-    let (Some(root), true) = (&places.root, places.trusted) else { return Vec::new() };
+    let (Some(root), Some(_)) = (&places.root, &places.trusted) else { return Vec::new() };
     let mut folders = vec![root.clone()];
     if let Ok(below) = here.strip_prefix(root) {
         for part in below.components() {
@@ -40,11 +40,6 @@ pub fn of_project(places: &Places, here: &Path) -> Vec<Instructions> {
         folders.iter().rev().filter_map(|folder| read(folder, Some(root), &mut left)).collect();
     chain.reverse();
     chain
-}
-
-/// Whether a repository that is not trusted has words for us.
-pub fn are_waiting(root: &Path) -> bool {
-    NAMES.iter().any(|name| root.join(name).is_file())
 }
 
 fn read(folder: &Path, within: Option<&Path>, left: &mut usize) -> Option<Instructions> {

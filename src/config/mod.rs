@@ -6,6 +6,7 @@ pub mod instructions;
 pub mod keys;
 pub mod places;
 pub mod skill;
+pub mod trust;
 
 use crate::message::Price;
 use crate::policy::{Effect, Kind, Mode, Rule};

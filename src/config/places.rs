@@ -1,7 +1,9 @@
 //! Where agent definitions, skills, commands and instructions lie, in the order that decides: the project's
 //! first, when the user trusts it, then the user's own.
 
+use super::trust::Pass;
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Most files that are looked at in one folder; the rest is left out.
@@ -43,8 +45,8 @@ pub struct Candidate {
 pub struct Places {
     /// The workspace's root.
     pub root: Option<PathBuf>,
-    /// Whether the user trusts it.
-    pub trusted: bool,
+    /// What the user trusts of it, if anything.
+    pub trusted: Option<Pass>,
     /// The user's settings, `$XDG_CONFIG_HOME/agent`.
     pub folder: Option<PathBuf>,
     /// The user's home.
@@ -75,12 +77,12 @@ impl Places {
         self.candidates(1, "skills", &skill)
     }
 
-    /// Folders with rules of the scanner, those that are there: the user's, and a trusted repository's
-    /// `.agent/rules`.
-    pub fn rules(&self) -> Vec<PathBuf> {
-        let own = self.folder.iter().map(|folder| folder.join("rules"));
-        let project = self.root.iter().filter(|_| self.trusted).map(|root| root.join(".agent/rules"));
-        own.chain(project).filter(|folder| folder.is_dir()).collect()
+    /// The folder with the user's rules of the scanner, and that of a trusted repository.
+    pub fn rules(&self) -> (Option<PathBuf>, Option<PathBuf>) {
+        let own = self.folder.as_ref().map(|folder| folder.join("rules"));
+        let trusted = self.root.as_ref().filter(|_| self.trusted.is_some());
+        let project = trusted.map(|root| root.join(".agent/rules"));
+        (own.filter(|folder| folder.is_dir()), project.filter(|folder| folder.is_dir()))
     }
 
     /// Prompt commands, `*.md`.
@@ -88,7 +90,26 @@ impl Places {
         self.candidates(2, "commands", &markdown)
     }
 
-    /// The project's files count last where it is not trusted: they are shown, never used.
+    /// The text of a file. The project's must be the very bytes that the user trusts.
+    pub fn text(&self, candidate: &Candidate, max: u64) -> Result<String, String> {
+        let shown = candidate.path.display();
+        let mut bytes = Vec::new();
+        std::fs::File::open(&candidate.path)
+            .and_then(|file| file.take(max + 1).read_to_end(&mut bytes))
+            .map_err(|error| format!("{shown}: {error}"))?;
+        if bytes.len() as u64 > max {
+            return Err(format!("{shown}: larger than {} KB; it is left out", max / 1024));
+        }
+        if candidate.origin == Origin::Project {
+            let root = self.root.as_deref().unwrap_or(Path::new(""));
+            let path = candidate.path.strip_prefix(root).ok().and_then(Path::to_str).unwrap_or_default();
+            if !self.trusted.as_ref().is_some_and(|pass| pass.vouches(path, &bytes)) {
+                return Err(format!("{shown}: it is not what you trusted; it is left out (`agent trust`)"));
+            }
+        }
+        String::from_utf8(bytes).map_err(|_| format!("{shown}: it is no UTF-8 text"))
+    }
+
     fn candidates(&self, kind: usize, own: &str, pick: &dyn Fn(&Path) -> Option<PathBuf>) -> Vec<Candidate> {
         let project = self.root.iter().flat_map(|root| {
             let below = |folder: &&str| files(&root.join(folder), Some(root), pick);

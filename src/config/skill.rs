@@ -27,18 +27,15 @@ pub struct Skill {
     pub origin: Origin,
 }
 
-/// The skills that count, project before user, and what was wrong with others. Those of a repository that is
-/// not trusted are no more than counted.
+/// The skills that count, project (when trusted) before user, and what was wrong with others.
 pub fn list(places: &Places) -> (Vec<Skill>, Vec<String>) {
     let mut skills: Vec<Skill> = Vec::new();
     let mut warnings = Vec::new();
-    let mut untrusted = 0;
     for candidate in places.skills() {
-        if candidate.origin == Origin::Project && !places.trusted {
-            untrusted += 1;
+        if candidate.origin == Origin::Project && places.trusted.is_none() {
             continue;
         }
-        match read(&candidate) {
+        match read(&candidate, places) {
             Ok(skill) => match skills.iter().find(|other| other.name == skill.name) {
                 Some(first) => warnings.push(format!(
                     "skill {}: {} is left out, {} comes first",
@@ -51,11 +48,6 @@ pub fn list(places: &Places) -> (Vec<Skill>, Vec<String>) {
             Err(why) => warnings.push(why),
         }
     }
-    if untrusted > 0 {
-        warnings.push(format!(
-            "{untrusted} skills of this repository are left out: it is not trusted (`agent trust`)"
-        ));
-    }
     if skills.len() > MAX_SKILLS {
         warnings.push(format!("{} skills are left out: {MAX_SKILLS} are read", skills.len() - MAX_SKILLS));
         skills.truncate(MAX_SKILLS);
@@ -63,13 +55,9 @@ pub fn list(places: &Places) -> (Vec<Skill>, Vec<String>) {
     (skills, warnings)
 }
 
-fn read(candidate: &Candidate) -> Result<Skill, String> {
+fn read(candidate: &Candidate, places: &Places) -> Result<Skill, String> {
     let shown = candidate.path.display().to_string();
-    let size = candidate.path.metadata().map_err(|error| format!("{shown}: {error}"))?.len();
-    if size > MAX_SKILL {
-        return Err(format!("{shown}: larger than {} KB; it is left out", MAX_SKILL / 1024));
-    }
-    let text = std::fs::read_to_string(&candidate.path).map_err(|error| format!("{shown}: {error}"))?;
+    let text = places.text(candidate, MAX_SKILL)?;
     let front = Front::split(&shown, &text).map_err(|remark| remark.to_string())?;
     let field = |key: &str| match front.value(key) {
         Some(Value::String(text)) => text.trim().to_owned(),

@@ -8,6 +8,7 @@ use crate::message::Spec;
 use crate::text::clip;
 use crate::workspace::Workspace;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 /// Bytes shown at most.
@@ -62,7 +63,7 @@ fn read(skill: &Entry, file: &str) -> Result<ToolOutput, ToolError> {
     let clipped = clip(text, MAX_BYTES);
     let mut out = clipped.text.to_owned();
     if clipped.left_out > 0 {
-        out.push_str(&format!("\n[{} bytes left out]", clipped.left_out));
+        let _ = write!(out, "\n[{} bytes left out]", clipped.left_out);
     }
     if file == "SKILL.md" {
         let others: Vec<String> = folder
@@ -75,7 +76,7 @@ fn read(skill: &Entry, file: &str) -> Result<ToolOutput, ToolError> {
             .take(MAX_NAMES)
             .collect();
         if !others.is_empty() {
-            out.push_str(&format!("\n\nOther files of this skill: {}", others.join(", ")));
+            let _ = write!(out, "\n\nOther files of this skill: {}", others.join(", "));
         }
     }
     Ok(ToolOutput { text: out, summary: format!("skill {}: {file}", skill.name), ..Default::default() })

@@ -5,6 +5,7 @@ pub mod exit;
 use crate::config::definition::{Definition, search};
 use crate::config::keys::{Keys, Ring};
 use crate::config::places::{Origin, Places};
+use crate::config::trust::{Standing, Store};
 use crate::config::{self, Config, Flags, instructions, skill};
 use crate::event::Outcome;
 use crate::model::rules::{NAME as RULES, Rules};
@@ -82,8 +83,17 @@ pub fn world(config: &Config) -> Result<World, Trouble> {
 /// The scanner's rules: the embedded ones, the user's own, those the command line names, and a repository's once
 /// it is trusted.
 pub fn rules(config: &Config) -> Result<&'static RuleSet, Trouble> {
-    let mut folders = places(config).rules();
-    folders.extend(config.scan_rules.iter().cloned());
+    let places = places(config);
+    let (user, project) = places.rules();
+    let root = places.root.clone().unwrap_or_default();
+    // What is read must be the very bytes that the user trusts.
+    let is_trusted = |path: &Path, bytes: &[u8]| {
+        let inner = path.strip_prefix(&root).ok().and_then(Path::to_str).unwrap_or_default();
+        places.trusted.as_ref().is_some_and(|pass| pass.vouches(inner, bytes))
+    };
+    let mut folders: Vec<own::Folder<'_>> =
+        user.into_iter().chain(config.scan_rules.iter().cloned()).map(own::Folder::of_user).collect();
+    folders.extend(project.map(|path| own::Folder { path, vouches: Some(&is_trusted) }));
     own::with_own(&folders).map_err(|errors| {
         Trouble::coded(exit::USAGE, format!("rules that cannot be used:\n{}", own::told(&errors).trim_end()))
     })
@@ -127,9 +137,14 @@ pub fn model(config: &Config) -> Result<Arc<dyn Model>, Trouble> {
 
 /// Where definitions, skills, commands and instructions of a run lie.
 pub fn places(config: &Config) -> Places {
+    let root = config.workspace.canonicalize().ok();
+    let standing = root.as_deref().map(|root| Store::of(&config.state).standing(root));
     Places {
-        root: config.workspace.canonicalize().ok(),
-        trusted: false,
+        trusted: standing.and_then(|standing| match standing {
+            Standing::Trusted(pass) => Some(pass),
+            _ => None,
+        }),
+        root,
         folder: config.folder.clone(),
         home: lookup("HOME").map(PathBuf::from).filter(|path| path.is_absolute()),
     }
@@ -167,11 +182,8 @@ pub fn fit(config: &mut Config, flags: &Flags, (definition, origin): (&Definitio
 pub fn notes(config: &Config) -> Vec<String> {
     let places = places(config);
     let (_, mut notes) = skill::list(&places);
-    let waits = places.root.as_deref().is_some_and(instructions::are_waiting);
-    if waits && !places.trusted {
-        notes.push(
-            "this repository's AGENTS.md or CLAUDE.md is left out: it is not trusted (`agent trust`)".into(),
-        );
+    if let Some(root) = &places.root {
+        notes.extend(Store::of(&config.state).standing(root).hint());
     }
     notes
 }

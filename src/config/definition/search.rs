@@ -1,6 +1,6 @@
 //! Agent definitions by name: the project's (when trusted), the user's, the embedded one.
 
-use super::{Calling, Definition, Remark};
+use super::{Calling, Definition, MAX_DEFINITION, Remark};
 use crate::config::places::{Candidate, Origin, Places};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -67,7 +67,7 @@ pub fn list(places: &Places) -> Vec<Found> {
     let mut taken: Vec<String> = Vec::new();
     let mut listed: Vec<Found> = Vec::new();
     for candidate in places.agents() {
-        let read = Definition::read(&candidate.path);
+        let read = read(&candidate, places);
         let name = read.as_ref().map_or_else(|_| stem(&candidate), |definition| definition.name.clone());
         let (description, mode, refused) = match &read {
             Ok(definition) => (definition.description.clone(), calling(definition.mode), None),
@@ -104,7 +104,10 @@ pub fn find(name: &str, places: &Places) -> Result<(Definition, Origin), SearchE
     let counts = of_that_name.iter().find(|found| !matches!(found.state, State::Untrusted | State::Shadowed));
     match (counts, of_that_name.first()) {
         (Some(found), _) => match &found.path {
-            Some(path) => Ok((Definition::read(path)?, found.origin)),
+            Some(path) => {
+                let candidate = Candidate { path: path.clone(), origin: found.origin };
+                Ok((read(&candidate, places)?, found.origin))
+            }
             None => Ok((Definition::embedded(), Origin::Embedded)),
         },
         (None, Some(found)) => Err(SearchError::Untrusted {
@@ -119,6 +122,20 @@ pub fn find(name: &str, places: &Places) -> Result<(Definition, Origin), SearchE
     }
 }
 
+/// A project's file that nobody trusts is read to be shown; it is never used.
+fn read(candidate: &Candidate, places: &Places) -> Result<Definition, Remark> {
+    if candidate.origin == Origin::Project && places.trusted.is_none() {
+        return Definition::read(&candidate.path);
+    }
+    let file = candidate.path.display().to_string();
+    let text = places.text(candidate, MAX_DEFINITION).map_err(|text| Remark {
+        file: file.clone(),
+        line: 1,
+        text,
+    })?;
+    Definition::parse(&file, &text)
+}
+
 fn state(
     candidate: &Candidate,
     places: &Places,
@@ -126,7 +143,7 @@ fn state(
     refused: Option<String>,
     taken: &mut Vec<String>,
 ) -> State {
-    if candidate.origin == Origin::Project && !places.trusted {
+    if candidate.origin == Origin::Project && places.trusted.is_none() {
         return State::Untrusted;
     }
     if taken.iter().any(|other| other == name) {

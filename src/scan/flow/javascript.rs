@@ -31,9 +31,9 @@ impl<'a> Engine<'a> {
         let (Some((holder, "map")), [first]) = (receiver, given) else { return None };
         let converted = || {
             let by = first.value.path.as_deref().filter(|_| first.value.callable.is_none())?;
-            let kinds = *self.lexicon.sanitizers.matches(by).into_iter().next()?;
+            let sanitizer = self.lexicon.sanitizers.matches(by).into_iter().next()?;
             let mut element = Self::element(holder);
-            element.clear(kinds);
+            element.clear(super::value::Kinds::of(&sanitizer.kinds));
             Some(element)
         };
         let element = made.or_else(converted)?;

@@ -138,6 +138,10 @@ impl Kinds {
         Kinds(self.0 | other.0)
     }
 
+    pub(super) fn without(self, other: Kinds) -> Self {
+        Kinds(self.0 & !other.0)
+    }
+
     pub(super) fn has(self, kind: Kind) -> bool {
         self.0 & bit(kind) == bit(kind)
     }
@@ -148,17 +152,31 @@ impl Kinds {
 }
 
 fn bit(kind: Kind) -> u128 {
-    match kind {
-        Kind::Sql => 1,
-        Kind::Command => 2,
-        Kind::Path => 4,
-        Kind::Html => 8,
-        Kind::Deserialize => 16,
-        Kind::Disclosure => 32,
+    let place = match kind {
+        Kind::Sql => 0,
+        Kind::Command => 1,
+        Kind::Path => 2,
+        Kind::Html => 3,
+        Kind::Deserialize => 4,
+        Kind::Disclosure => 5,
+        Kind::Code => 6,
+        Kind::Template => 7,
+        Kind::Nosql => 8,
+        Kind::Ldap => 9,
+        Kind::Xpath => 10,
+        Kind::Xml => 11,
+        Kind::Url => 12,
+        Kind::Redirect => 13,
+        Kind::Header => 14,
+        Kind::Log => 15,
+        Kind::Regex => 16,
+        Kind::Session => 17,
+        Kind::Fields => 18,
         // The upper half is for what single rules look for.
-        Kind::Own(number) => 1 << (64 + u32::from(number % 60)),
-        Kind::All => u128::MAX,
-    }
+        Kind::Own(number) => 64 + u32::from(number % 60),
+        Kind::All => return u128::MAX,
+    };
+    1 << place
 }
 
 impl Taint {
@@ -245,7 +263,8 @@ impl<'a> Value<'a> {
 
     /// Marks all its taints as safe for these kinds.
     pub(super) fn clear(&mut self, kinds: Kinds) {
-        for taint in &mut self.taints {
+        // A number that can be guessed is one after every conversion.
+        for taint in self.taints.iter_mut().filter(|taint| taint.source != Source::Random) {
             taint.cleared = taint.cleared.or(kinds);
         }
         self.taints.retain(|taint| !taint.cleared.is_all());
@@ -255,6 +274,13 @@ impl<'a> Value<'a> {
             let mut next = (**shape).clone();
             next.parts_mut().into_iter().for_each(|part| part.clear(kinds));
             self.shape = Some(Rc::new(next));
+        }
+    }
+
+    /// Marks all its taints as dangerous for these kinds again.
+    pub(super) fn restore(&mut self, kinds: Kinds) {
+        for taint in &mut self.taints {
+            taint.cleared = taint.cleared.without(kinds);
         }
     }
 

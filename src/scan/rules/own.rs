@@ -3,9 +3,10 @@
 //! Whoever writes a rule decides what is silent and what a fix writes, so the caller says which folders are
 //! trusted; nothing here looks into a workspace by itself.
 
-use super::{Kind, Rule, RuleSet, Source, Vocabulary, embedded};
+use super::{Kind, Rule, RuleSet, Sanitizer, Source, Vocabulary, embedded};
 use crate::scan::{detect, fix, shape};
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// A larger file is no rule.
@@ -55,16 +56,34 @@ pub struct Read {
     pub errors: Vec<RuleError>,
 }
 
+/// Where rules are read.
+pub struct Folder<'v> {
+    /// A folder or a file.
+    pub path: PathBuf,
+    /// Whether the bytes of a file may be used; any may when absent.
+    pub vouches: Option<Vouch<'v>>,
+}
+
+/// Whether these bytes of a file may be used.
+pub type Vouch<'v> = &'v dyn Fn(&Path, &[u8]) -> bool;
+
+impl Folder<'_> {
+    /// What the user has or names.
+    pub fn of_user(path: PathBuf) -> Self {
+        Self { path, vouches: None }
+    }
+}
+
 /// Reads a rule file, or every `.yaml` and `.yml` file below a folder. Links are not followed.
-pub fn read(path: &Path) -> Read {
+pub fn read(folder: &Folder<'_>) -> Read {
     let mut out = Read::default();
     let mut files = Vec::new();
-    if let Err(error) = list(path, &mut files) {
+    if let Err(error) = list(&folder.path, &mut files) {
         out.errors.push(error);
     }
     files.sort();
     for file in files {
-        read_file(&file, &mut out);
+        read_file(&file, folder.vouches, &mut out);
     }
     out
 }
@@ -125,19 +144,28 @@ fn refuse_shared(path: &Path, stamp: &std::fs::Metadata) -> Result<(), RuleError
     Ok(())
 }
 
-fn read_file(path: &Path, out: &mut Read) {
+fn read_file(path: &Path, vouches: Option<Vouch<'_>>, out: &mut Read) {
     let shown = path.display().to_string();
-    let size = std::fs::metadata(path).map(|stamp| stamp.len()).unwrap_or(0);
-    if size > MAX_FILE {
-        let why = format!("{size} bytes are more than {MAX_FILE}");
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        let why = format!("cannot be read ({error})");
+        return out.errors.push(fault(&shown, "", why, "check its permissions"));
+    }
+    if bytes.len() as u64 > MAX_FILE {
+        let why = format!("is larger than {} KB", MAX_FILE / 1024);
         return out.errors.push(fault(&shown, "", why, "one rule a file, with small examples"));
     }
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            let why = format!("cannot be read ({error})");
-            return out.errors.push(fault(&shown, "", why, "rule files are UTF-8 text"));
-        }
+    if vouches.is_some_and(|vouches| !vouches(path, &bytes)) {
+        return out.errors.push(fault(
+            &shown,
+            "",
+            "is not what you trusted",
+            "look at it, then `agent trust`",
+        ));
+    }
+    let Ok(text) = String::from_utf8(bytes) else {
+        return out.errors.push(fault(&shown, "", "is no UTF-8 text", "save it as UTF-8"));
     };
     let is_vocabulary = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vocabulary"));
     if is_vocabulary {
@@ -255,13 +283,18 @@ pub(super) fn number(rules: &mut [Rule]) -> Result<(), RuleError> {
             rule.kind = Some(Kind::Own(kinds));
             kinds += 1;
         }
+        rule.safe_by = rule.kind.filter(|_| !rule.sanitizers.is_empty()).map(|kind| Sanitizer {
+            call: rule.sanitizers.clone(),
+            kinds: vec![kind],
+            when: Vec::new(),
+        });
     }
     Ok(())
 }
 
 /// The embedded rules and those below these folders; the embedded ones alone when there are none. What is read
 /// stays in memory until the process ends, so read once. Every fault of every file is told at once.
-pub fn with_own(folders: &[PathBuf]) -> Result<&'static RuleSet, Vec<RuleError>> {
+pub fn with_own(folders: &[Folder<'_>]) -> Result<&'static RuleSet, Vec<RuleError>> {
     if folders.is_empty() {
         return Ok(embedded());
     }
