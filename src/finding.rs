@@ -5,6 +5,7 @@ mod facts;
 mod family;
 pub mod issue;
 pub mod listing;
+pub mod reported;
 pub mod sarif;
 
 pub use facts::FAMILIES;

@@ -37,10 +37,14 @@ pub enum Command {
     /// Close one issue and prove it: scan, change, test, scan again, report
     Fix {
         /// The issue: its text, a file that holds it, or `-` for standard input
-        issue: String,
+        #[arg(required_unless_present = "sarif")]
+        issue: Option<String>,
         /// The project's test command, when the one that is found is not right
         #[arg(long, value_name = "COMMAND")]
         test: Option<String>,
+        /// Another tool's findings instead of an issue
+        #[command(flatten)]
+        sarif: super::sarif::SarifArgs,
         /// Model, mode, workspace, output
         #[command(flatten)]
         work: WorkArgs,

@@ -8,6 +8,7 @@ mod lines;
 mod look;
 mod plain;
 pub mod rules;
+pub mod sarif;
 pub mod scan;
 mod trust;
 mod undo;
@@ -38,7 +39,10 @@ fn run(cli: Cli) -> u8 {
     };
     match command {
         Command::Run { prompt, work } => work::run(&prompt, &work),
-        Command::Fix { issue, test, work } => work::fix(&issue, test, &work),
+        Command::Fix { issue, test, sarif, work } => match &sarif.sarif {
+            Some(file) => work::fix_reported(file, &sarif, test.as_deref(), &work),
+            None => work::fix(&issue.unwrap_or_default(), test, &work),
+        },
         Command::Resume { list: true, work, .. } => work::list(&work),
         Command::Resume { session, prompt, work, .. } => work::resume(session, &prompt, &work),
         Command::Scan(args) => scan::scan(&args),

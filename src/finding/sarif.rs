@@ -1,5 +1,7 @@
 //! Findings as SARIF 2.1.0: one run of `agent`, with rules, flows, proposed fixes and the CWE taxonomy.
 
+pub mod read;
+
 use super::baseline::Baseline;
 use super::{Family, Finding, Severity, Span, Step, Suppressed, TextEdit, Tier};
 use serde_json::{Value, json};
