@@ -3,6 +3,7 @@
 pub mod baseline;
 mod facts;
 mod family;
+pub mod hand_over;
 pub mod issue;
 pub mod listing;
 pub mod reported;
