@@ -42,6 +42,8 @@ pub struct Flags {
     pub allow_hosts: Vec<String>,
     /// `--sandbox=off`.
     pub sandbox_off: bool,
+    /// `--rules`: folders or files with rules of the scanner.
+    pub scan_rules: Vec<PathBuf>,
 }
 
 /// The decided settings.
@@ -81,6 +83,8 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// Whether commands run without walls, by the user's explicit flag alone.
     pub sandbox_off: bool,
+    /// Folders or files with rules of the scanner that the command line names.
+    pub scan_rules: Vec<PathBuf>,
 }
 
 /// Why settings cannot be decided.
@@ -220,6 +224,7 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         allow_hosts,
         rules,
         sandbox_off: flags.sandbox_off,
+        scan_rules: flags.scan_rules,
     })
 }
 

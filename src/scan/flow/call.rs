@@ -206,13 +206,14 @@ impl<'a> Engine<'a> {
         holder: Option<&Value<'a>>,
         given: &[Given<'a>],
     ) -> Option<Value<'a>> {
-        let sanitizer = self
+        let kinds = self
             .lexicon
             .sanitizers
             .matches(path)
             .into_iter()
-            .find(|one| one.when.iter().all(|condition| super::sink::holds(condition, given)))?;
-        let kinds = Kinds::of(&sanitizer.kinds);
+            .filter(|one| one.when.iter().all(|condition| super::sink::holds(condition, given)))
+            .map(|one| Kinds::of(&one.kinds))
+            .reduce(Kinds::or)?;
         let mut value = Self::unknown(path, callee, holder, given);
         value.clear(kinds);
         Some(value)
