@@ -1,11 +1,13 @@
 //! Checks that are no flow from a source to a sink: written in Rust, named in rule files.
 
 mod context;
+mod csrf;
 mod debug;
 mod javascript;
 mod password;
 mod secret;
 
+pub(super) use context::is_session_cookie;
 pub(super) use password::{is_neutral, is_password, speaks_of};
 pub(super) use secret::words as secret_words;
 
@@ -36,6 +38,7 @@ pub(super) fn named(name: &str) -> Option<Detector> {
     match name {
         "secret" => Some(secret::find),
         "python-debug" => Some(debug::find),
+        "python-csrf-exempt" => Some(csrf::find),
         "python-password" => Some(password::find),
         _ => javascript::named(name),
     }
