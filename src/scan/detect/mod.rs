@@ -4,6 +4,7 @@ mod context;
 mod csrf;
 mod debug;
 mod javascript;
+mod merge;
 mod password;
 mod secret;
 
@@ -38,6 +39,7 @@ pub(super) fn named(name: &str) -> Option<Detector> {
     match name {
         "secret" => Some(secret::find),
         "python-debug" => Some(debug::find),
+        "js-prototype" => Some(merge::find),
         "python-csrf-exempt" => Some(csrf::find),
         "python-password" => Some(password::find),
         _ => javascript::named(name),
