@@ -15,6 +15,7 @@
 //! | `config` | flags, environment, files and `agent.md` to decided settings, once |
 //! | `prompt` | embedded Markdown to a finished prompt |
 //! | `workspace` | the one door to files: resolve beneath, read, write, journal, undo |
+//! | `network` | which hosts and addresses may be reached; the proxy for commands |
 //! | `sandbox` | run a command behind walls, with limits, streamed output |
 //! | `scan` | rules and flow over syntax trees to findings with fixes |
 //! | `model` | request in, deltas out |
@@ -22,7 +23,8 @@
 //! | `session` | ask, plan, judge, perform, repeat; history and record |
 //! | `proof` | the gates: what the harness itself saw before and after |
 //! | `fix` | the mission: issue to opening, done-check, report |
-//! | `cli` | arguments, wiring, plain and JSON output, exit codes |
+//! | `wire` | settings to a session: where rooms are put together; exit codes |
+//! | `cli` | arguments, plain and JSON output |
 
 // ground: words. No I/O, no async runtime.
 pub mod text;
@@ -37,6 +39,7 @@ pub mod policy;
 pub mod config;
 pub mod prompt;
 pub mod workspace;
+pub mod network;
 pub mod sandbox;
 pub mod scan;
 
@@ -50,4 +53,5 @@ pub mod proof;
 pub mod fix;
 
 // top: doors.
+pub mod wire;
 pub mod cli;

@@ -91,6 +91,29 @@ pub enum Command {
     Undo(UndoArgs),
     /// Take the last undo back
     Redo(UndoArgs),
+    /// Trust a workspace as it is now: what it holds may configure the agent and start its tool servers
+    ///
+    /// Before that, nothing in a repository configures or runs anything. Trust is for this folder at this path;
+    /// you are asked again when one of its agent definitions, commands, skills or tool servers changes.
+    ///
+    /// Exit codes: 0 done, trusted or nothing to trust, 6 with --check: not trusted.
+    Trust {
+        /// Folder
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// List the trusted workspaces instead
+        #[arg(long, conflicts_with_all = ["revoke", "check"])]
+        list: bool,
+        /// Take trust back instead
+        #[arg(long, conflicts_with = "check")]
+        revoke: bool,
+        /// Only say how it stands, and what would gain power
+        #[arg(long)]
+        check: bool,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        output_format: Format,
+    },
     /// Say what works on this machine, and why not
     Doctor {
         /// Model, mode, workspace, output
@@ -119,6 +142,15 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         output_format: Format,
     },
+    /// Show agent definitions, skills and prompt commands, and which of them count
+    Agents {
+        /// Folder whose definitions are looked at too
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        workspace: PathBuf,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        output_format: Format,
+    },
     /// Print what the model is told of the tools
     Tools {
         /// Form of the output
@@ -130,6 +162,10 @@ pub enum Command {
         /// Folder it may write in
         #[arg(long, default_value = ".")]
         workspace: PathBuf,
+        /// Host it may reach, through a proxy: `example.com`, `example.com:8443`, `*.example.com`, `@registries`;
+        /// may be repeated
+        #[arg(long, value_name = "HOST[:PORT]")]
+        allow_host: Vec<String>,
         /// The command and its arguments, after `--`
         #[arg(last = true, required = true)]
         command: Vec<String>,
@@ -153,9 +189,9 @@ pub struct WorkArgs {
     /// Responses), `gemini/NAME`, or `rules`, the embedded one
     #[arg(long, value_name = "PROVIDER/NAME")]
     pub model: Option<String>,
-    /// Agent definition, a Markdown file; the embedded one when absent
-    #[arg(long, value_name = "FILE")]
-    pub agent: Option<PathBuf>,
+    /// Agent definition by name (`agent agents` shows them) or file (`./x.md`); the embedded one when absent
+    #[arg(long, value_name = "NAME|FILE")]
+    pub agent: Option<String>,
     /// Do not ask: what would be asked for is denied, workspace edits and sandboxed commands happen
     #[arg(long, conflicts_with = "mode")]
     pub yes: bool,
@@ -177,8 +213,16 @@ pub struct WorkArgs {
     /// Longest time; ends whatever is under way
     #[arg(long, value_name = "MINUTES", value_parser = positive)]
     pub max_minutes: Option<f64>,
-    /// Host that webfetch may reach without asking; may be repeated
-    #[arg(long, value_name = "HOST")]
+    /// Another model that goes on with the work where the provider's policy refuses; asked first on a terminal. May
+    /// be repeated
+    #[arg(long, value_name = "PROVIDER/NAME")]
+    pub fallback_model: Vec<String>,
+    /// Tokens that the model's window holds; the conversation is cut to fit before it fills 80 % of that
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1_024..))]
+    pub context_window: Option<u64>,
+    /// Host that webfetch and commands may reach without asking: `example.com`, `example.com:8443`,
+    /// `*.example.com`, or `@registries` for the public registries of packages; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub allow_host: Vec<String>,
     /// `off` runs commands without walls, on your word alone
     #[arg(long, value_enum, default_value_t = Walls::Auto)]
@@ -258,6 +302,8 @@ impl WorkArgs {
             max_tokens: self.max_tokens,
             max_usd: self.max_usd,
             max_minutes: self.max_minutes,
+            fallback_models: self.fallback_model.clone(),
+            context_window: self.context_window,
             allow_hosts: self.allow_host.clone(),
             sandbox_off: self.sandbox == Walls::Off,
         }

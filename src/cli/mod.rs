@@ -1,17 +1,18 @@
 //! Arguments, wiring, plain and JSON output, exit codes.
 
 pub mod args;
+mod agents;
 mod doctor;
-pub mod exit;
 mod keys;
 mod lines;
 mod look;
 mod plain;
+mod trust;
 mod undo;
-mod wire;
 mod work;
 
 use crate::text::known;
+use crate::wire::exit;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use std::io::Write;
@@ -27,6 +28,13 @@ fn run(cli: Cli) -> u8 {
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     known::know(variables.filter(is_secret).map(|(_, value)| value).collect());
+    let _logs = match crate::wire::logs::begin() {
+        Ok(logs) => logs,
+        Err(trouble) => {
+            say_error(&trouble.text);
+            return trouble.code;
+        }
+    };
     let Some(command) = cli.command else {
         say_error(
             "the terminal UI is coming; until then: `agent fix ISSUE`, `agent scan`, or `agent --help`",
@@ -44,12 +52,24 @@ fn run(cli: Cli) -> u8 {
         Command::Diff(args) => undo::diff(&args),
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),
+        Command::Trust { path, list, revoke, check, output_format } => {
+            let wanted = match (list, revoke, check) {
+                (true, ..) => trust::Wanted::List,
+                (_, true, _) => trust::Wanted::Revoke,
+                (.., true) => trust::Wanted::Check,
+                _ => trust::Wanted::Grant,
+            };
+            trust::trust(&path, wanted, output_format != args::Format::Text)
+        }
         Command::Doctor { work } => doctor::doctor(&work),
         Command::Login { provider } => keys::login(provider),
         Command::Logout { provider } => keys::logout(provider),
         Command::Models { provider, output_format } => keys::models(provider.as_deref(), output_format),
+        Command::Agents { workspace, output_format } => agents::agents(workspace, output_format),
         Command::Tools { output_format } => look::tools(output_format),
-        Command::Sandbox { workspace, command } => look::sandbox(&workspace, &command),
+        Command::Sandbox { workspace, allow_host, command } => {
+            look::sandbox(&workspace, &allow_host, &command)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "agent", &mut script);

@@ -3,6 +3,7 @@
 //! Files are `<state>/sessions/<id>.jsonl`, 0600 in a 0700 directory. A line is written by one `write`, so
 //! a crash leaves at most one torn last line, which is dropped when the record is opened again.
 
+use super::ledger::Note;
 use crate::action::Action;
 use crate::event::Outcome;
 use crate::message::{Message, Usage};
@@ -47,6 +48,24 @@ pub enum Entry {
     Deed {
         /// What.
         action: Action,
+    },
+    /// What was done, in the harness's own account.
+    Notes {
+        /// Its new lines.
+        notes: Vec<Note>,
+    },
+    /// The conversation was cut to fit the model's window: from here on it is this.
+    Compacted {
+        /// What is left of it.
+        history: Vec<Message>,
+        /// What the model noted before the cut.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        words: Option<String>,
+    },
+    /// The session goes on with another model.
+    Model {
+        /// `provider/model`.
+        model: String,
     },
     /// Tokens of an answer.
     Usage {
@@ -231,14 +250,18 @@ fn summary(path: &Path) -> Option<Summary> {
             _ => {}
         }
     }
-    found
+    let mut found = found?;
+    if let Some(title) = super::shelf::title(path) {
+        found.title = title;
+    }
+    Some(found)
 }
 
-fn first_line(text: &str) -> String {
+pub(super) fn first_line(text: &str) -> String {
     crate::text::clip(text.trim().lines().next().unwrap_or_default(), 100).text.to_owned()
 }
 
-fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, RecordError> {
+pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, RecordError> {
     text.lines()
         .enumerate()
         .map(|(at, line)| {
@@ -252,7 +275,7 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, RecordError> {
 }
 
 /// Ids come from the command line and end up in a path.
-fn is_id(id: &str) -> bool {
+pub(super) fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= 64 && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
@@ -260,7 +283,7 @@ fn lock(file: &File, id: &str) -> Result<(), RecordError> {
     file.try_lock().map_err(|_| RecordError::Busy(id.to_owned()))
 }
 
-fn failed(path: &Path, source: std::io::Error) -> RecordError {
+pub(super) fn failed(path: &Path, source: std::io::Error) -> RecordError {
     RecordError::Io { path: path.display().to_string(), source }
 }
 
@@ -276,7 +299,7 @@ pub fn private_folder(folder: &Path) -> Result<(), RecordError> {
     builder.create(folder).map_err(|source| failed(folder, source))
 }
 
-fn private_mode(options: &mut OpenOptions) {
+pub(super) fn private_mode(options: &mut OpenOptions) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;

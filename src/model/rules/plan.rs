@@ -5,7 +5,7 @@ use crate::finding::issue::{Ask, Sighting};
 use crate::finding::listing::{self, Listed};
 use crate::message::{Message, Part, Role, ToolCall, ToolResult};
 use crate::model::Request;
-use crate::prompt::{issue_in, test_command_in};
+use crate::prompt::{NOTES, issue_in, test_command_in};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -37,9 +37,6 @@ pub(super) struct View<'a> {
 /// What to say next.
 pub(super) fn next(request: &Request<'_>) -> Say {
     let view = View::of(request);
-    if words::is_for_the_auditor(view.issue) {
-        return Say::Last(words::hand_over());
-    }
     if !view.ask.is_known() {
         return Say::Last(words::beyond_me(view.issue));
     }
@@ -214,7 +211,7 @@ fn text_of(message: &Message) -> Option<&str> {
         return None;
     }
     message.parts.iter().rev().find_map(|part| match part {
-        Part::Text { text } => Some(text.as_str()),
+        Part::Text { text } if !text.starts_with(NOTES) => Some(text.as_str()),
         _ => None,
     })
 }
@@ -332,6 +329,7 @@ mod tests {
                     name: (*name).into(),
                     text: (*text).into(),
                     is_error: *is_error,
+                    images: Vec::new(),
                 }));
             }
             messages.push(answer);
