@@ -115,6 +115,7 @@ pub fn weakness(family: Family) -> &'static str {
         Family::WeakPasswordHash => include_str!("../prompts/weakness/weak-password-hash.md"),
         Family::UnsafeDeserialization => include_str!("../prompts/weakness/unsafe-deserialization.md"),
         Family::ErrorDisclosure => include_str!("../prompts/weakness/error-disclosure.md"),
+        Family::Other => include_str!("../prompts/weakness/other.md"),
         Family::CrossSiteScripting => include_str!("../prompts/weakness/cross-site-scripting.md"),
         Family::ServerSideRequestForgery => {
             include_str!("../prompts/weakness/server-side-request-forgery.md")

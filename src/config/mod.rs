@@ -42,6 +42,8 @@ pub struct Flags {
     pub allow_hosts: Vec<String>,
     /// `--sandbox=off`.
     pub sandbox_off: bool,
+    /// `--rules`: folders or files with rules of the scanner.
+    pub scan_rules: Vec<PathBuf>,
 }
 
 /// The decided settings.
@@ -75,12 +77,14 @@ pub struct Config {
     pub base_urls: BTreeMap<String, String>,
     /// The user's own folder of settings, if there is a place for one.
     pub folder: Option<PathBuf>,
-    /// Hosts that webfetch may reach without asking.
+    /// Hosts that webfetch and commands may reach without asking.
     pub allow_hosts: Vec<String>,
     /// The user's own rules.
     pub rules: Vec<Rule>,
     /// Whether commands run without walls, by the user's explicit flag alone.
     pub sandbox_off: bool,
+    /// Folders or files with rules of the scanner that the command line names.
+    pub scan_rules: Vec<PathBuf>,
 }
 
 /// Why settings cannot be decided.
@@ -220,6 +224,7 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         allow_hosts,
         rules,
         sandbox_off: flags.sandbox_off,
+        scan_rules: flags.scan_rules,
     })
 }
 
