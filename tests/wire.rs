@@ -821,7 +821,7 @@ async fn a_real_server_understands_its_wires() {
         let tools = [&*SPEC];
         let say = |text: &str| vec![Message::user(text)];
         let ask = async |messages: &[Message]| {
-            let request = Request { system: "", tools: &tools, messages, max_output: 80 };
+            let request = Request { system: "", tools: &tools, messages, max_output: 60 };
             let answered: Vec<_> = model.stream(request).collect().await;
             let deltas: Vec<Delta> = answered.into_iter().map(|answered| answered.unwrap()).collect();
             assemble(&deltas)

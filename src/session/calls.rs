@@ -386,7 +386,7 @@ fn about(tool: &str, action: &Action) -> Vec<Note> {
         }
         Action::Run { command, .. } => vec![Note::Ran { command: hide(command), exit: None }],
         Action::Fetch { url, .. } => vec![Note::Fetched { url: hide(url) }],
-        Action::Read { .. } => Vec::new(),
+        _ => Vec::new(),
     }
 }
 
