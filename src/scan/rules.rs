@@ -61,6 +61,8 @@ pub enum Tongue {
     Python,
     /// JavaScript and TypeScript.
     JavaScript,
+    /// Java.
+    Java,
 }
 
 /// What a value can be safe or unsafe for.
@@ -383,6 +385,7 @@ impl Tongue {
     pub fn of(language: Language) -> Self {
         match language {
             Language::Python => Tongue::Python,
+            Language::Java => Tongue::Java,
             Language::JavaScript | Language::TypeScript | Language::Tsx => Tongue::JavaScript,
         }
     }

@@ -22,9 +22,11 @@ pub(super) struct Lexicon {
 pub(super) fn lexicon(tongue: Tongue) -> &'static Lexicon {
     static PYTHON: OnceLock<Lexicon> = OnceLock::new();
     static JAVASCRIPT: OnceLock<Lexicon> = OnceLock::new();
+    static JAVA: OnceLock<Lexicon> = OnceLock::new();
     let cell = match tongue {
         Tongue::Python => &PYTHON,
         Tongue::JavaScript => &JAVASCRIPT,
+        Tongue::Java => &JAVA,
     };
     cell.get_or_init(|| compile(tongue))
 }
