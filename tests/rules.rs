@@ -13,7 +13,11 @@ use agent::scan::project::SourceFile;
 use agent::scan::rules::{Rule, Safe, Tongue, embedded};
 
 fn default_path(rule: &Rule) -> &'static str {
-    if rule.languages.first() == Some(&Tongue::JavaScript) { "app.js" } else { "app.py" }
+    match rule.languages.first() {
+        Some(Tongue::JavaScript) => "app.js",
+        Some(Tongue::Java) => "App.java",
+        _ => "app.py",
+    }
 }
 
 fn of_rule(rule: &Rule, path: &str, code: &str) -> Vec<Finding> {

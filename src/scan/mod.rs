@@ -18,6 +18,7 @@ mod spread;
 use crate::finding::{Family, Finding, Severity};
 use crate::workspace::{Place, Workspace};
 use project::{Project, SourceFile};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What to look for, and where.
@@ -57,6 +58,7 @@ struct Last {
     files: Vec<Arc<SourceFile>>,
     dependencies: Vec<String>,
     env_examples: Vec<String>,
+    properties: BTreeMap<String, String>,
     filter: Filter,
     findings: Vec<Finding>,
     /// Which files reach no sink, as seen from them.
@@ -69,6 +71,7 @@ impl Last {
         self.filter == *filter
             && self.dependencies == project.dependencies
             && self.env_examples == project.env_examples
+            && self.properties == project.properties
             && self.files.len() == project.files.len()
             && self.files.iter().zip(&project.files).all(|(one, two)| Arc::ptr_eq(one, two))
     }
@@ -77,7 +80,7 @@ impl Last {
     fn still_silent(&self, project: &Project) -> Vec<bool> {
         let same_paths = self.files.len() == project.files.len()
             && self.files.iter().zip(&project.files).all(|(one, two)| one.path == two.path);
-        if !same_paths {
+        if !same_paths || self.properties != project.properties {
             // A file that came or went may be what an import leads to.
             return vec![false; project.files.len()];
         }
@@ -133,6 +136,7 @@ impl Scanner {
             files: project.files.clone(),
             dependencies: project.dependencies.clone(),
             env_examples: project.env_examples.clone(),
+            properties: project.properties.clone(),
             filter: filter.clone(),
             findings: findings.to_vec(),
             silent,
@@ -149,6 +153,9 @@ impl Scanner {
     pub fn scan_texts(&self, files: &[(&str, &str)]) -> Vec<Finding> {
         let parsed = spread::spread(files.len(), |at| SourceFile::parse(files[at].0, files[at].1.to_owned()));
         let parsed = parsed.into_iter().flatten().flatten().map(Arc::new).collect();
-        report::findings(&Project::new(parsed), &mut [], &|_| true)
+        let mut project = Project::new(parsed);
+        let properties = files.iter().filter(|(path, _)| path.ends_with(".properties"));
+        project.properties = properties.map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+        report::findings(&project, &mut [], &|_| true)
     }
 }

@@ -417,10 +417,26 @@ const JAVASCRIPT: &[(&str, &str)] = &[
     ("javascript/weak-password-hash.yaml", include_str!("../../rules/javascript/weak-password-hash.yaml")),
 ];
 
+/// Rule files for Java.
+const JAVA: &[(&str, &str)] = &[
+    ("java/command-injection.yaml", include_str!("../../rules/java/command-injection.yaml")),
+    ("java/cross-site-scripting.yaml", include_str!("../../rules/java/cross-site-scripting.yaml")),
+    ("java/insecure-cookie.yaml", include_str!("../../rules/java/insecure-cookie.yaml")),
+    ("java/ldap-injection.yaml", include_str!("../../rules/java/ldap-injection.yaml")),
+    ("java/path-traversal.yaml", include_str!("../../rules/java/path-traversal.yaml")),
+    ("java/sql-injection.yaml", include_str!("../../rules/java/sql-injection.yaml")),
+    ("java/trust-boundary.yaml", include_str!("../../rules/java/trust-boundary.yaml")),
+    ("java/weak-cipher.yaml", include_str!("../../rules/java/weak-cipher.yaml")),
+    ("java/weak-hash.yaml", include_str!("../../rules/java/weak-hash.yaml")),
+    ("java/weak-randomness.yaml", include_str!("../../rules/java/weak-randomness.yaml")),
+    ("java/xpath-injection.yaml", include_str!("../../rules/java/xpath-injection.yaml")),
+];
+
 /// Vocabularies.
 const VOCABULARIES: &[(&str, &str)] = &[
     ("python/vocabulary.yaml", include_str!("../../rules/python/vocabulary.yaml")),
     ("javascript/vocabulary.yaml", include_str!("../../rules/javascript/vocabulary.yaml")),
+    ("java/vocabulary.yaml", include_str!("../../rules/java/vocabulary.yaml")),
 ];
 
 /// The embedded rules, read at the first call.
@@ -429,7 +445,7 @@ pub fn embedded() -> &'static RuleSet {
     RULES.get_or_init(|| {
         let mut broken = Vec::new();
         let mut rules: Vec<Rule> = Vec::new();
-        for (name, text) in PYTHON.iter().chain(JAVASCRIPT) {
+        for (name, text) in PYTHON.iter().chain(JAVASCRIPT).chain(JAVA) {
             match serde_saphyr::from_str(text) {
                 Ok(rule) => rules.push(rule),
                 Err(error) => broken.push(format!("{name}: {error}")),

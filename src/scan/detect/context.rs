@@ -16,6 +16,7 @@ pub(super) fn holds(name: &str, place: &Place<'_>) -> bool {
     let _ = (place.file, place.expr, place.argument, place.chain);
     match name {
         "nothing" => true,
+        "java-sensitive" => super::java::is_sensitive(place.file, place.chain),
         _ => false,
     }
 }

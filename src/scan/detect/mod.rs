@@ -2,6 +2,7 @@
 
 mod context;
 mod debug;
+mod java;
 mod javascript;
 mod password;
 mod secret;

@@ -26,10 +26,13 @@ impl<'a> Engine<'a> {
 
     fn stmt(&mut self, frame: &mut Frame<'a>, stmt: &'a Stmt) -> Way {
         match &stmt.kind {
-            StmtKind::Assign { targets, value, .. } => {
+            StmtKind::Assign { targets, value, annotation, .. } => {
                 super::javascript::define_values(frame, value);
                 let written = value;
-                let value = self.expr(frame, written);
+                let mut value = self.expr(frame, written);
+                if self.is_java(frame.file) {
+                    value = self.typed(value, annotation.as_deref());
+                }
                 for target in targets {
                     self.check_assigned(frame, target, written, &value);
                     let mut value = value.clone();
@@ -292,6 +295,11 @@ impl<'a> Engine<'a> {
         body: &'a Block,
         other: &'a Block,
     ) -> Way {
+        if self.is_java(frame.file)
+            && let Some(way) = self.counted_turns(frame, test, body)
+        {
+            return way;
+        }
         let over = over.map(|over| self.expr(frame, over));
         let mut endless = false;
         // Twice: what the first turn leaves behind reaches the second.
