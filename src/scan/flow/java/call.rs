@@ -107,7 +107,8 @@ impl<'a> Engine<'a> {
         }
         if let Some(value) = self.sanitized(path, &Value::default(), Some(holder), given) {
             self.run_callbacks(frame, path, None, given);
-            return Value { path: Some(format!("{path}()").into()), ..value };
+            let kind = types::given_by(path).map_or_else(|| format!("{path}()"), str::to_owned);
+            return Value { path: Some(kind.into()), ..value };
         }
         if let Some(value) = self.set_bean(frame, object, holder, name, given) {
             return value;
