@@ -1,11 +1,14 @@
 //! A weakness in the code, as data: where, what, why, and the change that would close it.
 
+mod facts;
 mod family;
+pub mod hand_over;
 pub mod issue;
 pub mod listing;
 pub mod sarif;
 
-pub use family::{FAMILIES, Family, FamilyFacts};
+pub use facts::FAMILIES;
+pub use family::{Family, FamilyFacts};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,235 @@
+//! Settings to a session: the one place where rooms are put together, whatever the door.
+
+pub mod exit;
+
+use crate::config::definition::{Definition, search};
+use crate::config::keys::{Keys, Ring};
+use crate::config::places::{Origin, Places};
+use crate::config::trust::{Standing, Store};
+use crate::config::{self, Config, Flags, instructions, skill};
+use crate::event::Outcome;
+use crate::model::rules::{NAME as RULES, Rules};
+use crate::model::{Model, ModelError, choose, price};
+use crate::policy::{Mode, Policy};
+use crate::prompt;
+use crate::sandbox::{self, Sandbox, Wish};
+use crate::scan::Scanner;
+use crate::session::record::RecordError;
+use crate::session::{Limits, Parts};
+use crate::tool::{self, Tool, Toolbox, World};
+use crate::workspace::lock::LockError;
+use crate::workspace::{Workspace, WorkspaceError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Why nothing was begun, with the exit code that says so.
+#[derive(Debug)]
+pub struct Trouble {
+    /// How that counts as a result.
+    pub outcome: Outcome,
+    /// Exit code of the process.
+    pub code: u8,
+    /// What, why, what next.
+    pub text: String,
+}
+
+impl Trouble {
+    /// With the exit code of its outcome.
+    pub fn new(outcome: Outcome, text: impl Into<String>) -> Self {
+        Self { outcome, code: exit::code(outcome), text: text.into() }
+    }
+
+    /// With an exit code of its own.
+    pub fn coded(code: u8, text: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Error, code, text: text.into() }
+    }
+}
+
+impl From<RecordError> for Trouble {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Lock(LockError::Busy(_)) => Self::new(Outcome::Blocked, error.to_string()),
+            RecordError::Unknown(_) => Self::coded(exit::NO_INPUT, error.to_string()),
+            _ => Self::new(Outcome::Error, error.to_string()),
+        }
+    }
+}
+
+impl From<WorkspaceError> for Trouble {
+    fn from(error: WorkspaceError) -> Self {
+        Self::coded(exit::NO_INPUT, error.to_string())
+    }
+}
+
+/// Environment as the settings see it.
+pub fn lookup(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Decides the settings.
+pub fn decide(flags: Flags) -> Result<Config, Trouble> {
+    config::decide(flags, &lookup).map_err(|error| Trouble::coded(exit::USAGE, error.to_string()))
+}
+
+/// Opens what tools work on.
+pub fn world(workspace: &Path, config_state: &Path, sandbox_off: bool) -> Result<World, Trouble> {
+    let workspace = Workspace::open(workspace)?;
+    let sandbox = walls(&workspace, config_state, sandbox_off)?;
+    Ok(World { workspace, sandbox, scanner: Scanner::new() })
+}
+
+/// The sandbox of this machine around a workspace.
+pub fn walls(workspace: &Workspace, state: &Path, off: bool) -> Result<Arc<dyn Sandbox>, Trouble> {
+    let program = std::env::current_exe().map_err(|error| {
+        Trouble::new(Outcome::Error, format!("cannot find the agent's own program: {error}"))
+    })?;
+    let wish = if off { Wish::Off } else { Wish::Auto };
+    Ok(sandbox::open(workspace.root(), state, &program, wish))
+}
+
+/// Where keys are kept.
+pub fn keys(config: &Config) -> Keys {
+    Keys::of(config.folder.as_deref(), Ring::desktop())
+}
+
+/// Calls `ask` with the settings of models.
+pub fn with_settings<T>(config: &Config, ask: impl FnOnce(&choose::Settings<'_>) -> T) -> T {
+    let base_url = |name: &str| config.base_urls.get(name).cloned();
+    let key = |name: &str| {
+        let found = keys(config).find(name).map_err(|error| error.to_string())?;
+        Ok(found.map(|(key, _)| key))
+    };
+    ask(&choose::Settings { lookup: &lookup, base_url: &base_url, key: &key })
+}
+
+/// Opens the model.
+pub fn model(config: &Config) -> Result<Arc<dyn Model>, Trouble> {
+    if config.model == RULES {
+        return Ok(Arc::new(Rules));
+    }
+    match with_settings(config, |settings| choose::open_with(&config.model, settings)) {
+        Ok(model) => Ok(Arc::from(model)),
+        Err(error @ ModelError::Auth(_)) => Err(Trouble::new(Outcome::ModelUnavailable, error.to_string())),
+        Err(error) => Err(Trouble::coded(exit::USAGE, error.to_string())),
+    }
+}
+
+/// Where definitions, skills, commands and instructions of a run lie.
+pub fn places(config: &Config) -> Places {
+    let root = config.workspace.canonicalize().ok();
+    let standing = root.as_deref().map(|root| Store::of(&config.state).standing(root));
+    Places {
+        trusted: standing.and_then(|standing| match standing {
+            Standing::Trusted(pass) => Some(pass),
+            _ => None,
+        }),
+        root,
+        folder: config.folder.clone(),
+        home: lookup("HOME").map(PathBuf::from).filter(|path| path.is_absolute()),
+    }
+}
+
+/// The agent's definition: by name, a file's (`./x.md`), or the embedded one. An unknown one is an error, never
+/// another one in its place.
+pub fn definition(agent: Option<&str>, config: &Config) -> Result<(Definition, Origin), Trouble> {
+    let usage = |text: String| Trouble::coded(exit::USAGE, text);
+    match agent {
+        None => Ok((Definition::embedded(), Origin::Embedded)),
+        // What the user names by its path, the user has chosen.
+        Some(file) if file.contains('/') || Path::new(file).extension().is_some_and(|end| end == "md") => {
+            let read = Definition::read(Path::new(file)).map_err(|error| usage(error.to_string()))?;
+            Ok((read, Origin::User))
+        }
+        Some(name) => search::find(name, &places(config)).map_err(|error| usage(error.to_string())),
+    }
+}
+
+/// What a definition says where flags and environment say nothing: its turns, and its model unless a repository
+/// wrote it.
+pub fn fit(config: &mut Config, flags: &Flags, (definition, origin): (&Definition, Origin)) {
+    if let (None, Some(turns)) = (flags.max_turns, definition.max_turns) {
+        config.max_turns = turns;
+    }
+    if let (None, None, Some(model)) = (&flags.model, lookup("AGENT_MODEL"), &definition.model)
+        && origin != Origin::Project
+    {
+        config.model.clone_from(model);
+    }
+}
+
+/// What a user should know of what was found beside the work and is not used.
+pub fn notes(config: &Config) -> Vec<String> {
+    let places = places(config);
+    let (_, mut notes) = skill::list(&places);
+    if let Some(root) = &places.root {
+        notes.extend(Store::of(&config.state).standing(root).hint());
+    }
+    notes
+}
+
+/// The system prompt: who the agent is, how it works, what the user and a trusted repository say, which skills
+/// there are.
+fn system(definition: &Definition, places: &Places, skills: &[skill::Skill]) -> String {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
+    let said = |words: Vec<instructions::Instructions>| -> Vec<(String, String)> {
+        words.into_iter().map(|words| (words.path.display().to_string(), words.text)).collect()
+    };
+    let catalogue: Vec<(&str, &str)> =
+        skills.iter().map(|skill| (skill.name.as_str(), skill.description.as_str())).collect();
+    let user = said(instructions::of_user(places));
+    let project = said(instructions::of_project(places, &here));
+    prompt::system(definition) + &prompt::guidance(&user, &project, &catalogue)
+}
+
+/// What bounds a session. A limit of money that nobody can watch is refused.
+fn limits(config: &Config) -> Result<Limits, Trouble> {
+    let price = price::price(&config.model, &config.prices);
+    if config.max_usd.is_some() && price.is_none() {
+        return Err(Trouble::coded(
+            exit::USAGE,
+            format!(
+                "the price of {} is not known, so --max-usd cannot be kept; say it in config.toml: \
+                 [prices.\"{0}\"] with input and output, in US dollars per million tokens",
+                config.model
+            ),
+        ));
+    }
+    Ok(Limits {
+        max_turns: config.max_turns,
+        max_tokens: config.max_tokens,
+        max_usd: config.max_usd,
+        max_time: config
+            .max_minutes
+            .and_then(|minutes| std::time::Duration::try_from_secs_f64(minutes * 60.0).ok()),
+        price,
+        ..Limits::default()
+    })
+}
+
+/// Puts a session's parts together.
+pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken) -> Result<Parts, Trouble> {
+    let model = model(config)?;
+    let limits = limits(config)?;
+    let world = Arc::new(world(&config.workspace, &config.state, config.sandbox_off)?);
+    let mode = if definition.read_only { Mode::ReadOnly } else { config.mode };
+    let own = definition.rules.iter().flat_map(|rule| rule.judged(&definition.name));
+    let rules = config.rules.iter().cloned().chain(own).collect();
+    let root = world.workspace.root().display().to_string();
+    let mut policy = Policy::new(mode).with_root(&root).with_rules(rules);
+    if config.sandbox_off {
+        policy = policy.without_walls();
+    }
+    for host in &config.allow_hosts {
+        policy.allow_host(host);
+    }
+    let places = places(config);
+    let (skills, _) = skill::list(&places);
+    let system = system(definition, &places, &skills);
+    let mut tools: Vec<Box<dyn Tool>> =
+        tool::all().into_iter().filter(|tool| definition.offers(&tool.spec().name)).collect();
+    if !skills.is_empty() && definition.offers("skill") {
+        tools.push(Box::new(tool::skill::Skill::new(skills)));
+    }
+    Ok(Parts { model, toolbox: Toolbox::of(tools), world, policy, system, limits, cancel })
+}
