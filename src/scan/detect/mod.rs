@@ -1,12 +1,14 @@
 //! Checks that are no flow from a source to a sink: written in Rust, named in rule files.
 
 mod context;
+mod csrf;
 mod debug;
 mod java;
 mod javascript;
 mod password;
 mod secret;
 
+pub(super) use context::is_session_cookie;
 pub(super) use password::{is_neutral, is_password, speaks_of};
 pub(super) use secret::words as secret_words;
 
@@ -37,7 +39,10 @@ pub(super) fn named(name: &str) -> Option<Detector> {
     match name {
         "secret" => Some(secret::find),
         "python-debug" => Some(debug::find),
+        "python-csrf-exempt" => Some(csrf::find),
         "python-password" => Some(password::find),
+        "java-trust" => Some(java::trust),
+        "java-cross-origin" => Some(java::cross_origin),
         _ => javascript::named(name),
     }
 }
@@ -51,5 +56,6 @@ pub(super) fn holds(
     argument: &Expr,
     chain: &[&Function],
 ) -> bool {
-    context::holds(name, &context::Place { file, expr, argument, chain })
+    java::holds(name, file, expr, argument, chain)
+        .unwrap_or_else(|| context::holds(name, &context::Place { file, expr, argument, chain }))
 }

@@ -1,7 +1,9 @@
 //! Fixes in Java: the fixers by name, and the tree they read.
 
+mod answer;
 mod command;
 mod cookie;
+mod data;
 mod edit;
 mod html;
 mod imports;
@@ -33,6 +35,14 @@ pub(super) fn named(name: &str) -> Option<Fixer> {
         "java-cookie" => |site| with_call(site, cookie::flag),
         "java-xml" => |site| with_call(site, xml::harden),
         "java-words" => |site| with_call(site, words::replace_word),
+        "java-redirect" => |site| with_call(site, answer::redirect),
+        "java-lines" => |site| with_call(site, answer::one_line),
+        "java-disclosure" => |site| with_call(site, answer::withhold),
+        "java-timing" => |site| with_call(site, words::constant_time),
+        "java-temp-file" => |site| with_call(site, words::temp_file),
+        "java-filter" => |site| with_call(site, data::filter),
+        "java-yaml" => |site| with_call(site, data::safe_yaml),
+        "java-secret" => data::environment,
         "java-ldap" => |site| with_call(site, sql_place::filter),
         "java-xpath" => |site| with_call(site, sql_place::variables),
         _ => return None,
@@ -64,11 +74,11 @@ fn with_call(
     let java = Java { src: &site.file.text, root: tree.root_node(), notes: site.notes };
     let call = java
         .node_at(site.expr.at)
-        .filter(|node| matches!(node.kind(), "method_invocation" | "object_creation_expression"))
         .ok_or("the call is not found in the tree")?;
     let argument = java.arguments(call).into_iter().find(|argument| {
         argument.start_byte() <= site.argument.at.start && site.argument.at.end <= argument.end_byte()
     });
+    let argument = if site.callee == "return" { Some(call) } else { argument };
     fix(&Case { java, site, call, argument })
 }
 

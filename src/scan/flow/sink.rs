@@ -39,7 +39,10 @@ impl<'a> Engine<'a> {
     ) {
         for (rule, sink) in reached.iter().copied() {
             if !imports_one(self.source(frame.file), &sink.imports)
-                || !sink.when.iter().all(|condition| holds(condition, given))
+                || !sink
+                    .when
+                    .iter()
+                    .all(|condition| holds(condition, receiver.map(|(_, value)| value), given))
             {
                 continue;
             }
@@ -366,17 +369,20 @@ fn program_taints(items: &[Value<'_>], rest: Option<&Value<'_>>) -> Vec<Taint> {
 }
 
 /// Whether a condition on the other arguments holds.
-pub(super) fn holds(condition: &Condition, given: &[Given<'_>]) -> bool {
+pub(super) fn holds(condition: &Condition, receiver: Option<&Value<'_>>, given: &[Given<'_>]) -> bool {
     let by_keyword =
         condition.keyword.as_deref().and_then(|keyword| given.iter().find(|arg| arg.name == Some(keyword)));
     let by_position = || {
         let position = condition.position?;
         given.iter().filter(|arg| arg.name.is_none()).nth(position)
     };
-    let Some(arg) = by_keyword.or_else(by_position) else {
-        return condition.absent;
+    let found =
+        if condition.receiver { receiver } else { by_keyword.or_else(by_position).map(|arg| &arg.value) };
+    let Some(mut value) = found else {
+        // What stands in `**options` is not known.
+        let spread = given.iter().any(|arg| arg.is_keyword_spread);
+        return condition.absent && !(spread && condition.keyword.is_some());
     };
-    let mut value = &arg.value;
     for key in condition.key.iter().flat_map(|key| key.split('.')) {
         match value.shape.as_deref().and_then(|shape| shape.entry(key)) {
             Some(found) => value = found,
@@ -384,8 +390,10 @@ pub(super) fn holds(condition: &Condition, given: &[Given<'_>]) -> bool {
         }
     }
     let fits = |words: &[String]| words.iter().any(|word| is_word(value, word));
-    let small =
-        condition.below.is_none_or(|below| matches!(value.known, Some(Known::Int(number)) if number < below));
+    let number =
+        |holds: &dyn Fn(i64) -> bool| matches!(value.known, Some(Known::Int(number)) if holds(number));
+    let small = condition.below.is_none_or(|below| number(&|number| number < below))
+        && condition.bits.is_none_or(|bits| number(&|number| number & bits != 0));
     small && (condition.is.is_empty() || fits(&condition.is)) && !fits(&condition.not)
 }
 
@@ -402,7 +410,10 @@ fn is_word(value: &Value<'_>, word: &str) -> bool {
         Some(Known::Int(number)) => number.to_string() == word || (word == "true" && *number == 1),
         Some(Known::Bool(flag)) => flag.to_string() == word,
         Some(Known::Null) => word == "null",
-        None => value.path.as_deref().is_some_and(|path| Pattern::new(word).matches(path)),
+        None => {
+            word.contains(char::is_alphabetic)
+                && value.path.as_deref().is_some_and(|path| Pattern::new(word).matches(path))
+        }
     }
 }
 

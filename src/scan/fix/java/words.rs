@@ -37,3 +37,38 @@ pub(super) fn replace_word(case: &Case<'_, '_>) -> Result<Draft, String> {
     out.by_hand = with.get("hand").cloned().unwrap_or_default();
     Ok(out)
 }
+
+/// `Arrays.equals(a, b)` as `MessageDigest.isEqual(a, b)`.
+pub(super) fn constant_time(case: &Case<'_, '_>) -> Result<Draft, String> {
+    let java = &case.java;
+    let arguments = java.arguments(case.call);
+    if arguments.len() != 2 {
+        return Err("parts of arrays are compared; copy them out first".into());
+    }
+    let other = |kind: &str| kind.ends_with("[]") && kind != "byte[]";
+    if arguments.iter().any(|argument| java.type_of(*argument).is_some_and(other)) {
+        return Err("the arrays hold no bytes".into());
+    }
+    let mut edits = Vec::new();
+    let kind = java.type_name("java.security.MessageDigest", &mut edits);
+    let list = super::syntax::field(case.call, "arguments").map_or("", |list| java.text(list));
+    edits.push(replace(case.call, format!("{kind}.isEqual{list}")));
+    Ok(draft(Tier::A, "Compare in the same time whatever differs.", edits))
+}
+
+/// `File.createTempFile(…)` as `Files.createTempFile(…).toFile()`.
+pub(super) fn temp_file(case: &Case<'_, '_>) -> Result<Draft, String> {
+    let java = &case.java;
+    let arguments: Vec<&str> = java.arguments(case.call).into_iter().map(|node| java.text(node)).collect();
+    let mut edits = Vec::new();
+    let files = java.type_name("java.nio.file.Files", &mut edits);
+    let made = match arguments.as_slice() {
+        [prefix, suffix] => format!("{files}.createTempFile({prefix}, {suffix}).toFile()"),
+        [prefix, suffix, folder] if *folder != "null" => {
+            format!("{files}.createTempFile({folder}.toPath(), {prefix}, {suffix}).toFile()")
+        }
+        _ => return Err("the folder of the file is not known here".into()),
+    };
+    edits.push(replace(case.call, made));
+    Ok(draft(Tier::A, "Make a file that only its owner can read.", edits))
+}

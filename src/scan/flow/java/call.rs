@@ -83,11 +83,8 @@ impl<'a> Engine<'a> {
         self.java_sinks(frame, expr, path, Some((object, holder)), listed.as_deref().unwrap_or(given));
         if let Some(origin) = self.call_source(frame, path) {
             let note = format!("`{}()` comes from outside", crate::scan::flow::expr::short(path));
-            let mut value = Value::tainted(Taint::new(origin, frame.file, expr.at, note));
+            let mut value = Value::tainted(Taint::new(origin.source, frame.file, expr.at, note).safe_for(&origin.safe));
             value.path = Some(types::given_by(path).map_or_else(|| format!("{path}()"), str::to_owned).into());
-            if path.contains("Entry.") {
-                value.clear(Self::harmless().without(Kinds::of(&[Kind::Path])));
-            }
             return value;
         }
         if let Some(value) = self.builder_method(frame, object, holder, name, given) {
@@ -105,6 +102,7 @@ impl<'a> Engine<'a> {
         if let Some(value) = self.collection_method(frame, object, holder, name, path, given) {
             return value;
         }
+        self.fill_argument(frame, holder, name, given);
         if let Some(value) = self.sanitized(path, &Value::default(), Some(holder), given) {
             self.run_callbacks(frame, path, None, given);
             let kind = types::given_by(path).map_or_else(|| format!("{path}()"), str::to_owned);
@@ -113,7 +111,6 @@ impl<'a> Engine<'a> {
         if let Some(value) = self.set_bean(frame, object, holder, name, given) {
             return value;
         }
-        self.fill_argument(frame, holder, name, given);
         let made = self.run_callbacks(frame, path, Some(holder), given);
         let mut value = Self::unknown(path, &Value::default(), Some(holder), given);
         if let Some(made) = made {
@@ -380,14 +377,17 @@ impl<'a> Engine<'a> {
 
     /// `stream.read(buffer)`: what is read stands in the argument.
     fn fill_argument(&mut self, frame: &mut Frame<'a>, holder: &Value<'a>, name: &str, given: &[Given<'a>]) {
-        if !matches!(name, "read" | "readFully" | "getChars" | "transferTo") || !holder.is_tainted() {
-            return;
-        }
-        if let Some(variable) = given.first().and_then(|arg| arg.expr.as_name())
-            && let Some(mut value) = frame.vars.get(variable).cloned()
+        let at = match name {
+            "read" | "readFully" | "getChars" | "nextBytes" | "readNBytes" => 0,
+            "arraycopy" => 2,
+            _ => return,
+        };
+        let from = if name == "arraycopy" { given.first().map(|arg| arg.value.clone()) } else { None };
+        if let Some(variable) = given.get(at).and_then(|arg| arg.expr.as_name())
+            && frame.vars.contains_key(variable)
         {
-            value.taint_from(holder);
-            value.constant = false;
+            let mut value = Value::default();
+            value.taint_from(from.as_ref().unwrap_or(holder));
             frame.vars.insert(variable.into(), value);
         }
     }

@@ -35,7 +35,7 @@ impl<'a> Engine<'a> {
         self.java_sinks(frame, expr, &path, None, listed.as_deref().unwrap_or(given));
         if let Some(origin) = self.call_source(frame, &path) {
             let mut value =
-                Value::tainted(Taint::new(origin, frame.file, expr.at, format!("`new {name}` is predictable")));
+                Value::tainted(Taint::new(origin.source, frame.file, expr.at, format!("`new {name}` comes from outside")));
             value.path = Some(name.into());
             return value;
         }
@@ -74,7 +74,11 @@ impl<'a> Engine<'a> {
             value.restore(crate::scan::flow::value::Kinds::of(&restorer.kinds));
         }
         if matches!(name, "Cookie" | "SAXBuilder" | "SAXReader" | "ObjectMapper" | "XStream" | "Yaml") {
-            value.shape = Some(Rc::new(fresh()));
+            let mut shape = fresh();
+            if let Some(first) = given.first() {
+                shape.put("arg", Value { shape: None, ..first.value.clone() });
+            }
+            value.shape = Some(Rc::new(shape));
         }
         if matches!(name, "FileInputStream" | "FileReader" | "ClassPathResource")
             && let Some(text) = given.first().and_then(|arg| arg.value.known_text())

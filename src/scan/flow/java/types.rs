@@ -1,7 +1,7 @@
 //! Declared types: what they say of a value, and what library methods give.
 
 use super::is_type;
-use crate::scan::flow::Engine;
+use crate::scan::flow::{Engine, Frame};
 use crate::scan::flow::value::{Kinds, Value};
 use crate::scan::rules::Kind;
 
@@ -103,6 +103,15 @@ pub(super) fn given_by(path: &str) -> Option<&'static str> {
 }
 
 impl<'a> Engine<'a> {
+    /// A variable keeps its declared type when something of no known type is put into it.
+    pub(in crate::scan::flow) fn retyped(frame: &Frame<'a>, name: &str, mut value: Value<'a>) -> Value<'a> {
+        let known = value.path.as_deref().is_some_and(is_type) || value.callable.is_some();
+        if !known && let Some(kind) = frame.vars.get(name).and_then(|before| before.path.clone()).filter(|p| is_type(p)) {
+            value.path = Some(kind);
+        }
+        value
+    }
+
     /// A value that is bound under a declared type. A narrower type that is known already stays.
     pub(in crate::scan::flow) fn typed(&self, mut value: Value<'a>, declared: Option<&str>) -> Value<'a> {
         let Some(kind) = declared else { return value };

@@ -22,8 +22,14 @@ impl Lowering<'_> {
 
     pub(super) fn expr(&self, node: Node<'_>) -> Expr {
         let mut inner = node;
-        while inner.kind() == "parenthesized_expression" {
-            match named(inner).next() {
+        loop {
+            let next = match inner.kind() {
+                "parenthesized_expression" => named(inner).next(),
+                // A cast to a number leaves no text; every other one leaves the value as it is.
+                "cast_expression" if !self.is_numeric_cast(inner) => field(inner, "value"),
+                _ => None,
+            };
+            match next {
                 Some(next) => inner = next,
                 None => break,
             }
@@ -284,13 +290,14 @@ impl Lowering<'_> {
         ExprKind::Binary { op: "instanceof".into(), left: Box::new(left), right: Box::new(right) }
     }
 
-    /// A cast to a number leaves no text; every other one leaves the value as it is.
+    fn is_numeric_cast(&self, node: Node<'_>) -> bool {
+        let kind = field(node, "type").map_or("", |kind| self.str(kind));
+        matches!(kind, "int" | "long" | "short" | "byte" | "double" | "float" | "boolean")
+    }
+
     fn cast(&self, node: Node<'_>) -> ExprKind {
-        let kind = field(node, "type").map(|kind| self.type_name(kind)).unwrap_or_default();
-        if matches!(kind.as_str(), "int" | "long" | "short" | "byte" | "double" | "float" | "boolean") {
-            return ExprKind::Unary { op: format!("({kind})"), operand: self.boxed(node, "value") };
-        }
-        field(node, "value").map_or(ExprKind::Null, |value| self.expr(value).kind)
+        let kind = field(node, "type").map_or("", |kind| self.str(kind));
+        ExprKind::Unary { op: format!("({kind})"), operand: self.boxed(node, "value") }
     }
 
     fn lambda(&self, node: Node<'_>) -> Arc<Function> {
