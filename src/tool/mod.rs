@@ -17,7 +17,7 @@ pub mod scan;
 pub mod skill;
 
 use crate::action::Action;
-use crate::message::Spec;
+use crate::message::{Image, Spec};
 use crate::policy::Permit;
 use crate::sandbox::Sandbox;
 use crate::scan::Scanner;
@@ -158,6 +158,8 @@ pub struct ToolOutput {
     pub exit: Option<i32>,
     /// Full output on disk, when `text` was cut.
     pub log: Option<PathBuf>,
+    /// What it shows beside the text.
+    pub images: Vec<Image>,
 }
 
 /// Why a call gave nothing. Goes to the model as a result; never ends the run.
