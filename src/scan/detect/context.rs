@@ -24,6 +24,16 @@ pub(super) fn holds(name: &str, place: &Place<'_>) -> bool {
         "session-cookie" => place.expr.as_call().is_some_and(is_session_cookie),
         "settings-file" => place.is_settings() && !place.is_test(),
         "no-test" => !place.is_test(),
+        "html-answer" => !place.answers_text(),
+        "runs-code" => !place.evaluates_data(),
+        "evaluates-data" => place.evaluates_data(),
+        "mongo-call" => !matches!(place.argument.kind, ExprKind::Lambda(_)),
+        "text-log" => !matches!(place.argument.kind, ExprKind::Map(_)) && !is_whole_request(place.argument),
+        "writes-http" => place.around().contains("HTTP/1."),
+        "whole-body" => place.is_whole_body(),
+        "pollutes" => place.pollutes(),
+        "nowhere-verified" => !place.file.text.contains(".verify("),
+        "sets-js-cookie" => place.expr.as_call().is_some_and(sets_js_cookie),
         "plain-log" => !place.shows_with_repr(),
         _ => false,
     }
@@ -154,6 +164,87 @@ impl<'p> Place<'p> {
         format.is_some_and(|text| text.contains("%r") && !text.contains("%s"))
     }
 
+    /// Whether the answer is said to be no page.
+    fn answers_text(&self) -> bool {
+        let text = self.around();
+        [
+            "text/plain",
+            "application/json",
+            "text/csv",
+            "application/octet-stream",
+            "type('text",
+            "type(\"text",
+            "type('json",
+            "type(\"json",
+            "type('txt",
+        ]
+        .iter()
+        .any(|word| text.contains(word))
+            && !text.contains("text/html")
+    }
+
+    /// `eval('(' + x + ')')`, `new Function('return ' + x)`: the text is data that somebody reads by running it.
+    fn evaluates_data(&self) -> bool {
+        let words = self.line().to_lowercase();
+        let lead = match &self.argument.kind {
+            ExprKind::Binary { .. } => {
+                let mut left = self.argument;
+                while let ExprKind::Binary { left: inner, .. } = &left.kind {
+                    left = inner;
+                }
+                left.as_text()
+            }
+            ExprKind::Text(text) => match text.parts.first() {
+                Some(crate::scan::ir::TextPart::Literal { value, .. }) => Some(value.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        match lead.as_deref().map(str::trim) {
+            Some("(" | "return (" | "return(") => true,
+            Some("return") => {
+                !["expr", "formula", "calc", "code", "script", "math"].iter().any(|word| words.contains(word))
+            }
+            _ => false,
+        }
+    }
+
+    /// A whole body or query, or an object it is spread into.
+    fn is_whole_body(&self) -> bool {
+        match &self.argument.kind {
+            ExprKind::Map(entries) => {
+                entries.iter().any(|entry| entry.key.is_none() && is_whole_request(&entry.value))
+            }
+            _ => {
+                is_whole_request(self.argument)
+                    || self.argument.as_name().is_some_and(|name| self.is_bound_whole(name))
+            }
+        }
+    }
+
+    /// Whether a name is bound to a whole body.
+    fn is_bound_whole(&self, name: &str) -> bool {
+        let Some(function) = self.chain.last() else { return false };
+        let mut whole = false;
+        function.body.walk(&mut |stmt| {
+            if let StmtKind::Assign { targets, value, .. } = &stmt.kind
+                && targets.iter().any(|target| target.as_name() == Some(name))
+            {
+                whole |= is_whole_request(value);
+            }
+        });
+        whole
+    }
+
+    fn pollutes(&self) -> bool {
+        let Some(call) = self.expr.as_call() else { return false };
+        let sets = matches!(last_word(&call.callee), Some("set" | "setWith" | "zipObjectDeep"));
+        if sets {
+            return call.position(1).is_some_and(|arg| arg.value.at == self.argument.at);
+        }
+        self.is_whole_body()
+    }
+
     /// The pattern that a text is matched against.
     fn pattern(&self) -> Option<String> {
         let call = self.expr.as_call()?;
@@ -164,7 +255,9 @@ impl<'p> Place<'p> {
         if let Some(text) = pattern_of(object) {
             return Some(text);
         }
-        let name = object.as_name()?;
+        let given = call.position(0).and_then(|arg| arg.value.as_name());
+        let own = object.as_name().filter(|name| self.argument.as_name() != Some(name));
+        let name = own.or(given)?;
         let bodies =
             std::iter::once(&self.file.module.body).chain(self.chain.iter().map(|function| &function.body));
         let mut found = None;
@@ -187,6 +280,34 @@ pub(super) fn last_word(callee: &Expr) -> Option<&str> {
         ExprKind::Member { name, .. } | ExprKind::Name(name) => Some(name),
         _ => None,
     }
+}
+
+/// `req.body`, `request.query`, `ctx.request.body`, `...req.body`.
+fn is_whole_request(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Member { object, name, .. } => {
+            matches!(
+                name.as_str(),
+                "body" | "query" | "params" | "headers" | "cookies" | "json" | "form" | "args"
+            ) && last_word(object).is_some_and(|of| matches!(of, "req" | "request" | "ctx" | "context"))
+        }
+        ExprKind::Spread(inner) | ExprKind::Await(inner) => is_whole_request(inner),
+        ExprKind::Name(name) => name == "body",
+        _ => false,
+    }
+}
+
+/// Whether a cookie is set with flags that are written out.
+fn sets_js_cookie(call: &Call) -> bool {
+    let empty = call.position(1).and_then(|arg| arg.value.as_text()).is_some_and(|text| text.is_empty());
+    let gone = call.position(2).is_some_and(|arg| match &arg.value.kind {
+        ExprKind::Map(entries) => entries.iter().any(|entry| {
+            entry.key.as_ref().and_then(Expr::as_text).is_some_and(|key| key == "maxAge")
+                && matches!(&entry.value.kind, ExprKind::Number(n) if n == "0")
+        }),
+        _ => false,
+    });
+    call.args.len() >= 2 && !empty && !gone
 }
 
 fn pattern_of(expr: &Expr) -> Option<String> {

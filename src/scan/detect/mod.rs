@@ -5,6 +5,7 @@ mod csrf;
 mod debug;
 mod java;
 mod javascript;
+mod merge;
 mod password;
 mod secret;
 
@@ -39,6 +40,7 @@ pub(super) fn named(name: &str) -> Option<Detector> {
     match name {
         "secret" => Some(secret::find),
         "python-debug" => Some(debug::find),
+        "js-prototype" => Some(merge::find),
         "python-csrf-exempt" => Some(csrf::find),
         "python-password" => Some(password::find),
         "java-trust" => Some(java::trust),

@@ -52,6 +52,12 @@ const COLLECTING: &[&str] = &[
     "os.path.join",
     "pathlib.Path",
     "Path",
+    "bytes",
+    "bytearray",
+    "Buffer.from",
+    "Buffer.alloc",
+    "crypto-js.enc.Utf8.parse",
+    "crypto-js.enc.Hex.parse",
 ];
 
 /// Calls that resolve `..`.

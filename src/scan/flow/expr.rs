@@ -50,7 +50,7 @@ impl<'a> Engine<'a> {
             }
             ExprKind::Call(call) => {
                 let mut value = self.call(frame, expr, call);
-                value.clear(super::text::cleaned(call));
+                value.clear(super::text::cleaned(call, &self.source(frame.file).text));
                 // `getattr(e, "code", 500)`
                 let asked = call.position(1).filter(|_| call.callee.as_name() == Some("getattr"));
                 if asked.and_then(|arg| arg.value.as_text()).is_some_and(|name| is_status(&name)) {

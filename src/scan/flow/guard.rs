@@ -85,7 +85,7 @@ impl<'a> Engine<'a> {
             {
                 self.prove(frame, object, Proof::Safe(Kinds::of(&[Kind::Disclosure])));
             }
-            ExprKind::Assign { value, .. } => self.narrow(frame, value, held),
+            ExprKind::Assign { value, .. } | ExprKind::Await(value) => self.narrow(frame, value, held),
             ExprKind::Other(children) if held => {
                 // `1 <= x <= 9` and the like: nothing that we need.
                 let _ = children;
@@ -147,6 +147,18 @@ impl<'a> Engine<'a> {
             return;
         }
         for (one, other) in [(left, right), (right, left)] {
+            // `typeof x === 'string'`
+            if let ExprKind::Unary { op, operand } = &one.kind
+                && op == "typeof"
+            {
+                let kinds = match other.as_text().as_deref() {
+                    Some("string") => Kinds::of(&[Kind::Nosql, Kind::Fields]),
+                    Some("number" | "boolean" | "bigint") => Kinds::of(&[Kind::All]),
+                    _ => Kinds::default(),
+                };
+                self.prove(frame, operand, Proof::Safe(kinds));
+                continue;
+            }
             if is_host(one) && !self.quiet_value(frame, other).is_tainted_by(Source::Request) {
                 self.prove(frame, one, Proof::Host);
             }
@@ -227,6 +239,11 @@ impl<'a> Engine<'a> {
             ("is_relative_to", Some(_)) if held => self.prove(frame, object, Proof::Inside),
             ("isabs" | "isAbsolute", Some(path)) if !held => self.prove(frame, path, Proof::NoRoot),
             ("is_absolute", None) if !held => self.prove(frame, object, Proof::NoRoot),
+            ("includes" | "has" | "indexOf", Some(item))
+                if held && is_host(item) && !self.quiet_value(frame, object).is_tainted() =>
+            {
+                self.prove(frame, item, Proof::Host);
+            }
             ("includes" | "has" | "hasOwnProperty", Some(item)) => {
                 let text = self.quiet_value(frame, item);
                 match (text.known_text(), held) {

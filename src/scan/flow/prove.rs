@@ -13,6 +13,12 @@ impl<'a> Engine<'a> {
         if call.callee.dotted().is_some_and(|name| name == "isinstance") {
             let number = call.position(1).and_then(|arg| arg.value.dotted());
             if held
+                && number.as_deref() == Some("str")
+                && let Some(item) = call.position(0)
+            {
+                self.prove(frame, &item.value, Proof::Safe(Kinds::of(&[Kind::Nosql])));
+            }
+            if held
                 && number.is_some_and(|kind| matches!(kind.as_str(), "int" | "float" | "bool"))
                 && let Some(item) = call.position(0)
             {

@@ -69,8 +69,9 @@ impl<'a> Engine<'a> {
                 }
             }
             for (argument, value) in dangerous {
-                if let Some(taint) = danger(rule, sink, value) {
-                    self.report(frame, rule, Some(sink), expr, argument, taint, path);
+                if let Some(taint) = danger(rule, sink, value)
+                    && self.report(frame, rule, Some(sink), expr, argument, taint, path)
+                {
                     break;
                 }
             }
@@ -172,7 +173,7 @@ impl<'a> Engine<'a> {
         argument: &'a Expr,
         danger: Danger,
         path: &str,
-    ) {
+    ) -> bool {
         let (source, trail, origin) = match danger {
             Danger::Taint(taint) => (taint.source, Some(taint.trail), Some(taint.origin)),
             Danger::NotConstant => (Source::Any, None, None),
@@ -199,7 +200,7 @@ impl<'a> Engine<'a> {
                 )
             })
         {
-            return;
+            return false;
         }
         let (expr, argument) = (place.expr, place.argument);
         let hit = Hit {
@@ -229,6 +230,7 @@ impl<'a> Engine<'a> {
             }
             None => self.hits.push(hit),
         }
+        true
     }
 }
 
@@ -332,6 +334,10 @@ fn danger(rule: &Rule, sink: &Sink, value: &Value<'_>) -> Option<Danger> {
         let text = ["text", "sql", "query"].iter().find_map(|key| shape.entry(key))?;
         return danger(rule, sink, text);
     }
+    // What becomes JSON is no page.
+    if kind == Kind::Html && value.shape.is_some() {
+        return None;
+    }
     if sink.built && !value.built {
         return None;
     }
@@ -384,6 +390,10 @@ pub(super) fn holds(condition: &Condition, receiver: Option<&Value<'_>>, given: 
         return condition.absent && !(spread && condition.keyword.is_some());
     };
     for key in condition.key.iter().flat_map(|key| key.split('.')) {
+        if value.shape.is_none() {
+            // Options that are made elsewhere are not known.
+            return condition.absent && matches!(value.known, Some(Known::Null));
+        }
         match value.shape.as_deref().and_then(|shape| shape.entry(key)) {
             Some(found) => value = found,
             None => return condition.absent,

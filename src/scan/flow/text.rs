@@ -178,7 +178,7 @@ fn is_markup(left: &Expr) -> bool {
 }
 
 /// For which kinds a call takes away what does harm: line breaks replaced, letters outside a class removed.
-pub(super) fn cleaned(call: &Call) -> Kinds {
+pub(super) fn cleaned(call: &Call, source: &str) -> Kinds {
     let text = |at: usize| call.position(at).and_then(|arg| arg.value.as_text());
     let ExprKind::Member { object, name, .. } = &call.callee.kind else { return Kinds::default() };
     match name.as_str() {
@@ -190,6 +190,8 @@ pub(super) fn cleaned(call: &Call) -> Kinds {
             (None, Some(by)) if !by.contains(['\r', '\n']) && call.position(0).is_some_and(breaks) => {
                 Kinds::of(&[Kind::Log, Kind::Header])
             }
+            (Some("<"), Some(by)) if !by.contains('<') && name == "replaceAll" => Kinds::of(&[Kind::Html]),
+            (None, _) => call.position(0).map_or_else(Kinds::default, |arg| escaped(arg, source)),
             _ => Kinds::default(),
         },
         "sub" if object.as_name() == Some("re") => match (text(0), text(1)) {
@@ -221,6 +223,29 @@ fn is_letter_ten(call: &Call) -> bool {
                 .position(0)
                 .is_some_and(|arg| matches!(&arg.value.kind, ExprKind::Number(n) if n == "10"))
     })
+}
+
+/// `x.replace(/[&<>"']/g, …)`: for which kinds the letters of the class are what does harm.
+fn escaped(arg: &Arg, source: &str) -> Kinds {
+    let ExprKind::Regex(pattern) = &arg.value.kind else { return Kinds::default() };
+    let flags = arg.value.at.of(source).rsplit('/').next().unwrap_or("");
+    if !flags.contains('g') {
+        return Kinds::default();
+    }
+    let class = pattern.trim_end_matches('+').strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let class = class.filter(|class| !class.starts_with('^'));
+    let has = |letters: &str| class.is_some_and(|class| letters.chars().all(|letter| class.contains(letter)));
+    let mut kinds = Kinds::default();
+    if pattern == "<" || has("<") {
+        kinds = kinds.with(Kind::Html);
+    }
+    if has("*()") {
+        kinds = kinds.with(Kind::Ldap);
+    }
+    if has("*+?(") {
+        kinds = kinds.with(Kind::Regex);
+    }
+    kinds
 }
 
 /// A pattern that stands for line breaks, all over the text.

@@ -29,6 +29,12 @@ pub(super) fn set(site: &Site<'_>) -> Result<Draft, String> {
     let mut draft = drafted(site, "gives the safe value");
     let position = site.spec.with.get("position").and_then(|at| at.parse().ok());
     for (name, value) in site.spec.with.iter().filter(|(name, _)| !WORDS.contains(&name.as_str())) {
+        let serves = ["server_side", "load_cert_chain"].iter().any(|word| site.file.text.contains(word));
+        let value = match value.as_str() {
+            "ssl.PROTOCOL_TLS_CLIENT" if serves => "ssl.PROTOCOL_TLS_SERVER",
+            value => value,
+        };
+        draft.imports.extend(module_of(value));
         draft.edits.extend(set_one(call, name, position, value)?);
     }
     Ok(draft)
@@ -88,8 +94,16 @@ pub(super) fn drop(site: &Site<'_>) -> Result<Draft, String> {
 pub(super) fn value(site: &Site<'_>) -> Result<Draft, String> {
     let text = site.spec.with.get("text").ok_or("the rule gives no text")?;
     let mut draft = drafted(site, "gives the safe value");
+    draft.imports.extend(module_of(text));
     draft.edits.push(replace(site.argument.outer, text.clone()));
     Ok(draft)
+}
+
+/// The module that `ssl.CERT_REQUIRED` needs.
+fn module_of(value: &str) -> Option<NewImport> {
+    let (module, _) = value.split_once('.')?;
+    let plain = !module.is_empty() && module.chars().all(|letter| letter.is_ascii_lowercase());
+    plain.then(|| NewImport { module: module.to_owned(), member: None })
 }
 
 /// Calls another function with the same arguments.

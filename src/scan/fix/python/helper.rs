@@ -1,7 +1,7 @@
 //! Functions that a fix brings along, and the calls that use them.
 
 use super::argument::drafted;
-use super::place::{before, free_name, newline, not_found, statement, step};
+use super::place::{bad_request, before, free_name, newline, statement, step};
 use super::template::count_word;
 use crate::finding::{TextEdit, Tier};
 use crate::scan::fix::{Draft, NewImport, Site, replace};
@@ -122,6 +122,9 @@ pub(super) fn redirect(site: &Site<'_>) -> Result<Draft, String> {
     draft.tier = Some(Tier::B);
     draft.by_hand = "targets on other sites lead to the start page now; list those that are meant".to_owned();
     let code = site.argument.outer.of(&site.file.text);
+    if code.contains("://") {
+        return Err("a client chooses the host; compare it with a list of those that are meant".to_owned());
+    }
     if site.file.imports("django") {
         let request = site
             .functions
@@ -192,11 +195,11 @@ pub(super) fn request(site: &Site<'_>) -> Result<Draft, String> {
         draft.edits.push(replace(site.argument.outer, name.clone()));
         name
     };
-    let (refusal, imports) = not_found(site);
+    let (refusal, imports) = bad_request(site);
     draft.imports.extend(imports);
     lines.push(format!("if not is_public_url({name}):"));
     let step = step(site);
-    lines.extend(refusal.iter().map(|line| format!("{step}{}", line.replace("404", "400"))));
+    lines.extend(refusal.iter().map(|line| format!("{step}{}", line)));
     draft.edits.push(before(site, stmt, &lines)?);
     let follows = site.callee.starts_with("requests.") || site.callee.starts_with("aiohttp.");
     if follows
@@ -224,11 +227,11 @@ pub(super) fn xpath_letters(site: &Site<'_>) -> Result<Draft, String> {
     draft.tier = Some(Tier::B);
     draft.by_hand =
         "names with an apostrophe are refused; a library with variables (lxml) can take them".to_owned();
-    let (refusal, imports) = not_found(site);
+    let (refusal, imports) = bad_request(site);
     draft.imports.extend(imports);
     let step = step(site);
     let mut lines = vec![format!("if \"'\" in {name} or '\"' in {name}:")];
-    lines.extend(refusal.iter().map(|line| format!("{step}{}", line.replace("404", "400"))));
+    lines.extend(refusal.iter().map(|line| format!("{step}{}", line)));
     draft.edits.push(before(site, stmt, &lines)?);
     Ok(draft)
 }

@@ -378,6 +378,10 @@ fn filter_values<'a>(
 /// Takes line breaks out of each value.
 pub(super) fn one_line(site: &Site<'_>) -> Result<Draft, String> {
     let mut draft = drafted(site, "takes line breaks out of the value");
+    let whole = |leaf: &Leaf<'_>| leaf.expr.at == site.argument.at && site.callee.ends_with("start_response");
+    if leaves(site, site.argument)?.iter().any(whole) {
+        return Err("the headers are put together elsewhere; take line breaks out there".to_owned());
+    }
     draft.edits = wrapped(site, |code, leaf| {
         let bound = leaf.expr.as_name().map(|name| written(site.scope(), name));
         let sure = match bound.as_deref() {
