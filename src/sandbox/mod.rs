@@ -95,6 +95,11 @@ pub trait Sandbox: Send + Sync {
     fn level(&self) -> &Level;
     /// Runs one job to its end.
     fn run(&self, job: Job, watch: Watch) -> BoxFuture<'_, Result<Done, SandboxError>>;
+    /// The same walls around another folder; commands there may also read what lies in `lent`. `None` where that
+    /// cannot be had.
+    fn beside(&self, _root: &Path, _lent: &[PathBuf]) -> Option<Arc<dyn Sandbox>> {
+        None
+    }
     /// Where logs of cut outputs go; commands can read there.
     fn log_folder(&self) -> Option<PathBuf> {
         None

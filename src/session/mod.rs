@@ -159,8 +159,9 @@ impl Session {
         &self.deeds
     }
 
-    /// The texts that stood there and were changed, by tools or by commands, as they were before.
-    pub fn befores(&self) -> Vec<(String, String)> {
+    /// The files that were changed, made or removed, by tools or by commands, as they were before; `None` where
+    /// there was none.
+    pub fn befores(&self) -> Vec<(String, Option<Vec<u8>>)> {
         self.keep.as_ref().map(keep::Keep::befores).unwrap_or_default()
     }
 

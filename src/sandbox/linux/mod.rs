@@ -26,7 +26,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -51,6 +51,8 @@ pub struct Walls {
     state_dir: PathBuf,
     program: PathBuf,
     highest: Height,
+    /// Folders outside the workspace that commands may read.
+    lent: Vec<PathBuf>,
     chosen: OnceLock<Chosen>,
 }
 
@@ -78,6 +80,7 @@ impl Walls {
             state_dir: state_dir.to_owned(),
             program: program.to_owned(),
             highest,
+            lent: Vec::new(),
             chosen: OnceLock::new(),
         }
     }
@@ -90,7 +93,7 @@ impl Walls {
     fn choose(&self) -> Chosen {
         let variables = environment::scrub(&self.workspace);
         let site = match Site::look(&self.workspace, &self.state_dir, &variables) {
-            Ok(site) => site,
+            Ok(site) => site.lending(&self.lent),
             Err(why) => {
                 return Chosen {
                     height: None,
@@ -299,6 +302,12 @@ fn prepare_variables(variables: &mut Vec<(OsString, OsString)>, site: &Site, pri
 impl Sandbox for Walls {
     fn level(&self) -> &Level {
         &self.chosen().level
+    }
+
+    fn beside(&self, root: &Path, lent: &[PathBuf]) -> Option<Arc<dyn Sandbox>> {
+        let lent = lent.to_vec();
+        let walls = Self::at_most(self.highest, root, &self.state_dir, &self.program);
+        Some(Arc::new(Self { lent, ..walls }))
     }
 
     fn log_folder(&self) -> Option<PathBuf> {
