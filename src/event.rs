@@ -99,6 +99,11 @@ pub enum Event {
         /// What was run or compared, and what it gave.
         evidence: String,
     },
+    /// What the user said while the model worked has reached it.
+    Steered {
+        /// The words.
+        text: String,
+    },
     /// What the harness itself is doing, for whoever waits.
     Status {
         /// A few words: "running `npm test` in the sandbox".

@@ -22,7 +22,8 @@
 //! | `session` | ask, plan, judge, perform, repeat; history and record |
 //! | `proof` | the gates: what the harness itself saw before and after |
 //! | `fix` | the mission: issue to opening, done-check, report |
-//! | `cli` | arguments, wiring, plain and JSON output, exit codes |
+//! | `wire` | settings to a session: where rooms are put together; exit codes |
+//! | `cli` | arguments, plain and JSON output |
 
 // ground: words. No I/O, no async runtime.
 pub mod text;
@@ -50,4 +51,5 @@ pub mod proof;
 pub mod fix;
 
 // top: doors.
+pub mod wire;
 pub mod cli;

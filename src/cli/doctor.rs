@@ -1,10 +1,10 @@
 //! `agent doctor`: what works on this machine, and why not.
 
 use super::args::{Format, WorkArgs};
-use super::wire::{self, Trouble};
 use super::{say, say_error};
 use crate::session::record::private_folder;
 use crate::text::{printable, redact};
+use crate::wire::{self, Trouble};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub(super) fn doctor(work: &WorkArgs) -> u8 {
 }
 
 fn look(work: &WorkArgs) -> Result<Value, Trouble> {
-    let config = wire::decide(work)?;
+    let config = wire::decide(work.flags())?;
     let world = wire::world(&config.workspace, &config.state, config.sandbox_off)?;
     let level = world.sandbox.level().clone();
     let model = wire::model(&config).map(|model| model.name().to_owned()).map_err(|trouble| trouble.text);

@@ -1,13 +1,13 @@
 //! The commands that know providers and their keys: `login`, `logout`, `models`. A key is never printed.
 
 use super::args::Format;
-use super::wire::{self, Trouble};
-use super::{exit, say, say_error};
+use super::{say, say_error};
 use crate::config::{self, Config, Flags};
 use crate::event::Outcome;
 use crate::model::choose::{self, Provider, providers};
 use crate::model::{ModelError, price};
 use crate::text::{printable, redact};
+use crate::wire::{self, Trouble, exit};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Read};

@@ -1,8 +1,7 @@
 //! The commands that work without a model: `scan`, `tools`, `sandbox`.
 
 use super::args::{Format, ScanFormat};
-use super::wire::{self, Trouble};
-use super::{exit, say, say_error};
+use super::{say, say_error};
 use crate::config::{self, Flags};
 use crate::event::Outcome;
 use crate::finding::{Family, Finding, Severity, listing, sarif};
@@ -10,6 +9,7 @@ use crate::sandbox::{Exit, Job, Watch};
 use crate::scan::{Filter, Scan, Scanner};
 use crate::text::{printable, redact};
 use crate::tool;
+use crate::wire::{self, Trouble, exit};
 use crate::workspace::Workspace;
 use std::fmt::Write as _;
 use std::path::Path;

@@ -2,16 +2,15 @@
 
 pub mod args;
 mod doctor;
-pub mod exit;
 mod keys;
 mod lines;
 mod look;
 mod plain;
 mod undo;
-mod wire;
 mod work;
 
 use crate::text::known;
+use crate::wire::exit;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use std::io::Write;

@@ -105,6 +105,7 @@ impl Host for Plain {
                     self.line(UNSURE, &format!("! {path}:{line}{within}: {}", finding.family.facts().title));
                 }
             }
+            Event::Steered { text } => self.line(PLACE, &format!("» {text}")),
             Event::Status { text } => self.line(FAINT, &text),
             Event::Warning { text } => self.line(UNSURE, &format!("warning: {text}")),
             // The report that follows at once holds the gates.

@@ -1,13 +1,13 @@
 //! The commands that look at what the agent changed and take it back: `undo`, `redo`, `diff`.
 
 use super::args::{Format, UndoArgs};
-use super::wire::{self, Trouble};
-use super::{exit, say, say_error};
+use super::{say, say_error};
 use crate::config::{self, Flags};
 use crate::diff::unified;
 use crate::event::Outcome;
 use crate::session::record::{self, RecordError};
 use crate::text::{printable, redact};
+use crate::wire::{self, Trouble, exit};
 use crate::workspace::Workspace;
 use crate::workspace::journal::{Choice, Done, Journal, JournalError, Refused, Touch, Version};
 use crate::workspace::lock::Lock;

@@ -3,12 +3,12 @@
 use super::args::{Format, WorkArgs};
 use super::lines::Lines;
 use super::plain::Plain;
-use super::wire::{self, Trouble};
-use super::{exit, say, say_error};
+use super::{say, say_error};
 use crate::config::Config;
 use crate::event::{Event, Host, Outcome};
 use crate::fix::{Mission, Report, Work, changes};
 use crate::session::{Ending, Session, record};
+use crate::wire::{self, Trouble, exit};
 use crate::workspace::survey::survey;
 use crate::{prompt, workspace};
 use std::io::{IsTerminal, Read, Write};
@@ -46,7 +46,7 @@ pub(super) fn resume(session: Option<String>, prompt: &str, work: &WorkArgs) -> 
 
 /// `agent resume --list`.
 pub(super) fn list(work: &WorkArgs) -> u8 {
-    let listed = wire::decide(work).and_then(|config| {
+    let listed = wire::decide(work.flags()).and_then(|config| {
         let root = workspace::Workspace::open(&config.workspace)?;
         Ok(record::list(&config.state, Some(root.root())))
     });
@@ -112,7 +112,7 @@ fn start(job: Result<Job, Trouble>, work: &WorkArgs) -> u8 {
     let signalled = std::sync::Arc::new(AtomicU8::new(0));
     let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let job = job?;
-        let config = wire::decide(work)?;
+        let config = wire::decide(work.flags())?;
         // One thread: the session waits for one stream at a time, and a wake-up of another thread for every
         // packet costs more than the rest of the loop. What blocks runs on the blocking pool.
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -127,6 +127,11 @@ impl Policy {
         self.hosts.push(host.to_lowercase());
     }
 
+    /// Changes the mode; what was answered stays.
+    pub fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
+    }
+
     /// The mode.
     pub fn mode(&self) -> Mode {
         self.mode

@@ -93,8 +93,9 @@ impl Session {
         let used = self.budget.usage;
         let tokens = used.tokens();
         let stopped = |why: String| Some(ended(Outcome::Budget, format!("stopped after {why}")));
-        if self.turns >= limits.max_turns {
-            return stopped(format!("{} turns (--max-turns)", self.turns));
+        let turns = self.turns - self.earlier;
+        if turns >= limits.max_turns {
+            return stopped(format!("{turns} turns (--max-turns)"));
         }
         if limits.max_tokens.is_some_and(|most| tokens >= most) {
             return stopped(format!("{tokens} tokens (--max-tokens)"));

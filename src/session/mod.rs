@@ -8,17 +8,21 @@ mod budget;
 mod calls;
 mod keep;
 pub mod record;
+pub mod shelf;
+mod steer;
 
 use crate::action::Action;
 use crate::event::{Event, Host, Outcome};
-use crate::message::{Message, Role, Usage, map_strings, repair};
+use crate::message::{Message, Price, Role, Usage, map_strings, repair};
 use crate::model::{Model, ModelError, Stop};
 use crate::policy::{Mode, Policy};
 use crate::text::printable;
 use crate::tool::{Toolbox, World};
 pub use budget::Limits;
 use record::{Entry, Record, RecordError};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+pub use steer::Steering;
 use tokio_util::sync::CancellationToken;
 
 /// How a stretch of work ended.
@@ -54,8 +58,11 @@ pub struct Session {
     parts: Parts,
     history: Vec<Message>,
     record: Record,
+    /// Where sessions are kept.
+    state: PathBuf,
     /// Absent where nothing may change.
     keep: Option<keep::Keep>,
+    steering: Steering,
     deeds: Vec<Action>,
     denials: Vec<String>,
     /// Whether the last thing that would have changed something was denied.
@@ -65,6 +72,8 @@ pub struct Session {
     cost: Option<f64>,
     budget: budget::Budget,
     turns: u32,
+    /// Answers before this run: limits bound a run.
+    earlier: u32,
     repeats: calls::Repeats,
 }
 
@@ -73,7 +82,7 @@ const EMPTY_ANSWERS: u32 = 2;
 
 impl Session {
     /// Begins a session, recorded below `state`.
-    pub fn begin(parts: Parts, state: &std::path::Path) -> Result<Self, RecordError> {
+    pub fn begin(parts: Parts, state: &Path) -> Result<Self, RecordError> {
         let id = record::fresh_id();
         let keep = take(&parts, state, &id)?;
         let mut record = Record::create(state, &id)?;
@@ -84,18 +93,18 @@ impl Session {
             model: parts.model.name().to_owned(),
             time: record::now(),
         })?;
-        Ok(Self::assemble(id, parts, record, keep))
+        Ok(Self::assemble(id, parts, record, (state, keep)))
     }
 
     /// Goes on with a recorded session. Gives the mission it was on, if any.
     pub fn resume(
         parts: Parts,
-        state: &std::path::Path,
+        state: &Path,
         id: &str,
     ) -> Result<(Self, Option<serde_json::Value>), RecordError> {
         let (record, entries) = Record::open(state, id)?;
         let keep = take(&parts, state, id)?;
-        let mut session = Self::assemble(id.to_owned(), parts, record, keep);
+        let mut session = Self::assemble(id.to_owned(), parts, record, (state, keep));
         let mut mission = None;
         for entry in entries {
             match entry {
@@ -110,14 +119,16 @@ impl Session {
         Ok((session, mission))
     }
 
-    fn assemble(id: String, parts: Parts, record: Record, keep: Option<keep::Keep>) -> Self {
+    fn assemble(id: String, parts: Parts, record: Record, kept: (&Path, Option<keep::Keep>)) -> Self {
         let budget = budget::Budget::start(&parts.limits, &parts.cancel);
         Self {
             id,
             parts,
             history: Vec::new(),
             record,
-            keep,
+            state: kept.0.to_owned(),
+            keep: kept.1,
+            steering: Steering::default(),
             deeds: Vec::new(),
             denials: Vec::new(),
             stopped_by_denial: false,
@@ -125,6 +136,7 @@ impl Session {
             cost: Some(0.0),
             budget,
             turns: 0,
+            earlier: 0,
             repeats: calls::Repeats::default(),
         }
     }
@@ -190,6 +202,46 @@ impl Session {
         &self.history
     }
 
+    /// Names the session; `agent resume --list` shows it.
+    pub fn rename(&self, title: &str) -> Result<(), RecordError> {
+        shelf::rename(&self.state, &self.id, title)
+    }
+
+    /// Where the user's words wait while the model works.
+    pub fn steering(&self) -> Steering {
+        self.steering.clone()
+    }
+
+    /// Readies the session for another run: its limits start anew, and `cancel` interrupts it. Within a runtime
+    /// where there is a limit of time.
+    pub fn renew(&mut self, cancel: CancellationToken) {
+        self.parts.cancel = cancel;
+        self.earlier = self.turns;
+        self.budget = budget::Budget::start(&self.parts.limits, &self.parts.cancel);
+        self.stopped_by_denial = false;
+    }
+
+    /// Changes how much happens without asking. Leaving `read-only` takes the workspace, which another agent
+    /// may have: then the mode stays as it was.
+    pub fn set_mode(&mut self, mode: Mode) -> Result<(), RecordError> {
+        if mode != Mode::ReadOnly && self.keep.is_none() {
+            self.keep = Some(keep::Keep::take(&self.parts.world, &self.state, &self.id)?);
+        }
+        self.parts.policy.set_mode(mode);
+        Ok(())
+    }
+
+    /// Goes on with another model, also of another provider. `price` is what it costs, where that is known.
+    pub fn set_model(&mut self, model: Arc<dyn Model>, price: Option<Price>) {
+        self.parts.model = model;
+        self.parts.limits.price = price;
+    }
+
+    /// What was answered for the session, in words, and a way to take it back.
+    pub fn policy_mut(&mut self) -> &mut Policy {
+        &mut self.parts.policy
+    }
+
     /// Keeps what a mission needs to be judged, also after a crash.
     pub fn note_mission(&mut self, mut mission: serde_json::Value) -> Result<(), RecordError> {
         map_strings(&mut mission, &calls::hide);
@@ -251,6 +303,9 @@ impl Session {
                     ))?;
                     continue;
                 }
+                if self.take_steering(host)? {
+                    continue;
+                }
                 return Ok(self.last_words(text));
             }
             let results = self.answer_calls(answer.calls, host).await?;
@@ -259,7 +314,18 @@ impl Session {
             if let Some(reason) = stuck {
                 return Ok(ended(Outcome::Error, reason));
             }
+            self.take_steering(host)?;
         }
+    }
+
+    /// What the user said while the model worked reaches it now. Says whether there was anything.
+    fn take_steering(&mut self, host: &mut dyn Host) -> Result<bool, RecordError> {
+        let words = self.steering.drain();
+        for text in &words {
+            self.remember(Message::user(text.clone()))?;
+            host.tell(Event::Steered { text: text.clone() });
+        }
+        Ok(!words.is_empty())
     }
 
     fn last_words(&self, text: String) -> Ending {
@@ -289,7 +355,7 @@ impl Session {
 }
 
 /// Takes the workspace, unless nothing may change there: looking needs no lock.
-fn take(parts: &Parts, state: &std::path::Path, id: &str) -> Result<Option<keep::Keep>, RecordError> {
+fn take(parts: &Parts, state: &Path, id: &str) -> Result<Option<keep::Keep>, RecordError> {
     let may_change = parts.policy.mode() != Mode::ReadOnly;
     may_change.then(|| keep::Keep::take(&parts.world, state, id)).transpose()
 }

@@ -231,14 +231,18 @@ fn summary(path: &Path) -> Option<Summary> {
             _ => {}
         }
     }
-    found
+    let mut found = found?;
+    if let Some(title) = super::shelf::title(path) {
+        found.title = title;
+    }
+    Some(found)
 }
 
-fn first_line(text: &str) -> String {
+pub(super) fn first_line(text: &str) -> String {
     crate::text::clip(text.trim().lines().next().unwrap_or_default(), 100).text.to_owned()
 }
 
-fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, RecordError> {
+pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, RecordError> {
     text.lines()
         .enumerate()
         .map(|(at, line)| {
@@ -252,7 +256,7 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, RecordError> {
 }
 
 /// Ids come from the command line and end up in a path.
-fn is_id(id: &str) -> bool {
+pub(super) fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= 64 && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
@@ -260,7 +264,7 @@ fn lock(file: &File, id: &str) -> Result<(), RecordError> {
     file.try_lock().map_err(|_| RecordError::Busy(id.to_owned()))
 }
 
-fn failed(path: &Path, source: std::io::Error) -> RecordError {
+pub(super) fn failed(path: &Path, source: std::io::Error) -> RecordError {
     RecordError::Io { path: path.display().to_string(), source }
 }
 
@@ -276,7 +280,7 @@ pub fn private_folder(folder: &Path) -> Result<(), RecordError> {
     builder.create(folder).map_err(|source| failed(folder, source))
 }
 
-fn private_mode(options: &mut OpenOptions) {
+pub(super) fn private_mode(options: &mut OpenOptions) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;

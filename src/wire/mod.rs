@@ -1,9 +1,10 @@
-//! Settings to a session: the one place where rooms are put together.
+//! Settings to a session: the one place where rooms are put together, whatever the door.
 
-use super::args::WorkArgs;
+pub mod exit;
+
 use crate::config::definition::Definition;
 use crate::config::keys::{Keys, Ring};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Flags};
 use crate::event::Outcome;
 use crate::model::rules::{NAME as RULES, Rules};
 use crate::model::{Model, ModelError, choose, price};
@@ -22,18 +23,23 @@ use tokio_util::sync::CancellationToken;
 
 /// Why nothing was begun, with the exit code that says so.
 #[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) outcome: Outcome,
-    pub(super) code: u8,
-    pub(super) text: String,
+pub struct Trouble {
+    /// How that counts as a result.
+    pub outcome: Outcome,
+    /// Exit code of the process.
+    pub code: u8,
+    /// What, why, what next.
+    pub text: String,
 }
 
 impl Trouble {
-    pub(super) fn new(outcome: Outcome, text: impl Into<String>) -> Self {
-        Self { outcome, code: super::exit::code(outcome), text: text.into() }
+    /// With the exit code of its outcome.
+    pub fn new(outcome: Outcome, text: impl Into<String>) -> Self {
+        Self { outcome, code: exit::code(outcome), text: text.into() }
     }
 
-    pub(super) fn coded(code: u8, text: impl Into<String>) -> Self {
+    /// With an exit code of its own.
+    pub fn coded(code: u8, text: impl Into<String>) -> Self {
         Self { outcome: Outcome::Error, code, text: text.into() }
     }
 }
@@ -42,7 +48,7 @@ impl From<RecordError> for Trouble {
     fn from(error: RecordError) -> Self {
         match error {
             RecordError::Lock(LockError::Busy(_)) => Self::new(Outcome::Blocked, error.to_string()),
-            RecordError::Unknown(_) => Self::coded(super::exit::NO_INPUT, error.to_string()),
+            RecordError::Unknown(_) => Self::coded(exit::NO_INPUT, error.to_string()),
             _ => Self::new(Outcome::Error, error.to_string()),
         }
     }
@@ -50,30 +56,29 @@ impl From<RecordError> for Trouble {
 
 impl From<WorkspaceError> for Trouble {
     fn from(error: WorkspaceError) -> Self {
-        Self::coded(super::exit::NO_INPUT, error.to_string())
+        Self::coded(exit::NO_INPUT, error.to_string())
     }
 }
 
 /// Environment as the settings see it.
-pub(super) fn lookup(name: &str) -> Option<String> {
+pub fn lookup(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Decides the settings.
-pub(super) fn decide(work: &WorkArgs) -> Result<Config, Trouble> {
-    config::decide(work.flags(), &lookup)
-        .map_err(|error| Trouble::coded(super::exit::USAGE, error.to_string()))
+pub fn decide(flags: Flags) -> Result<Config, Trouble> {
+    config::decide(flags, &lookup).map_err(|error| Trouble::coded(exit::USAGE, error.to_string()))
 }
 
 /// Opens what tools work on.
-pub(super) fn world(workspace: &Path, config_state: &Path, sandbox_off: bool) -> Result<World, Trouble> {
+pub fn world(workspace: &Path, config_state: &Path, sandbox_off: bool) -> Result<World, Trouble> {
     let workspace = Workspace::open(workspace)?;
     let sandbox = walls(&workspace, config_state, sandbox_off)?;
     Ok(World { workspace, sandbox, scanner: Scanner::new() })
 }
 
 /// The sandbox of this machine around a workspace.
-pub(super) fn walls(workspace: &Workspace, state: &Path, off: bool) -> Result<Arc<dyn Sandbox>, Trouble> {
+pub fn walls(workspace: &Workspace, state: &Path, off: bool) -> Result<Arc<dyn Sandbox>, Trouble> {
     let program = std::env::current_exe().map_err(|error| {
         Trouble::new(Outcome::Error, format!("cannot find the agent's own program: {error}"))
     })?;
@@ -82,12 +87,12 @@ pub(super) fn walls(workspace: &Workspace, state: &Path, off: bool) -> Result<Ar
 }
 
 /// Where keys are kept.
-pub(super) fn keys(config: &Config) -> Keys {
+pub fn keys(config: &Config) -> Keys {
     Keys::of(config.folder.as_deref(), Ring::desktop())
 }
 
 /// Calls `ask` with the settings of models.
-pub(super) fn with_settings<T>(config: &Config, ask: impl FnOnce(&choose::Settings<'_>) -> T) -> T {
+pub fn with_settings<T>(config: &Config, ask: impl FnOnce(&choose::Settings<'_>) -> T) -> T {
     let base_url = |name: &str| config.base_urls.get(name).cloned();
     let key = |name: &str| {
         let found = keys(config).find(name).map_err(|error| error.to_string())?;
@@ -97,21 +102,21 @@ pub(super) fn with_settings<T>(config: &Config, ask: impl FnOnce(&choose::Settin
 }
 
 /// Opens the model.
-pub(super) fn model(config: &Config) -> Result<Arc<dyn Model>, Trouble> {
+pub fn model(config: &Config) -> Result<Arc<dyn Model>, Trouble> {
     if config.model == RULES {
         return Ok(Arc::new(Rules));
     }
     match with_settings(config, |settings| choose::open_with(&config.model, settings)) {
         Ok(model) => Ok(Arc::from(model)),
         Err(error @ ModelError::Auth(_)) => Err(Trouble::new(Outcome::ModelUnavailable, error.to_string())),
-        Err(error) => Err(Trouble::coded(super::exit::USAGE, error.to_string())),
+        Err(error) => Err(Trouble::coded(exit::USAGE, error.to_string())),
     }
 }
 
 /// Reads the agent's definition: the user's file, or the embedded one.
-pub(super) fn definition(file: Option<&Path>) -> Result<Definition, Trouble> {
+pub fn definition(file: Option<&Path>) -> Result<Definition, Trouble> {
     let Some(path) = file else { return Ok(Definition::embedded()) };
-    Definition::read(path).map_err(|error| Trouble::coded(super::exit::USAGE, error.to_string()))
+    Definition::read(path).map_err(|error| Trouble::coded(exit::USAGE, error.to_string()))
 }
 
 /// What bounds a session. A limit of money that nobody can watch is refused.
@@ -119,7 +124,7 @@ fn limits(config: &Config) -> Result<Limits, Trouble> {
     let price = price::price(&config.model, &config.prices);
     if config.max_usd.is_some() && price.is_none() {
         return Err(Trouble::coded(
-            super::exit::USAGE,
+            exit::USAGE,
             format!(
                 "the price of {} is not known, so --max-usd cannot be kept; say it in config.toml: \
                  [prices.\"{0}\"] with input and output, in US dollars per million tokens",
@@ -140,11 +145,7 @@ fn limits(config: &Config) -> Result<Limits, Trouble> {
 }
 
 /// Puts a session's parts together.
-pub(super) fn parts(
-    config: &Config,
-    definition: &Definition,
-    cancel: CancellationToken,
-) -> Result<Parts, Trouble> {
+pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken) -> Result<Parts, Trouble> {
     let model = model(config)?;
     let limits = limits(config)?;
     let world = Arc::new(world(&config.workspace, &config.state, config.sandbox_off)?);
