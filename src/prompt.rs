@@ -29,6 +29,11 @@ pub fn system(definition: &Definition) -> String {
 /// The first message of a fix: the mission around an issue, a first look at the repository (empty when there
 /// is none) and the pages of the families it is about, [`MAX_PAGES`] at most.
 pub fn fix(issue: &str, survey: &str, families: &[Family]) -> String {
+    mission(issue, survey, "", families)
+}
+
+/// The same with what the harness knows of the contract already; empty when it knows nothing.
+pub fn mission(issue: &str, survey: &str, contract: &str, families: &[Family]) -> String {
     let mut pages = String::new();
     for (at, family) in families.iter().take(MAX_PAGES).enumerate() {
         if at > 0 {
@@ -36,7 +41,10 @@ pub fn fix(issue: &str, survey: &str, families: &[Family]) -> String {
         }
         pages.push_str(weakness(*family));
     }
-    let given = with_context(untrusted("issue", issue), survey);
+    let mut given = with_context(untrusted("issue", issue), survey);
+    if !contract.trim().is_empty() {
+        let _ = write!(given, "\n\n{}", untrusted("scanner", contract));
+    }
     ended(&render(FIX, &[("given", given), ("weaknesses", pages)]))
 }
 

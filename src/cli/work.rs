@@ -222,8 +222,9 @@ async fn work_on(
     words: String,
     host: &mut dyn Host,
 ) -> Result<Report, Trouble> {
-    let ending = session.run(words, host).await?;
+    let ending = mission.work(session, words, host).await?;
     let report = mission.conclude(session, &ending, host).await;
+    mission.keep(&report, session)?;
     session.note_end(report.status)?;
     Ok(report)
 }

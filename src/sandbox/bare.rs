@@ -29,7 +29,11 @@ impl Sandbox for Bare {
     }
 
     fn beside(&self, root: &Path, _lent: &[PathBuf]) -> Option<Arc<dyn Sandbox>> {
-        Some(Arc::new(Self { workspace: root.to_owned(), logs: self.logs.clone(), level: self.level.clone() }))
+        Some(Arc::new(Self {
+            workspace: root.to_owned(),
+            logs: self.logs.clone(),
+            level: self.level.clone(),
+        }))
     }
 
     fn log_folder(&self) -> Option<PathBuf> {

@@ -202,6 +202,22 @@ impl Session {
         &self.history
     }
 
+    /// A fresh session beside this one that may only look: the same model and workspace, its own record, apart from
+    /// the user's sessions, and its own limits. It ends with this one's cancellation.
+    pub fn helper(&self, toolbox: Toolbox, system: String, limits: Limits) -> Result<Session, RecordError> {
+        let root = self.parts.world.workspace.root().display().to_string();
+        let parts = Parts {
+            model: Arc::clone(&self.parts.model),
+            toolbox,
+            world: Arc::clone(&self.parts.world),
+            policy: Policy::new(Mode::ReadOnly).with_root(&root),
+            system,
+            limits: Limits { price: self.parts.limits.price, ..limits },
+            cancel: self.parts.cancel.child_token(),
+        };
+        Session::begin(parts, &self.state.join("helpers"))
+    }
+
     /// Names the session; `agent resume --list` shows it.
     pub fn rename(&self, title: &str) -> Result<(), RecordError> {
         shelf::rename(&self.state, &self.id, title)

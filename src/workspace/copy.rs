@@ -13,7 +13,8 @@ pub const MAX_FILES: usize = 50_000;
 pub const MAX_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// Ignored folders that tests need and that are lent to the copy rather than copied.
-const LENT: &[&str] = &["node_modules", ".venv", "venv", "env", "vendor", "bower_components", ".bundle", ".yarn"];
+const LENT: &[&str] =
+    &["node_modules", ".venv", "venv", "env", "vendor", "bower_components", ".bundle", ".yarn"];
 
 /// What a copy holds.
 #[derive(Debug, Default)]

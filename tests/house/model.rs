@@ -37,6 +37,9 @@ impl Received {
     }
 }
 
+/// How a request of a helper is known.
+const HELPER: &str = "# You are a helper";
+
 /// The scripted server. Ends with its value.
 pub struct ModelServer {
     wire: Wire,
@@ -46,6 +49,8 @@ pub struct ModelServer {
 
 struct Stage {
     turns: Vec<Turn>,
+    /// What a helper of the agent gets to hear; empty where it is played the same script.
+    helper: Vec<Turn>,
     received: Mutex<Vec<Received>>,
     tries: Mutex<HashMap<usize, usize>>,
     connections: AtomicUsize,
@@ -61,10 +66,16 @@ impl ModelServer {
 
     /// The same for tests without a runtime.
     pub fn start_blocking(wire: Wire, turns: Vec<Turn>) -> Self {
+        Self::start_with_helper(wire, turns, Vec::new())
+    }
+
+    /// The same with a script of its own for helpers that the agent asks.
+    pub fn start_with_helper(wire: Wire, turns: Vec<Turn>, helper: Vec<Turn>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let address = listener.local_addr().unwrap();
         let stage = Arc::new(Stage {
             turns,
+            helper,
             received: Mutex::default(),
             tries: Mutex::default(),
             connections: AtomicUsize::new(0),
@@ -168,7 +179,10 @@ impl Stage {
                 *count += 1;
                 *count - 1
             };
-            let Some(turn) = self.turns.get(at) else {
+            let is_helper = !self.helper.is_empty()
+                && request.body.windows(HELPER.len()).any(|window| window == HELPER.as_bytes());
+            let turns = if is_helper { &self.helper } else { &self.turns };
+            let Some(turn) = turns.get(at) else {
                 let text =
                     wire.error(Some(400), "script_over", &format!("the script has no turn {at}")).to_string();
                 write_whole(&mut stream, 400, "application/json", &text, &[])?;
