@@ -1,10 +1,11 @@
 //! The commands that work with a model: `run`, `fix`, `resume`.
 
 use super::args::{Format, WorkArgs};
+use super::fixing::{FixArgs, Switch};
 use super::lines::Lines;
 use super::plain::Plain;
 use super::{say, say_error};
-use crate::config::Config;
+use crate::config::{Config, command};
 use crate::event::{Event, Host, Outcome};
 use crate::fix::{Mission, Report, Work, changes};
 use crate::session::{Ending, Session, record};
@@ -24,7 +25,7 @@ const MAX_ISSUE: u64 = 256 * 1024;
 /// What is to be done.
 enum Job {
     Run(String),
-    Fix { issue: String, test: Option<String> },
+    Fix { issue: String, test: Option<String>, fixing: FixArgs },
     Resume { session: Option<String>, prompt: String },
 }
 
@@ -35,8 +36,8 @@ pub(super) fn run(prompt: &str, work: &WorkArgs) -> u8 {
 }
 
 /// `agent fix`.
-pub(super) fn fix(issue: &str, test: Option<String>, work: &WorkArgs) -> u8 {
-    start(read_issue(issue).map(|issue| Job::Fix { issue, test }), work)
+pub(super) fn fix(issue: &str, test: Option<String>, fixing: FixArgs, work: &WorkArgs) -> u8 {
+    start(read_issue(issue).map(|issue| Job::Fix { issue, test, fixing }), work)
 }
 
 /// `agent resume`.
@@ -162,16 +163,16 @@ async fn perform(
     cancel: CancellationToken,
     host: &mut dyn Host,
 ) -> Result<Report, Trouble> {
-    let definition = wire::definition(work.agent.as_deref())?;
     let mut config = config.clone();
-    if work.max_turns.is_none()
-        && let Some(turns) = definition.max_turns
-    {
-        config.max_turns = turns;
-    }
+    let (definition, origin) = wire::definition(work.agent.as_deref(), &config)?;
+    wire::fit(&mut config, &work.flags(), (&definition, origin));
+    let job = spelled_out(job, &config)?;
     let parts = wire::parts(&config, &definition, cancel)?;
     for warning in &definition.warnings {
         host.tell(Event::Warning { text: warning.to_string() });
+    }
+    for text in wire::notes(&config) {
+        host.tell(Event::Warning { text });
     }
     match job {
         Job::Run(prompt) => {
@@ -181,10 +182,11 @@ async fn perform(
             let ending = session.run(opening, host).await?;
             Ok(plain_report(&mut session, &ending))
         }
-        Job::Fix { issue, test } => {
+        Job::Fix { issue, test, fixing } => {
             let mut session = Session::begin(parts, &config.state)?;
             session.announce(host);
             let mission = Mission::begin(issue, test, &mut session, host).await?;
+            let mission = mission.with_review(fixing.review == Switch::On);
             let opening = mission.opening();
             work_on(&mission, &mut session, opening, host).await
         }
@@ -213,6 +215,20 @@ async fn perform(
                 }
             }
         }
+    }
+}
+
+/// `/NAME ARGUMENTS` as the prompt that a command file holds.
+fn spelled_out(job: Job, config: &Config) -> Result<Job, Trouble> {
+    let Job::Run(text) = &job else { return Ok(job) };
+    let Some((name, arguments)) = command::called(text) else { return Ok(job) };
+    let (commands, _) = command::list(&wire::places(config));
+    match commands.iter().find(|command| command.name == name) {
+        Some(command) => Ok(Job::Run(command.prompt(arguments))),
+        None => Err(Trouble::coded(
+            exit::USAGE,
+            format!("there is no command /{name}; `agent agents` shows agents, skills and commands"),
+        )),
     }
 }
 
