@@ -19,6 +19,7 @@ use crate::prompt;
 use crate::proof::{self, After, Baseline, Befores, Gate, Status, TestRun};
 use crate::session::record::RecordError;
 use crate::session::{Ending, Session, claimed};
+use crate::workspace::copy::CACHES;
 use crate::workspace::survey::survey;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -243,8 +244,9 @@ impl Mission {
                 .and_then(|place| world.workspace.read(&place))
                 .is_ok_and(|content| content.bytes == *before)
         };
+        let is_cache = |path: &String| path.split('/').any(|part| CACHES.contains(&part));
         let touched = |(path, was): &(&String, &proof::Stamp)| {
-            now.get(*path) != Some(*was) && !known(path) && !is_as_before(path)
+            now.get(*path) != Some(*was) && !known(path) && !is_cache(path) && !is_as_before(path)
         };
         self.baseline.stamps.iter().filter(touched).map(|(path, _)| path.clone()).collect()
     }

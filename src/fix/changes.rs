@@ -4,9 +4,10 @@ use crate::action::{Action, Change};
 use crate::proof::Befores;
 use crate::session::Session;
 use crate::text::redact;
+use crate::workspace::copy::CACHES;
 
 /// Every file that the agent's tools or its commands changed, made or removed, as it was before the first deed;
-/// `None` where there was none.
+/// `None` where there was none. What interpreters keep for themselves is left out.
 pub fn befores(session: &Session) -> Befores {
     let mut all: Befores = session.befores().into_iter().collect();
     // A journal that was swept away leaves the record, which holds texts with secrets hidden.
@@ -22,6 +23,7 @@ pub fn befores(session: &Session) -> Befores {
             }
         }
     }
+    all.retain(|path, _| !path.split('/').any(|part| CACHES.contains(&part)));
     all
 }
 

@@ -57,9 +57,8 @@ pub(super) fn faults(changes: &[Change], inputs: &[String]) -> Vec<String> {
             literal.len() >= SHORTEST_INPUT
                 && is_payload(literal)
                 && !known.contains(*literal)
-                && attacks
-                    .iter()
-                    .any(|attack| attack.contains(literal.as_str()) || literal.contains(attack.as_str()))
+                && (inputs.iter().any(|text| text.contains(literal.as_str()))
+                    || attacks.iter().any(|attack| literal.contains(attack.as_str())))
         };
         if let Some(literal) = literals(after).iter().find(is_hard_coded) {
             out.push(format!("{path} now holds the check's own input, `{}`", literal.replace('`', "'")));
@@ -102,11 +101,18 @@ fn inspects(text: &str, sources: &[String]) -> Option<String> {
     if text.contains("inspect.getsource") {
         return Some("it reads the code's text instead of running it".to_owned());
     }
-    let calls =
-        ["open(", "read_text", "readFile", "slurp", "Files.read", "file_get_contents", "grep ", "cat "];
+    let calls = ["open(", "read_text", "readFile", "slurp", "Files.read", "file_get_contents"];
+    let commands = ["grep", "egrep", "rg", "cat", "sed", "awk", "head", "tail", "diff", "cmp"];
     sources.iter().find_map(|path| {
         let name = path.rsplit('/').next().unwrap_or(path);
-        let reads = |line: &str| line.contains(name) && calls.iter().any(|call| line.contains(call));
+        let looks = |part: &str| {
+            let words: Vec<&str> = part.split_whitespace().skip_while(|w| matches!(*w, "!" | "if" | "then")).collect();
+            words.first().is_some_and(|first| commands.contains(first)) && part.contains(name)
+        };
+        let reads = |line: &str| {
+            line.contains(name)
+                && (calls.iter().any(|call| line.contains(call)) || line.split(['|', ';', '&', '(', '`']).any(looks))
+        };
         text.lines().any(reads).then(|| format!("it reads {path} instead of running it"))
     })
 }
@@ -157,9 +163,6 @@ fn is_payload(literal: &str) -> bool {
         "$(",
         "| ",
         "<script",
-        "__proto__",
-        "$ne",
-        "$gt",
         "%2e",
         "%27",
     ];

@@ -103,9 +103,8 @@ pub fn find(named: Option<&str>, changes: &[Change], scope: &[String], tests: Op
     let changed_tests: Vec<&Change> = changes.iter().filter(stands).filter(|c| is_test(&c.path)).collect();
     if let Some(command) = named {
         let comes_along = |change: &&Change| {
-            is_test(&change.path)
-                || (change.before.is_none() && !scope.contains(&change.path))
-                || (change.before.is_none() && command.contains(&change.path))
+            let is_named = command.contains(&change.path) && !scope.contains(&change.path);
+            is_test(&change.path) || (change.before.is_none() && is_named)
         };
         let files = changes.iter().filter(stands).filter(comes_along).map(|c| c.path.clone()).collect();
         return Some(Check { command: command.to_owned(), files, declared: true });

@@ -72,7 +72,11 @@ pub(super) async fn run(
     command: &str,
     cancel: &CancellationToken,
 ) -> TestRun {
-    let job = Job { command: command.to_owned(), workdir: root.to_owned(), timeout: TEST_LIMIT };
+    // Code compiled by an earlier run must not stand in for what was changed within the same second.
+    let fresh = format!(
+        "export PYTHONDONTWRITEBYTECODE=1 PYTHONPYCACHEPREFIX=\"${{TMPDIR:-/tmp}}/agent-no-cache\"\n{command}"
+    );
+    let job = Job { command: fresh, workdir: root.to_owned(), timeout: TEST_LIMIT };
     let watch = Watch { output: Arc::new(|_| {}), cancel: cancel.clone() };
     let mut run = TestRun { command: command.to_owned(), on: on.to_owned(), ..TestRun::default() };
     match sandbox.run(job, watch).await {

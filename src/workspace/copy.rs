@@ -16,6 +16,10 @@ pub const MAX_BYTES: u64 = 1024 * 1024 * 1024;
 const LENT: &[&str] =
     &["node_modules", ".venv", "venv", "env", "vendor", "bower_components", ".bundle", ".yarn"];
 
+/// Folders that hold what an interpreter or a tool keeps for itself.
+pub const CACHES: &[&str] =
+    &["__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".nyc_output", ".gradle"];
+
 /// What a copy holds.
 #[derive(Debug, Default)]
 pub struct Copied {
@@ -45,6 +49,9 @@ impl Workspace {
         let (mut files, mut bytes) = (0_usize, 0_u64);
         for entry in self.walk(&root, None)? {
             let path = entry.place.as_str().to_owned();
+            if path.split('/').any(|part| CACHES.contains(&part)) {
+                continue;
+            }
             if entry.is_link {
                 self.copy_link(target, &path, &mut copied);
                 continue;
