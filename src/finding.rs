@@ -3,6 +3,7 @@
 pub mod contract;
 mod facts;
 mod family;
+pub mod hand_over;
 pub mod issue;
 pub mod listing;
 pub mod sarif;

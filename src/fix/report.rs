@@ -5,6 +5,7 @@ use crate::diff;
 use crate::event::Outcome;
 use crate::finding::Finding;
 use crate::finding::contract::Contract;
+use crate::finding::hand_over::HandOver;
 use crate::message::Usage;
 use crate::proof::{Gate, Review};
 use crate::session::{Ending, Session};
@@ -72,6 +73,9 @@ pub struct Report {
     pub delivery: Option<Delivery>,
     /// What a person must still do.
     pub by_hand: Vec<String>,
+    /// What was passed on to another agent instead of being done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hand_over: Option<HandOver>,
     /// What was denied.
     pub permission_denials: Vec<String>,
     /// Tokens.
@@ -157,6 +161,7 @@ impl Report {
             base_commit: None,
             delivery: None,
             by_hand,
+            hand_over: work.session.handed_over().cloned(),
             permission_denials: work
                 .session
                 .denials()
@@ -202,6 +207,7 @@ impl Report {
             base_commit: None,
             delivery: None,
             by_hand: Vec::new(),
+            hand_over: None,
             permission_denials: Vec::new(),
             usage: Usage::default(),
             cost_usd: None,
