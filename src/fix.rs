@@ -1,12 +1,17 @@
 //! The mission: issue to opening, contract, done-check, report.
 
 mod changes;
+pub mod deliver;
+pub mod forge;
+mod markdown;
+mod page;
 mod report;
 mod review;
+pub mod show;
 mod watch;
 
 pub use changes::{befores, changes};
-pub use report::{File, Report, Work};
+pub use report::{Delivery, File, Report, Work};
 
 use crate::action::{Action, Change};
 use crate::event::{Event, Host, Outcome};
@@ -18,6 +23,7 @@ use crate::model::rules::NAME as RULES;
 use crate::policy::Mode;
 use crate::prompt;
 use crate::proof::{self, After, Baseline, Befores, Gate, Status, TestRun};
+use crate::sandbox::git::Repository;
 use crate::session::record::RecordError;
 use crate::session::{Ending, Session, claimed};
 use crate::workspace::copy::CACHES;
@@ -79,9 +85,8 @@ impl Mission {
         }
         // Without a target the tests may still be needed by a model that finds more than the scanner does;
         // the embedded rules end at once then, and a user should not wait for tests nobody compares.
-        let needs_tests = ours
-            && session.mode() != Mode::ReadOnly
-            && (!targets.is_empty() || session.model() != RULES);
+        let needs_tests =
+            ours && session.mode() != Mode::ReadOnly && (!targets.is_empty() || session.model() != RULES);
         let tests = match &test_command {
             Some(command) if needs_tests => Some(run_tests(command, "before", session, host).await),
             _ => None,
@@ -172,7 +177,11 @@ impl Mission {
             findings: targets.cloned().collect(),
             gates,
         });
-        report.with_mission(&self.issue, contract, review)
+        let mut report = report.with_mission(&self.issue, contract, review);
+        report.base_commit = Repository::open(session.world().workspace.root())
+            .ok()
+            .map(|repository| repository.head().to_owned());
+        report
     }
 
     /// Keeps the report with the session, for `agent show`.

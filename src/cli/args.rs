@@ -80,6 +80,14 @@ pub enum Command {
         #[command(flatten)]
         work: WorkArgs,
     },
+    /// Show a session for review: contract, change, gates, transcript; secrets are hidden
+    Show(super::show::ShowArgs),
+    /// Print the JSON Schema of what programs read
+    Schema {
+        /// What
+        #[arg(value_enum)]
+        which: super::show::Schema,
+    },
     /// Show as a diff what a session changed; secrets are hidden
     Diff(UndoArgs),
     /// Take back what a session changed; what somebody else changed since stays

@@ -10,6 +10,7 @@ mod look;
 mod plain;
 mod trust;
 mod undo;
+mod show;
 mod work;
 
 use crate::text::known;
@@ -43,6 +44,8 @@ fn run(cli: Cli) -> u8 {
         Command::Scan { path, family, severity, fail_on_findings, output_format } => {
             look::scan(&path, family, severity, fail_on_findings, output_format)
         }
+        Command::Show(args) => show::show(&args),
+        Command::Schema { which } => show::schema(which),
         Command::Diff(args) => undo::diff(&args),
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),

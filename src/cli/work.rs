@@ -1,12 +1,14 @@
 //! The commands that work with a model: `run`, `fix`, `resume`.
 
 use super::args::{Format, WorkArgs};
-use super::fixing::{FixArgs, Switch};
+use super::fixing::{Beside, FixArgs, Switch};
 use super::lines::Lines;
 use super::plain::Plain;
 use super::{say, say_error};
 use crate::config::{Config, command};
 use crate::event::{Event, Host, Outcome};
+use crate::fix::deliver::{Wish, deliver};
+use crate::fix::forge::Forge;
 use crate::fix::{Mission, Report, Work, changes};
 use crate::session::{Ending, Session, record};
 use crate::wire::{self, Trouble, exit};
@@ -25,8 +27,17 @@ const MAX_ISSUE: u64 = 256 * 1024;
 /// What is to be done.
 enum Job {
     Run(String),
-    Fix { issue: String, test: Option<String>, fixing: FixArgs },
-    Resume { session: Option<String>, prompt: String },
+    /// `named` is the argument as it was given, which may name a ticket.
+    Fix {
+        issue: String,
+        named: String,
+        test: Option<String>,
+        fixing: Box<FixArgs>,
+    },
+    Resume {
+        session: Option<String>,
+        prompt: String,
+    },
 }
 
 /// `agent run`.
@@ -37,7 +48,8 @@ pub(super) fn run(prompt: &str, work: &WorkArgs) -> u8 {
 
 /// `agent fix`.
 pub(super) fn fix(issue: &str, test: Option<String>, fixing: FixArgs, work: &WorkArgs) -> u8 {
-    start(read_issue(issue).map(|issue| Job::Fix { issue, test, fixing }), work)
+    let named = issue.to_owned();
+    start(read_issue(issue).map(|issue| Job::Fix { issue, named, test, fixing: Box::new(fixing) }), work)
 }
 
 /// `agent resume`.
@@ -111,9 +123,14 @@ fn start(job: Result<Job, Trouble>, work: &WorkArgs) -> u8 {
     let begun = Instant::now();
     let mut door = Door::of(work.output_format);
     let signalled = std::sync::Arc::new(AtomicU8::new(0));
+    let fixing = match &job {
+        Ok(Job::Fix { fixing, .. }) => Some(fixing.clone()),
+        _ => None,
+    };
     let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let job = job?;
-        let config = wire::decide(work.flags())?;
+        let mut config = wire::decide(work.flags())?;
+        let beside = fixing.as_ref().map(|fixing| fixing.step_aside(&mut config)).transpose()?.flatten();
         // One thread: the session waits for one stream at a time, and a wake-up of another thread for every
         // packet costs more than the rest of the loop. What blocks runs on the blocking pool.
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -122,7 +139,7 @@ fn start(job: Result<Job, Trouble>, work: &WorkArgs) -> u8 {
             .map_err(|error| Trouble::new(Outcome::Error, format!("cannot start: {error}")))?;
         let cancel = CancellationToken::new();
         runtime.spawn(watch_signals(cancel.clone(), std::sync::Arc::clone(&signalled)));
-        let done = runtime.block_on(perform(job, &config, work, cancel, door.host()));
+        let done = runtime.block_on(perform(job, (&config, beside.as_ref()), work, cancel, door.host()));
         // A question still waiting for a line on the terminal must not keep the process.
         runtime.shutdown_background();
         done
@@ -137,7 +154,8 @@ fn start(job: Result<Job, Trouble>, work: &WorkArgs) -> u8 {
     };
     report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let code = Some(signalled.load(Ordering::Relaxed)).filter(|code| *code != 0).unwrap_or(code);
-    finish(&mut door, &report, work, code)
+    let written = fixing.is_none_or(|fixing| fixing.write_reports(&report));
+    finish(&mut door, &report, work, if written { code } else { code.max(1) })
 }
 
 fn finish(door: &mut Door, report: &Report, work: &WorkArgs, code: u8) -> u8 {
@@ -158,7 +176,7 @@ fn finish(door: &mut Door, report: &Report, work: &WorkArgs, code: u8) -> u8 {
 
 async fn perform(
     job: Job,
-    config: &Config,
+    (config, beside): (&Config, Option<&Beside>),
     work: &WorkArgs,
     cancel: CancellationToken,
     host: &mut dyn Host,
@@ -182,13 +200,23 @@ async fn perform(
             let ending = session.run(opening, host).await?;
             Ok(plain_report(&mut session, &ending))
         }
-        Job::Fix { issue, test, fixing } => {
+        Job::Fix { issue, named, test, fixing } => {
+            let issue = match super::fixing::ticket(&named, &config)? {
+                Some(ticket) => {
+                    host.tell(Event::Status { text: format!("reading {named}") });
+                    let read = ticket.read().await;
+                    read.map_err(|error| Trouble::coded(exit::NO_INPUT, error.to_string()))?
+                }
+                None => issue,
+            };
             let mut session = Session::begin(parts, &config.state)?;
             session.announce(host);
             let mission = Mission::begin(issue, test, &mut session, host).await?;
             let mission = mission.with_review(fixing.review == Switch::On);
             let opening = mission.opening();
-            work_on(&mission, &mut session, opening, host).await
+            let wish = fixing.wish(beside);
+            let forge = if wish.pull_request { super::fixing::forge(&config) } else { None };
+            work_on(&mission, &mut session, opening, host, &(wish, forge)).await
         }
         Job::Resume { session, prompt } => {
             let root = parts.world.workspace.root().to_owned();
@@ -204,7 +232,7 @@ async fn perform(
                 Some(Ok(mission)) => {
                     // Killed before the first word: the mission still has to be opened.
                     let words = if session.history().is_empty() { mission.opening() } else { prompt };
-                    work_on(&mission, &mut session, words, host).await
+                    work_on(&mission, &mut session, words, host, &(Wish::default(), None)).await
                 }
                 Some(Err(error)) => {
                     Err(Trouble::new(Outcome::Error, format!("the session's mission is damaged: {error}")))
@@ -237,9 +265,13 @@ async fn work_on(
     session: &mut Session,
     words: String,
     host: &mut dyn Host,
+    (wish, forge): &(Wish, Option<Forge>),
 ) -> Result<Report, Trouble> {
     let ending = mission.work(session, words, host).await?;
-    let report = mission.conclude(session, &ending, host).await;
+    let mut report = mission.conclude(session, &ending, host).await;
+    if wish.is_any() {
+        deliver(session, &mut report, wish, forge.as_ref()).await;
+    }
     mission.keep(&report, session)?;
     session.note_end(report.status)?;
     Ok(report)
@@ -335,10 +367,16 @@ fn check_issue(text: String) -> Result<String, Trouble> {
 
 /// Whole or not at all: a parent that is gone still finds a result it can read.
 fn write_result(path: &Path, report: &Report) -> std::io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(report)?;
+    text.push(b'\n');
+    write_whole(path, &text)
+}
+
+/// Writes a file of the user's, whole or not at all.
+pub(super) fn write_whole(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut file, report)?;
-    file.write_all(b"\n")?;
+    file.write_all(text)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())

@@ -4,6 +4,7 @@ pub mod bare;
 mod capture;
 mod drive;
 mod environment;
+pub mod git;
 #[cfg(target_os = "linux")]
 mod denial;
 #[cfg(target_os = "linux")]
