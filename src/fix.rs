@@ -2,6 +2,7 @@
 
 mod changes;
 pub mod deliver;
+pub mod dependency;
 pub mod forge;
 mod markdown;
 mod page;
@@ -28,6 +29,7 @@ use crate::session::record::RecordError;
 use crate::session::{Ending, Session, claimed};
 use crate::workspace::copy::CACHES;
 use crate::workspace::survey::survey;
+use dependency::Advisory;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -45,6 +47,9 @@ pub struct Mission {
     pub look: String,
     /// What was seen before anything changed.
     pub baseline: Baseline,
+    /// The advisory it is about, where it is about a dependency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advisory: Option<Advisory>,
     /// Whether a fresh helper looks for a way round the change.
     #[serde(default = "yes")]
     pub review: bool,
@@ -65,20 +70,40 @@ impl Mission {
         session: &mut Session,
         host: &mut dyn Host,
     ) -> Result<Self, RecordError> {
+        Self::begin_on(issue, test_command, None, session, host).await
+    }
+
+    /// The same on an advisory of a dependency: what is pinned is looked at beside the code.
+    pub async fn begin_on(
+        issue: String,
+        test_command: Option<String>,
+        advisory: Option<Advisory>,
+        session: &mut Session,
+        host: &mut dyn Host,
+    ) -> Result<Self, RecordError> {
         let world = Arc::clone(session.world());
         let mut look = survey(&world.workspace);
         let test_command = test_command.or_else(|| look.test_command.clone());
         look.test_command.clone_from(&test_command);
         // Work that is passed on is not begun.
-        let ours = hand_over::asked(&issue).is_none();
-        let findings = if ours { proof::scan_all(&world).await } else { Vec::new() };
+        let ours = advisory.is_some() || hand_over::asked(&issue).is_none();
+        let mut findings = if ours { proof::scan_all(&world).await } else { Vec::new() };
+        let pinned =
+            advisory.as_ref().map(|advisory| advisory.findings(&world.workspace)).unwrap_or_default();
+        findings.extend(pinned.iter().cloned());
         let sightings: Vec<Sighting> = findings.iter().map(Sighting::from).collect();
         let ask = Ask::of(&issue);
         let chosen = if ask.is_known() { ask.select(&sightings) } else { Vec::new() };
-        let targets: Vec<String> = chosen.iter().map(|sighting| sighting.id.clone()).collect();
+        let targets: Vec<String> = match &advisory {
+            Some(_) => pinned.iter().map(|finding| finding.id.clone()).collect(),
+            None => chosen.iter().map(|sighting| sighting.id.clone()).collect(),
+        };
         let about: Vec<_> =
             findings.iter().filter(|finding| targets.contains(&finding.id)).cloned().collect();
-        let contract = Contract::of(&about, test_command.as_deref());
+        let mut contract = Contract::of(&about, test_command.as_deref());
+        if let Some(contract) = contract.as_mut().filter(|_| advisory.is_some()) {
+            contract.files_in_scope = dependency::files(&contract.files_in_scope);
+        }
         host.tell(Event::Findings { findings: about });
         if let Some(contract) = &contract {
             host.tell(Event::Contract { contract: contract.clone() });
@@ -93,7 +118,8 @@ impl Mission {
         };
         let stamps = proof::stamp_all(&world).await;
         let baseline = Baseline { findings, targets, contract, tests, stamps };
-        let mission = Self { issue, test_command, look: look.render(), baseline, review: true, report: None };
+        let mission =
+            Self { issue, test_command, look: look.render(), baseline, advisory, review: true, report: None };
         session.note_mission(serde_json::to_value(&mission).unwrap_or_default())?;
         Ok(mission)
     }
@@ -238,6 +264,9 @@ impl Mission {
             after.check = Some(proof::attempt(world, check, &sources, &befores, cancel).await);
         }
         after.findings = proof::scan_all(world).await;
+        if let Some(advisory) = &self.advisory {
+            after.findings.extend(advisory.findings(&world.workspace));
+        }
         after
     }
 

@@ -141,6 +141,7 @@ pub fn weakness(family: Family) -> &'static str {
         Family::JwtVerification => include_str!("../prompts/weakness/jwt-verification.md"),
         Family::InsecureCookie => include_str!("../prompts/weakness/insecure-cookie.md"),
         Family::CsrfDisabled => include_str!("../prompts/weakness/csrf-disabled.md"),
+        Family::VulnerableDependency => include_str!("../prompts/weakness/vulnerable-dependency.md"),
         Family::CorsMisconfiguration => include_str!("../prompts/weakness/cors-misconfiguration.md"),
         Family::MassAssignment => include_str!("../prompts/weakness/mass-assignment.md"),
         Family::PrototypePollution => include_str!("../prompts/weakness/prototype-pollution.md"),

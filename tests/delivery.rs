@@ -294,3 +294,86 @@ fn reads_issues_of_gitlab_with_their_notes() {
             .all(|asked| asked.authorization.as_deref() == Some("Bearer FAKE-forge-canary-2"))
     );
 }
+
+/// An advisory in OSV's form, made up.
+fn advisory() -> Value {
+    json!({
+        "id": "GHSA-aaaa-bbbb-cccc", "aliases": ["CVE-2099-10001"], "summary": "greeter runs what it greets",
+        "affected": [
+            {"package": {"ecosystem": "PyPI", "name": "greeter"},
+             "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "1.0"}, {"fixed": "1.4.2"}]}]},
+            {"package": {"ecosystem": "npm", "name": "greeter"},
+             "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": "1.4.2"}]}]},
+            {"package": {"ecosystem": "Maven", "name": "org.example:greeter"},
+             "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.4.2"}]}]},
+        ],
+    })
+}
+
+#[test]
+fn a_vulnerable_dependency_is_upgraded_as_little_as_it_takes() {
+    let server = ForgeServer::start(&[("/v1/vulns/CVE-2099-10001", advisory())], None);
+    let check = |path: &str, text: &str, code: i32, status: &str, expected: Option<&str>| {
+        let stage = Stage::with(&[(path, text), ("Makefile", "test:\n\t@true\n")]);
+        let args = ["fix", "CVE-2099-10001", "--yes", "--output-format", "json", "--osv-url", &server.url()];
+        let run = stage.agent(&args).exits(code);
+        let result = run.result();
+        assert_eq!(result["status"], status, "{path}: {run}");
+        assert_eq!(stage.read(path), expected.unwrap_or(text), "{path}: {run}");
+        run
+    };
+    let has_make = has("make");
+    let fixed = if has_make { (0, "fixed") } else { (10, "fixed_unverified") };
+    let (old, new) = ("flask==2.0\nGreeter[x]==1.3  # why\n", "flask==2.0\nGreeter[x]==1.4.2  # why\n");
+    let run = check("requirements.txt", old, fixed.0, fixed.1, Some(new));
+    assert!(run.stdout.contains("vulnerable-dependency"), "{run}");
+    let pom = |version: &str| {
+        format!(
+            "<project><dependencies><dependency>\n<groupId>org.example</groupId>\n<artifactId>greeter</artifactId>\n<version>{version}</version>\n</dependency></dependencies></project>\n"
+        )
+    };
+    // The test command is Maven's here, and Maven cannot build this without a network.
+    let stage = Stage::with(&[("pom.xml", &pom("1.0"))]);
+    let args = [
+        "fix",
+        "CVE-2099-10001",
+        "--yes",
+        "--output-format",
+        "json",
+        "--test",
+        "true",
+        "--osv-url",
+        &server.url(),
+    ];
+    assert_eq!(stage.agent(&args).exits(0).result()["status"], "fixed");
+    assert_eq!(stage.read("pom.xml"), pom("1.4.2"));
+    check("requirements.txt", "greeter==1.4.2\n", 0, "no_change", None);
+    check("requirements.txt", "other==1.0\n", 0, "no_change", None);
+    if has("npm") {
+        let lock =
+            "{\"lockfileVersion\":3,\"packages\":{\"node_modules/greeter\":{\"version\":\"1.0.0\"}}}\n";
+        let run = check("package-lock.json", lock, 8, "blocked", None);
+        assert!(run.stdout.contains("npm install greeter@1.4.2"), "{run}");
+    }
+}
+
+#[test]
+fn an_advisory_comes_from_a_file_and_a_wrong_one_is_refused() {
+    let stage =
+        Stage::with(&[("requirements.txt", "greeter==1.0\n"), ("advisory.json", &advisory().to_string())]);
+    let args = [
+        "fix",
+        "GHSA-aaaa-bbbb-cccc",
+        "--yes",
+        "--output-format",
+        "json",
+        "--test",
+        "true",
+        "--osv-url",
+        "advisory.json",
+    ];
+    assert_eq!(stage.agent(&args).exits(0).result()["status"], "fixed");
+    let args = ["fix", "CVE-2099-99999", "--yes", "--output-format", "json", "--osv-url", "advisory.json"];
+    let run = stage.agent(&args).exits(4);
+    assert!(run.stdout.contains("not CVE-2099-99999"), "{run}");
+}

@@ -2,9 +2,9 @@
 
 use super::{say_error, work};
 use crate::config::Config;
-use crate::fix::Report;
 use crate::fix::deliver::Wish;
 use crate::fix::forge::{Forge, Settings, Ticket};
+use crate::fix::{Report, dependency};
 use crate::sandbox::git::Repository;
 use crate::wire::{self, Trouble, exit};
 use clap::{Args, ValueEnum};
@@ -19,6 +19,10 @@ pub struct FixArgs {
     /// Also write the report to this file; its ending says how: .md, .html, .sarif, .json, .patch; may be repeated
     #[arg(long, value_name = "FILE")]
     pub report: Vec<PathBuf>,
+    /// Where an advisory (CVE, GHSA, PYSEC, RUSTSEC, GO id) of a dependency is asked for, or a file that holds it in
+    /// OSV's form
+    #[arg(long, value_name = "URL|FILE", default_value = crate::fix::dependency::OSV)]
+    pub osv_url: String,
     /// Commit the fix, and nothing else, on the branch that is checked out
     #[arg(long)]
     pub commit: bool,
@@ -99,6 +103,16 @@ impl FixArgs {
 
 fn pretty(value: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+/// The advisory that an argument names: by its id alone, or by an id beside words that speak of a dependency.
+pub(super) fn advisory_id(words: &str, fixing: &FixArgs) -> Option<String> {
+    let id = dependency::id_in(words)?;
+    let lower = words.to_lowercase();
+    let speaks =
+        ["dependenc", "upgrade", "package", "library", "bump"].iter().any(|word| lower.contains(word));
+    let alone = !words.trim().contains(char::is_whitespace);
+    (alone || speaks || fixing.osv_url != dependency::OSV).then_some(id)
 }
 
 /// Calls `with` with what forges are asked by: environment, kept tokens, the checkout's remote.

@@ -9,7 +9,8 @@ use crate::config::{Config, command};
 use crate::event::{Event, Host, Outcome};
 use crate::fix::deliver::{Wish, deliver};
 use crate::fix::forge::Forge;
-use crate::fix::{Mission, Report, Work, changes};
+use crate::fix::{Mission, Report, Work, changes, dependency};
+use crate::model::rules::NAME as RULES;
 use crate::session::{Ending, Session, record};
 use crate::wire::{self, Trouble, exit};
 use crate::workspace::survey::survey;
@@ -209,9 +210,26 @@ async fn perform(
                 }
                 None => issue,
             };
+            let mut parts = parts;
+            let mut issue = issue;
+            let advisory = match super::fixing::advisory_id(&named, &fixing) {
+                Some(id) => {
+                    host.tell(Event::Status { text: format!("asking {} for {id}", fixing.osv_url) });
+                    let found = dependency::fetch(&id, &fixing.osv_url).await;
+                    let found = found.map_err(|error| Trouble::coded(exit::NO_INPUT, error))?;
+                    let plan = found.plan(&parts.world.workspace);
+                    issue = found.issue(&plan);
+                    if parts.model.name() == RULES {
+                        let tests = test.clone().or_else(|| survey(&parts.world.workspace).test_command);
+                        parts.model = std::sync::Arc::new(dependency::Upgrade::of(&found, plan, tests));
+                    }
+                    Some(found)
+                }
+                None => None,
+            };
             let mut session = Session::begin(parts, &config.state)?;
             session.announce(host);
-            let mission = Mission::begin(issue, test, &mut session, host).await?;
+            let mission = Mission::begin_on(issue, test, advisory, &mut session, host).await?;
             let mission = mission.with_review(fixing.review == Switch::On);
             let opening = mission.opening();
             let wish = fixing.wish(beside);

@@ -293,6 +293,7 @@ fn invariant(family: Family) -> &'static str {
         Family::CrossSiteScripting => "input is text in a page, never markup",
         Family::ServerSideRequestForgery => "requests go to hosts that are listed, and to no private address",
         Family::CodeInjection | Family::TemplateInjection => "input is data, never code or template",
+        Family::VulnerableDependency => "no lock file pins an affected version",
         Family::XmlExternalEntity => "no document makes the parser open anything",
         _ => "what the rule's message demands holds at the sink for every input",
     }

@@ -83,6 +83,8 @@ pub enum Family {
     MissingAuthorization,
     /// CWE-307.
     MissingRateLimit,
+    /// CWE-1395.
+    VulnerableDependency,
 }
 
 /// What is known of a family: its words, its page, its CWE.

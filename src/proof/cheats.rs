@@ -106,12 +106,14 @@ fn inspects(text: &str, sources: &[String]) -> Option<String> {
     sources.iter().find_map(|path| {
         let name = path.rsplit('/').next().unwrap_or(path);
         let looks = |part: &str| {
-            let words: Vec<&str> = part.split_whitespace().skip_while(|w| matches!(*w, "!" | "if" | "then")).collect();
+            let words: Vec<&str> =
+                part.split_whitespace().skip_while(|w| matches!(*w, "!" | "if" | "then")).collect();
             words.first().is_some_and(|first| commands.contains(first)) && part.contains(name)
         };
         let reads = |line: &str| {
             line.contains(name)
-                && (calls.iter().any(|call| line.contains(call)) || line.split(['|', ';', '&', '(', '`']).any(looks))
+                && (calls.iter().any(|call| line.contains(call))
+                    || line.split(['|', ';', '&', '(', '`']).any(looks))
         };
         text.lines().any(reads).then(|| format!("it reads {path} instead of running it"))
     })
@@ -151,21 +153,8 @@ fn is_payload(literal: &str) -> bool {
     let is_statement = ["select ", "insert ", "update ", "delete ", "<html", "http://", "https://"]
         .iter()
         .any(|start| lower.starts_with(start));
-    let signs = [
-        "../",
-        "..\\",
-        "/etc/",
-        "'",
-        ";",
-        "--",
-        " or 1",
-        "union ",
-        "$(",
-        "| ",
-        "<script",
-        "%2e",
-        "%27",
-    ];
+    let signs =
+        ["../", "..\\", "/etc/", "'", ";", "--", " or 1", "union ", "$(", "| ", "<script", "%2e", "%27"];
     !is_statement
         && (SHORTEST_INPUT..=200).contains(&literal.len())
         && signs.iter().any(|sign| lower.contains(sign))
