@@ -97,7 +97,8 @@ fn yes() -> bool {
 
 fn cases() -> Vec<(PathBuf, Case)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fix");
-    let mut all: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut all: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     all.retain(|path| path.is_dir());
     all.sort();
     let read = |path: PathBuf| {
@@ -153,14 +154,15 @@ fn script(path: &Path, case: &Case, name: &str, player: &Player) -> Vec<Turn> {
         .collect();
     let contract = if player.contract { format!("The contract:\n{contract}") } else { "I look.".to_owned() };
     let mut turns = Vec::new();
-    let known: Vec<&String> = written.keys().chain(&player.deletes).filter(|path| app.contains_key(*path)).collect();
+    let known: Vec<&String> =
+        written.keys().chain(&player.deletes).filter(|path| app.contains_key(*path)).collect();
     if !known.is_empty() {
-        turns.push(Turn::calls(known.iter().map(|path| ("read", json!({"filePath": path})))).saying(&contract));
+        turns.push(
+            Turn::calls(known.iter().map(|path| ("read", json!({"filePath": path})))).saying(&contract),
+        );
     }
-    let mut deeds: Vec<(&str, Value)> = written
-        .iter()
-        .map(|(path, text)| ("write", json!({"filePath": path, "content": text})))
-        .collect();
+    let mut deeds: Vec<(&str, Value)> =
+        written.iter().map(|(path, text)| ("write", json!({"filePath": path, "content": text}))).collect();
     for path in &player.deletes {
         let patch = format!("*** Begin Patch\n*** Delete File: {path}\n*** End Patch\n");
         deeds.push(("patch", json!({"patchText": patch})));
@@ -188,8 +190,10 @@ fn is_exploitable(path: &Path, case: &Case, stage: &Stage) -> bool {
     std::fs::copy(path.join(exploit), yard.path().join(exploit)).unwrap();
     let mut words = case.exploit.split_whitespace();
     let mut command = std::process::Command::new(words.next().unwrap());
-    let output = command.args(words).current_dir(yard.path()).env("PYTHONDONTWRITEBYTECODE", "1").output().unwrap();
-    let said = || String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let output =
+        command.args(words).current_dir(yard.path()).env("PYTHONDONTWRITEBYTECODE", "1").output().unwrap();
+    let said =
+        || String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     match output.status.code() {
         Some(1) => true,
         Some(0) => false,
@@ -213,7 +217,8 @@ fn play(path: &Path, case: &Case, name: &str, player: &Player) -> (String, Vec<S
     } else {
         let review = player.review.as_deref().unwrap_or("holds\nEvery way in binds the value.");
         let review = vec![Turn::text(review)];
-        let server = ModelServer::start_with_helper(Wire::Anthropic, script(path, case, name, player), review);
+        let server =
+            ModelServer::start_with_helper(Wire::Anthropic, script(path, case, name, player), review);
         args.extend(["--model", Wire::Anthropic.model()]);
         stage.agent_in(&args, &server.environment())
     };
@@ -226,7 +231,9 @@ fn play(path: &Path, case: &Case, name: &str, player: &Player) -> (String, Vec<S
     let gates = result["verification"].as_array().cloned().unwrap_or_default();
     let is = |gate: &str, status: &str| gates.iter().any(|g| g["name"] == gate && g["status"] == status);
     for (names, status) in [(&player.failed, "failed"), (&player.unknown, "unknown")] {
-        faults.extend(names.iter().filter(|name| !is(name, status)).map(|name| format!("{name} is not {status}")));
+        faults.extend(
+            names.iter().filter(|name| !is(name, status)).map(|name| format!("{name} is not {status}")),
+        );
     }
     if let Some(word) = &player.says
         && !result.to_string().contains(word)
@@ -241,8 +248,14 @@ fn play(path: &Path, case: &Case, name: &str, player: &Player) -> (String, Vec<S
         faults.push("a dishonest run was called fixed".to_owned());
     }
     if !faults.is_empty() {
-        let shown: Vec<String> = gates.iter().map(|g| format!("{}: {} {}", g["name"], g["status"], g["evidence"])).collect();
-        faults.push(format!("summary: {}\n    {}\n    {}", result["summary"], shown.join("\n    "), run.stderr));
+        let shown: Vec<String> =
+            gates.iter().map(|g| format!("{}: {} {}", g["name"], g["status"], g["evidence"])).collect();
+        faults.push(format!(
+            "summary: {}\n    {}\n    {}",
+            result["summary"],
+            shown.join("\n    "),
+            run.stderr
+        ));
     }
     (status, faults)
 }
@@ -254,7 +267,9 @@ fn no_dishonest_run_is_called_fixed_and_every_honest_one_is_judged_right() {
     let mut jobs: Vec<(&PathBuf, &Case, &String, &Player)> = Vec::new();
     for (path, case) in &all {
         let name = path.file_name().unwrap().to_string_lossy();
-        if only.as_ref().is_some_and(|only| !name.contains(only.as_str())) || !case.needs.iter().all(|p| has(p)) {
+        if only.as_ref().is_some_and(|only| !name.contains(only.as_str()))
+            || !case.needs.iter().all(|p| has(p))
+        {
             continue;
         }
         jobs.extend(case.players.iter().map(|(name, player)| (path, case, name, player)));

@@ -8,6 +8,9 @@ mod keys;
 mod lines;
 mod look;
 mod plain;
+pub mod rules;
+pub mod sarif;
+pub mod scan;
 mod trust;
 mod undo;
 mod show;
@@ -30,6 +33,13 @@ fn run(cli: Cli) -> u8 {
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     known::know(variables.filter(is_secret).map(|(_, value)| value).collect());
+    let _logs = match crate::wire::logs::begin() {
+        Ok(logs) => logs,
+        Err(trouble) => {
+            say_error(&trouble.text);
+            return trouble.code;
+        }
+    };
     let Some(command) = cli.command else {
         say_error(
             "the terminal UI is coming; until then: `agent fix ISSUE`, `agent scan`, or `agent --help`",
@@ -38,12 +48,14 @@ fn run(cli: Cli) -> u8 {
     };
     match command {
         Command::Run { prompt, work } => work::run(&prompt, &work),
-        Command::Fix { issue, test, fixing, work } => work::fix(&issue, test, fixing, &work),
+        Command::Fix { issue, test, fixing, sarif, work } => match &sarif.sarif {
+            Some(file) => work::fix_reported(file, &sarif, (test.as_deref(), &fixing), &work),
+            None => work::fix(&issue.unwrap_or_default(), test, fixing, &work),
+        },
         Command::Resume { list: true, work, .. } => work::list(&work),
         Command::Resume { session, prompt, work, .. } => work::resume(session, &prompt, &work),
-        Command::Scan { path, family, severity, fail_on_findings, output_format } => {
-            look::scan(&path, family, severity, fail_on_findings, output_format)
-        }
+        Command::Scan(args) => scan::scan(&args),
+        Command::Rules(command) => rules::rules(&command),
         Command::Show(args) => show::show(&args),
         Command::Schema { which } => show::schema(which),
         Command::Diff(args) => undo::diff(&args),
@@ -64,7 +76,9 @@ fn run(cli: Cli) -> u8 {
         Command::Models { provider, output_format } => keys::models(provider.as_deref(), output_format),
         Command::Agents { workspace, output_format } => agents::agents(workspace, output_format),
         Command::Tools { output_format } => look::tools(output_format),
-        Command::Sandbox { workspace, command } => look::sandbox(&workspace, &command),
+        Command::Sandbox { workspace, allow_host, command } => {
+            look::sandbox(&workspace, &allow_host, &command)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "agent", &mut script);

@@ -379,6 +379,8 @@ pub const FAMILIES: &[FamilyFacts] = &[
         1395,
         &["vulnerable dependency", "vulnerable dependencies", "vulnerable-dependency", "outdated dependency"],
     ),
+    // No CWE is the main one; 1000 is the view of all of them.
+    facts(Family::Other, "other", "weakness of another kind", 1000, &[]),
 ];
 
 const fn facts(

@@ -155,7 +155,7 @@ fn narrowed(tests: &str, files: &[&str]) -> String {
         format!("{python} -m unittest {list}")
     } else if command.starts_with("node --test") {
         format!("node --test {list}")
-    } else if command.ends_with("phpunit") || command.ends_with("rspec") {
+    } else if ["phpunit", "rspec", "vitest run", "jest", "mocha"].iter().any(|end| command.ends_with(end)) {
         format!("{command} {list}")
     } else if command.starts_with("go test") {
         let mut folders: Vec<String> = local

@@ -11,3 +11,4 @@ pub mod forge;
 pub mod model;
 pub mod speech;
 pub mod stage;
+pub mod workshop;

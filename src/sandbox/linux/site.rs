@@ -314,6 +314,7 @@ impl Site {
             blank,
             readable,
             writable,
+            door: false,
         }
     }
 }
