@@ -1,0 +1,9 @@
+//! The terminal UI: state, update, view, keys.
+#![allow(dead_code, reason = "being built")]
+
+mod code;
+mod guard;
+mod markdown;
+mod paint;
+mod screen;
+mod wrap;
