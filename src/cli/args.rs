@@ -91,6 +91,29 @@ pub enum Command {
     Undo(UndoArgs),
     /// Take the last undo back
     Redo(UndoArgs),
+    /// Trust a workspace as it is now: what it holds may configure the agent and start its tool servers
+    ///
+    /// Before that, nothing in a repository configures or runs anything. Trust is for this folder at this path;
+    /// you are asked again when one of its agent definitions, commands, skills or tool servers changes.
+    ///
+    /// Exit codes: 0 done, trusted or nothing to trust, 6 with --check: not trusted.
+    Trust {
+        /// Folder
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// List the trusted workspaces instead
+        #[arg(long, conflicts_with_all = ["revoke", "check"])]
+        list: bool,
+        /// Take trust back instead
+        #[arg(long, conflicts_with = "check")]
+        revoke: bool,
+        /// Only say how it stands, and what would gain power
+        #[arg(long)]
+        check: bool,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        output_format: Format,
+    },
     /// Say what works on this machine, and why not
     Doctor {
         /// Model, mode, workspace, output
@@ -115,6 +138,15 @@ pub enum Command {
         /// Ask this provider for its models
         #[arg(long, value_name = "PROVIDER")]
         provider: Option<String>,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        output_format: Format,
+    },
+    /// Show agent definitions, skills and prompt commands, and which of them count
+    Agents {
+        /// Folder whose definitions are looked at too
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        workspace: PathBuf,
         /// Form of the output
         #[arg(long, value_enum, default_value_t = Format::Text)]
         output_format: Format,
@@ -153,9 +185,9 @@ pub struct WorkArgs {
     /// Responses), `gemini/NAME`, or `rules`, the embedded one
     #[arg(long, value_name = "PROVIDER/NAME")]
     pub model: Option<String>,
-    /// Agent definition, a Markdown file; the embedded one when absent
-    #[arg(long, value_name = "FILE")]
-    pub agent: Option<PathBuf>,
+    /// Agent definition by name (`agent agents` shows them) or file (`./x.md`); the embedded one when absent
+    #[arg(long, value_name = "NAME|FILE")]
+    pub agent: Option<String>,
     /// Do not ask: what would be asked for is denied, workspace edits and sandboxed commands happen
     #[arg(long, conflicts_with = "mode")]
     pub yes: bool,
