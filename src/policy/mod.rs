@@ -4,6 +4,7 @@
 
 pub mod paths;
 mod guard;
+mod instead;
 mod look;
 pub mod rule;
 mod run;
@@ -198,6 +199,7 @@ impl Policy {
                 }
                 Ok(Permit { fingerprint: action.fingerprint() })
             }
+            Answer::Instead(_) => Err("another change was approved than the one that was asked about".into()),
         }
     }
 

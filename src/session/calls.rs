@@ -2,13 +2,13 @@
 
 use super::Session;
 use super::record::{Entry, RecordError};
-use crate::action::Action;
+use crate::action::{Action, Change};
 use crate::event::{Answer, Event, Host};
 use crate::message::{Part, ToolCall, ToolResult};
 use crate::policy::{Permit, Verdict};
 use crate::text::stream::Stream;
 use crate::text::{clip, printable, redact};
-use crate::tool::{Plan, Progress, ToolError, ToolOutput};
+use crate::tool::{self, Plan, Progress, ToolError, ToolOutput};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
@@ -188,8 +188,11 @@ impl Session {
         host: &mut dyn Host,
     ) -> Result<Result<ToolOutput, ToolError>, RecordError> {
         announce(call, Some(&plan.action), host);
-        let permit = match self.permit_for(call, &plan.action, host).await {
-            Ok(permit) => permit,
+        let (plan, permit) = match self.permit_for(call, &plan.action, host).await {
+            Ok((None, permit)) => (plan, permit),
+            Ok((Some(changes), permit)) => {
+                (tool::write::plan_instead(&plan.action, changes, &self.parts.world), permit)
+            }
             Err(reason) => {
                 self.stopped_by_denial |= !plan.action.is_read_only();
                 self.denials.push(hide(&format!("{}: {reason}", plan.action.title())));
@@ -225,13 +228,14 @@ impl Session {
         keep.settle(world, step, &action, outcome).await
     }
 
-    /// Policy's word, or the user's where policy has none.
+    /// Policy's word, or the user's where policy has none; with the changes that the user approved in place of the
+    /// planned ones, if so.
     async fn permit_for(
         &mut self,
         call: &ToolCall,
         action: &Action,
         host: &mut dyn Host,
-    ) -> Result<Permit, String> {
+    ) -> Result<(Option<Vec<Change>>, Permit), String> {
         let say = |host: &mut dyn Host, verdict: &str, reason: &str| {
             host.tell(Event::Permission {
                 id: call.id.clone(),
@@ -240,7 +244,7 @@ impl Session {
             });
         };
         match self.parts.policy.judge(action) {
-            Verdict::Allow(permit) => Ok(permit),
+            Verdict::Allow(permit) => Ok((None, permit)),
             Verdict::Deny(reason) => {
                 say(host, "denied", &reason);
                 Err(reason)
@@ -251,8 +255,15 @@ impl Session {
                     answer = host.ask(&question) => answer,
                     () = cancel.cancelled() => Answer::Reject(Some("interrupted by the user".into())),
                 };
-                let settled = self.parts.policy.settle(&question, &answer);
+                let policy = &mut self.parts.policy;
+                let settled = match &answer {
+                    Answer::Instead(changes) => policy
+                        .settle_instead(&question, changes)
+                        .map(|(_, permit)| (Some(changes.clone()), permit)),
+                    _ => policy.settle(&question, &answer).map(|permit| (None, permit)),
+                };
                 match &settled {
+                    Ok((Some(_), _)) => say(host, "allowed", "by the user, with changes of their own"),
                     Ok(_) => say(host, "allowed", "by the user"),
                     Err(reason) => say(host, "denied", reason),
                 }

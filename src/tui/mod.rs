@@ -7,3 +7,8 @@ mod markdown;
 mod paint;
 mod screen;
 mod wrap;
+mod change;
+mod composer;
+mod keys;
+mod question;
+mod state;
