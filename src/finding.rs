@@ -2,6 +2,7 @@
 
 mod facts;
 mod family;
+pub mod hand_over;
 pub mod issue;
 pub mod listing;
 pub mod sarif;
