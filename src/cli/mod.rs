@@ -7,12 +7,12 @@ mod keys;
 mod lines;
 mod look;
 mod plain;
+mod screen;
 mod trust;
 mod undo;
 mod work;
 
 use crate::text::known;
-use crate::wire::exit;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use std::io::Write;
@@ -29,10 +29,7 @@ fn run(cli: Cli) -> u8 {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     known::know(variables.filter(is_secret).map(|(_, value)| value).collect());
     let Some(command) = cli.command else {
-        say_error(
-            "the terminal UI is coming; until then: `agent fix ISSUE`, `agent scan`, or `agent --help`",
-        );
-        return exit::USAGE;
+        return screen::open(&cli.work);
     };
     match command {
         Command::Run { prompt, work } => work::run(&prompt, &work),

@@ -78,6 +78,11 @@ impl Keep {
         }
     }
 
+    /// What was changed, and what it takes to undo it.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     /// The files that stood there and that commands or tools changed since the session began, as they were.
     /// Texts only: what else a command touches (caches, databases) is no change that a person reviews.
     pub(super) fn befores(&self) -> Vec<(String, String)> {

@@ -9,11 +9,11 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 static SHEET: AtomicBool = AtomicBool::new(false);
 
 /// Raw mode and bracketed paste, given back when it is dropped.
-pub struct Guard(());
+pub(super) struct Guard(());
 
 impl Guard {
     /// Takes the terminal. A panic gives it back before it says anything.
-    pub fn take() -> io::Result<Self> {
+    pub(super) fn take() -> io::Result<Self> {
         enter()?;
         let earlier = std::panic::take_hook();
         let screen = std::thread::current().id();

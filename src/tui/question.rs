@@ -23,6 +23,8 @@ pub enum Choice {
 /// A question on the screen.
 #[derive(Debug, Clone)]
 pub struct Ask {
+    /// Its number.
+    pub number: u64,
     /// It.
     pub question: Question,
     /// What can be answered.
@@ -51,7 +53,7 @@ pub struct Ask {
 
 impl Ask {
     /// A question as it appears. Enter says no where what happens leaves the workspace or cannot be remembered.
-    pub fn of(question: Question) -> Self {
+    pub fn of(number: u64, question: Question) -> Self {
         let mut choices = vec![Choice::Once];
         if question.remember.is_some() {
             choices.push(Choice::Session);
@@ -63,6 +65,7 @@ impl Ask {
             _ => Vec::new(),
         };
         Self {
+            number,
             shown: changes.iter().map(change::shown).collect(),
             changes,
             question,
@@ -184,7 +187,7 @@ mod tests {
     #[test]
     fn enter_says_no_to_what_leaves_the_workspace() {
         let check = |question: Question, expected: Choice| {
-            assert_eq!(Ask::of(question.clone()).focused(), expected, "{question:?}");
+            assert_eq!(Ask::of(1, question.clone()).focused(), expected, "{question:?}");
         };
         check(question(run("pytest"), "every command is asked for in mode `ask`"), Choice::Once);
         check(question(run("git push"), "git push reaches others (built-in rule)"), Choice::Reject);
@@ -202,7 +205,7 @@ mod tests {
     fn a_part_or_an_edit_is_an_answer_of_its_own() {
         let before: String = (0..30).map(|n| format!("line {n}\n")).collect();
         let after = before.replace("line 2\n", "two\n").replace("line 27\n", "seven\n");
-        let mut ask = Ask::of(question(write("a.py", &before, &after), "every change"));
+        let mut ask = Ask::of(1, question(write("a.py", &before, &after), "every change"));
         assert_eq!(ask.answer(Choice::Once), Answer::Once);
         ask.pick();
         assert_eq!(ask.answer(Choice::Once), Answer::Once);

@@ -28,8 +28,8 @@ pub enum Msg {
     Armed,
     /// The session says something.
     House(Event),
-    /// The session asks.
-    Asked(Question),
+    /// The session asks; the number goes back with the answer.
+    Asked(u64, Question),
     /// The desk says something.
     Told(Told),
     /// Words that still waited.
@@ -110,8 +110,8 @@ pub struct Desk {
 pub enum Effect {
     /// Something for the desk.
     Order(Order),
-    /// The answer to the open question.
-    Answer(Answer),
+    /// The answer to the question of that number.
+    Answer(u64, Answer),
     /// Stop the work.
     Interrupt,
     /// Words for the model while it works.
@@ -164,8 +164,6 @@ pub enum Order {
     Models,
     /// Say which sessions there are.
     Sessions,
-    /// Cut the conversation to what matters.
-    Compact,
     /// What this session changed.
     Diff,
     /// Take changes back: the last answer's, or all.

@@ -42,10 +42,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             house::take(state, event);
             Vec::new()
         }
-        Msg::Asked(question) => {
+        Msg::Asked(number, question) => {
             house::end_text(state);
             state.completion = None;
-            state.dialog = Some(Dialog::Ask(Box::new(super::question::Ask::of(question))));
+            state.dialog = Some(Dialog::Ask(Box::new(super::question::Ask::of(number, question))));
             vec![Effect::Arm]
         }
         Msg::Told(word) => told::take(state, word),
