@@ -8,7 +8,8 @@ use std::io::IsTerminal;
 
 /// Opens the terminal UI.
 pub(super) fn open(work: &WorkArgs) -> u8 {
-    let code = setup(work).and_then(|setup| tui::open(setup, std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())));
+    let code = setup(work)
+        .and_then(|setup| tui::open(setup, std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())));
     code.unwrap_or_else(|trouble| {
         say_error(&trouble.text);
         trouble.code

@@ -8,7 +8,11 @@ impl Policy {
     /// Turns a change that the user approved in place of the one that was asked about into an action and the
     /// permit for exactly that. Only texts after may differ: the files, what stands there now and whether a file
     /// comes or goes are those of the question. Nothing is remembered. No answer overrides a denial.
-    pub fn settle_instead(&self, question: &Question, changes: &[Change]) -> Result<(Action, Permit), String> {
+    pub fn settle_instead(
+        &self,
+        question: &Question,
+        changes: &[Change],
+    ) -> Result<(Action, Permit), String> {
         let Action::Write { changes: asked } = &question.action else {
             return Err("only a change of files can be approved in part".into());
         };

@@ -26,7 +26,8 @@ impl Session {
     pub fn undo(&self, all: bool) -> Result<Option<Done>, RecordError> {
         let Some(keep) = &self.keep else { return Ok(None) };
         let journal = keep.journal();
-        let mut choices = (1..=journal.last_turn()).rev().map(|turn| Choice { turn: Some(turn), ..Choice::default() });
+        let mut choices =
+            (1..=journal.last_turn()).rev().map(|turn| Choice { turn: Some(turn), ..Choice::default() });
         let choice = if all {
             Some(Choice::default()).filter(|choice| !journal.changes(choice).is_empty())
         } else {

@@ -66,15 +66,17 @@ pub fn plan_instead(proposed: &Action, changes: Vec<Change>, world: &Arc<World>)
         Action::Write { changes } => changes.iter().find(|change| change.path == path)?.after.clone(),
         _ => None,
     };
-    let mut told = "The user changed your proposal before accepting it. This is how what was written differs from \
+    let mut told =
+        "The user changed your proposal before accepting it. This is how what was written differs from \
                     what you proposed; read the files again before you change them further:\n"
-        .to_owned();
+            .to_owned();
     for change in &changes {
         told += &diff::unified(&change.path, after_of(&change.path).as_deref(), change.after.as_deref());
     }
     if let Action::Write { changes: all } = proposed {
         for left in all.iter().filter(|one| !changes.iter().any(|change| change.path == one.path)) {
-            told += &format!("{} was not changed.\n", text::printable_name(&left.path));
+            told.push_str(&text::printable_name(&left.path));
+            told.push_str(" was not changed.\n");
         }
     }
     let world = Arc::clone(world);

@@ -92,7 +92,12 @@ pub fn title(shown: &Shown) -> Line<'static> {
 
 /// The change's lines, without its title. With `picked` every hunk has a mark; `offset` is the first hunk's number
 /// over all files.
-pub fn lines(shown: &Shown, width: usize, split: bool, picked: Option<(&[bool], usize, usize)>) -> Vec<Line<'static>> {
+pub fn lines(
+    shown: &Shown,
+    width: usize,
+    split: bool,
+    picked: Option<(&[bool], usize, usize)>,
+) -> Vec<Line<'static>> {
     let mut out = Vec::new();
     for (index, hunk) in shown.hunks.iter().enumerate() {
         let place = format!("@@ line {} @@", hunk.new_start);
@@ -131,7 +136,10 @@ fn rows(shown: &Shown, hunk: &Hunk) -> Vec<Row> {
     let language = language_of(&shown.path);
     let side = |without: Tag| {
         let lines: Vec<_> = hunk.lines.iter().filter(|line| line.tag != without).collect();
-        let text: String = lines.iter().map(|line| clean(&line.text).trim_end_matches('\n').replace('\n', " ") + "\n").collect();
+        let text: String = lines
+            .iter()
+            .map(|line| clean(&line.text).trim_end_matches('\n').replace('\n', " ") + "\n")
+            .collect();
         highlight(&text, language).into_iter()
     };
     let (mut old, mut new) = (side(Tag::Added), side(Tag::Removed));
@@ -243,7 +251,8 @@ fn tint(spans: &[Span<'static>], tag: Tag) -> Vec<Span<'static>> {
         Tag::Added => Color::Green,
     };
     let tinted = |span: &Span<'static>| {
-        let style = if span.style.fg.is_none() || tag == Tag::Removed { span.style.fg(colour) } else { span.style };
+        let style =
+            if span.style.fg.is_none() || tag == Tag::Removed { span.style.fg(colour) } else { span.style };
         Span::styled(span.content.clone(), style)
     };
     spans.iter().map(tinted).collect()
@@ -254,7 +263,11 @@ fn unified(rows: &[Row], width: usize, out: &mut Vec<Line<'static>>) {
         let lead = [gutter(row.number, row.tag), sign(row.tag)];
         let spans = tint(&row.spans, row.tag);
         // Everything is shown: a line that is too long goes on below.
-        for (at, line) in super::wrap::wrap(&spans, width.saturating_sub(7).max(8), &Span::raw(""), &Span::raw("")).into_iter().enumerate() {
+        for (at, line) in
+            super::wrap::wrap(&spans, width.saturating_sub(7).max(8), &Span::raw(""), &Span::raw(""))
+                .into_iter()
+                .enumerate()
+        {
             let mut whole: Vec<Span<'static>> =
                 if at == 0 { lead.to_vec() } else { vec![Span::styled("     ↪ ", FAINT)] };
             whole.extend(line.spans);
@@ -315,7 +328,12 @@ mod tests {
     use super::*;
 
     fn change(before: &str, after: &str) -> Change {
-        Change { path: "a.py".into(), before: Some(before.into()), after: Some(after.into()), moved_from: None }
+        Change {
+            path: "a.py".into(),
+            before: Some(before.into()),
+            after: Some(after.into()),
+            moved_from: None,
+        }
     }
 
     fn text(lines: &[Line<'_>]) -> String {
@@ -325,7 +343,10 @@ mod tests {
     #[test]
     fn shows_what_goes_and_what_comes_with_numbers() {
         let shown = shown(&change("a\nx = 'one'\nc\n", "a\nx = 'two'\nc\n"));
-        assert_eq!(text(&lines(&shown, 40, false, None)), "   1   a\n   2 - x = 'one'\n   2 + x = 'two'\n   3   c\n");
+        assert_eq!(
+            text(&lines(&shown, 40, false, None)),
+            "   1   a\n   2 - x = 'one'\n   2 + x = 'two'\n   3   c\n"
+        );
         assert_eq!(
             text(&lines(&shown, 43, true, None)),
             "   1   a             │    1   a\n   2 - x = 'one'     │    2 + x = 'two'\n   3   c             │    3   c\n"
@@ -338,7 +359,11 @@ mod tests {
         let shown = shown(&change("query = a + b\n", "query = a + c\n"));
         let lines = lines(&shown, 40, false, None);
         let marked = |line: &Line<'_>| -> String {
-            line.spans.iter().filter(|s| s.style.add_modifier.contains(Modifier::UNDERLINED)).map(|s| s.content.as_ref()).collect()
+            line.spans
+                .iter()
+                .filter(|s| s.style.add_modifier.contains(Modifier::UNDERLINED))
+                .map(|s| s.content.as_ref())
+                .collect()
         };
         assert_eq!((marked(&lines[0]).as_str(), marked(&lines[1]).as_str()), ("b", "c"));
     }
@@ -346,10 +371,14 @@ mod tests {
     #[test]
     fn only_the_chosen_hunks_are_made() {
         let before: String = (0..40).map(|n| format!("line {n}\n")).collect();
-        let after = before.replace("line 3\n", "line three\n").replace("line 30\n", "").replace("line 39\n", "end");
+        let after =
+            before.replace("line 3\n", "line three\n").replace("line 30\n", "").replace("line 39\n", "end");
         assert_eq!(partial(&before, &after, &[true, true, true]), after);
         assert_eq!(partial(&before, &after, &[false, false, false]), before);
-        assert_eq!(partial(&before, &after, &[true, false, false]), before.replace("line 3\n", "line three\n"));
+        assert_eq!(
+            partial(&before, &after, &[true, false, false]),
+            before.replace("line 3\n", "line three\n")
+        );
         assert_eq!(partial("", "new\n", &[false]), "");
     }
 

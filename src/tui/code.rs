@@ -121,8 +121,13 @@ fn coloured(text: &str, language: Language) -> Option<Vec<Vec<Span<'static>>>> {
 fn configuration(language: Language) -> Option<&'static HighlightConfiguration> {
     static KNOWN: [OnceLock<Option<HighlightConfiguration>>; 6] = [const { OnceLock::new() }; 6];
     let build = || {
-        let typescript =
-            || format!("{}\n{}", tree_sitter_javascript::HIGHLIGHT_QUERY, tree_sitter_typescript::HIGHLIGHTS_QUERY);
+        let typescript = || {
+            format!(
+                "{}\n{}",
+                tree_sitter_javascript::HIGHLIGHT_QUERY,
+                tree_sitter_typescript::HIGHLIGHTS_QUERY
+            )
+        };
         let (grammar, query): (tree_sitter::Language, String) = match language {
             Language::Python => {
                 (tree_sitter_python::LANGUAGE.into(), tree_sitter_python::HIGHLIGHTS_QUERY.to_owned())
@@ -132,8 +137,12 @@ fn configuration(language: Language) -> Option<&'static HighlightConfiguration> 
             }
             Language::TypeScript => (tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into(), typescript()),
             Language::Tsx => (tree_sitter_typescript::LANGUAGE_TSX.into(), typescript()),
-            Language::Java => (tree_sitter_java::LANGUAGE.into(), tree_sitter_java::HIGHLIGHTS_QUERY.to_owned()),
-            Language::Bash => (tree_sitter_bash::LANGUAGE.into(), tree_sitter_bash::HIGHLIGHT_QUERY.to_owned()),
+            Language::Java => {
+                (tree_sitter_java::LANGUAGE.into(), tree_sitter_java::HIGHLIGHTS_QUERY.to_owned())
+            }
+            Language::Bash => {
+                (tree_sitter_bash::LANGUAGE.into(), tree_sitter_bash::HIGHLIGHT_QUERY.to_owned())
+            }
         };
         let mut configuration = HighlightConfiguration::new(grammar, "code", &query, "", "").ok()?;
         let names: Vec<&str> = LOOKS.iter().map(|(name, _)| *name).collect();

@@ -151,7 +151,12 @@ fn modes() -> Dialog {
         (Mode::Auto, "edits and sandboxed commands happen; anything beyond asks"),
         (Mode::ReadOnly, "nothing changes and nothing runs"),
     ];
-    Dialog::Pick(Pick { title: "Mode".into(), items: items.into_iter().map(item).collect(), filter: String::new(), chosen: 0 })
+    Dialog::Pick(Pick {
+        title: "Mode".into(),
+        items: items.into_iter().map(item).collect(),
+        filter: String::new(),
+        chosen: 0,
+    })
 }
 
 fn copy(state: &mut State) -> Vec<Effect> {
@@ -197,7 +202,8 @@ fn sandbox(state: &State) -> String {
 
 /// The conversation as Markdown.
 fn export(state: &State) -> String {
-    let mut out = format!("# Session {}\n\nModel {}, {}.\n", state.session, state.desk.model, state.desk.workspace);
+    let mut out =
+        format!("# Session {}\n\nModel {}, {}.\n", state.session, state.desk.model, state.desk.workspace);
     for block in &state.transcript {
         match block {
             Block::User(text) => {

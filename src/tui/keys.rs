@@ -134,7 +134,13 @@ use Place::{Everywhere, Question, Writing};
 /// The table.
 pub const TABLE: &[Entry] = &[
     entry(Deed::Submit, Everywhere, "submit", "enter", "send; choose"),
-    entry(Deed::Newline, Writing, "newline", "alt-enter ctrl-j shift-enter", "a new line (also \\ before enter)"),
+    entry(
+        Deed::Newline,
+        Writing,
+        "newline",
+        "alt-enter ctrl-j shift-enter",
+        "a new line (also \\ before enter)",
+    ),
     entry(Deed::Interrupt, Everywhere, "interrupt", "esc", "stop the work at once; close what is open"),
     entry(Deed::Quit, Everywhere, "quit", "ctrl-c", "clear, interrupt; twice leaves"),
     entry(Deed::Leave, Writing, "leave", "ctrl-d", "leave, when nothing is written"),
@@ -210,9 +216,16 @@ impl Keys {
             let words = changes.get(entry.name).map_or(entry.keys, String::as_str);
             keys.names.insert(entry.name, words.split_whitespace().next().unwrap_or("none").to_owned());
             for word in words.split_whitespace() {
-                let stroke = parse(word)
-                    .ok_or_else(|| format!("[keys] {} = \"{word}\": no such key; write it like ctrl-p, alt-enter, f1", entry.name))?;
-                let clash = keys.bound.iter().find(|(known, _, place)| *known == stroke && overlap(*place, entry.place));
+                let stroke = parse(word).ok_or_else(|| {
+                    format!(
+                        "[keys] {} = \"{word}\": no such key; write it like ctrl-p, alt-enter, f1",
+                        entry.name
+                    )
+                })?;
+                let clash = keys
+                    .bound
+                    .iter()
+                    .find(|(known, _, place)| *known == stroke && overlap(*place, entry.place));
                 if let Some((_, deed, _)) = clash {
                     let other = TABLE.iter().find(|entry| entry.deed == *deed).map_or("", |entry| entry.name);
                     return Err(format!("[keys] {word} is both {other} and {}", entry.name));
@@ -259,9 +272,12 @@ pub fn parse(word: &str) -> Option<Stroke> {
     let mut modifiers = KeyModifiers::NONE;
     let mut rest = word;
     loop {
-        let found = [("ctrl-", KeyModifiers::CONTROL), ("alt-", KeyModifiers::ALT), ("shift-", KeyModifiers::SHIFT)]
-            .into_iter()
-            .find_map(|(name, flag)| Some((rest.strip_prefix(name).filter(|rest| !rest.is_empty())?, flag)));
+        let found =
+            [("ctrl-", KeyModifiers::CONTROL), ("alt-", KeyModifiers::ALT), ("shift-", KeyModifiers::SHIFT)]
+                .into_iter()
+                .find_map(|(name, flag)| {
+                    Some((rest.strip_prefix(name).filter(|rest| !rest.is_empty())?, flag))
+                });
         let Some((after, flag)) = found else { break };
         modifiers |= flag;
         rest = after;

@@ -67,8 +67,8 @@ impl Page {
                     self.say(line, FAINT);
                 }
             }
-            Event::SoftBreak => self.say(" ", Style::new()),
-            Event::HardBreak => self.end_text(),
+            // Models end a line where they mean it.
+            Event::SoftBreak | Event::HardBreak => self.break_line(),
             Event::Rule => {
                 self.gap();
                 self.lines.push(Line::from(Span::styled("─".repeat(self.width.min(40)), FAINT)));
@@ -215,6 +215,15 @@ impl Page {
         let first = quote + &self.mark.take().unwrap_or_else(|| " ".repeat(self.indent));
         let lead = |text: String| Span::styled(text, FAINT);
         self.lines.extend(wrap(&spans, self.width, &lead(first), &lead(rest)));
+    }
+
+    /// The next line of the same paragraph.
+    fn break_line(&mut self) {
+        if self.table.is_none() {
+            self.end_text();
+        } else {
+            self.say(" ", Style::new());
+        }
     }
 
     /// Code is moved in by two columns and has no frame, so that it can be selected and pasted.
@@ -387,6 +396,7 @@ mod tests {
         check("- one\n- two\n  - three\n\nend", 40, &["• one", "• two", "  • three", "", "end"]);
         check("3. three\n4. four", 40, &["3. three", "4. four"]);
         check("- a long item that wraps", 12, &["• a long", "  item that", "  wraps"]);
+        check("one\ntwo", 40, &["one", "two"]);
         check("> quoted words", 40, &["▎ quoted words"]);
         check("```python\nx = 1\n\ny = 2\n```", 40, &["  x = 1", "  ", "  y = 2"]);
         check("| a | bb |\n|---|---|\n| 1 | 2 |", 40, &["a │ bb", "──┼───", "1 │ 2"]);
@@ -404,7 +414,8 @@ mod tests {
 
     #[test]
     fn a_stream_comes_out_in_pieces_that_together_are_the_text() {
-        let text = "First *par*.\nMore.\n\nSecond.\n\n```python\nx = 1\n\ny = 2\n```\nAfter.\n\n- a\n\n  b\n\nEnd";
+        let text =
+            "First *par*.\nMore.\n\nSecond.\n\n```python\nx = 1\n\ny = 2\n```\nAfter.\n\n- a\n\n  b\n\nEnd";
         for step in [1, 3, 7, 1000] {
             let mut flow = Flow::default();
             let mut pieces = Vec::new();

@@ -63,11 +63,7 @@ fn is_blank(cell: &Cell) -> bool {
 }
 
 fn look_of(cell: &Cell, colours: bool) -> Look {
-    if colours {
-        (cell.fg, cell.bg, cell.modifier)
-    } else {
-        (Color::Reset, Color::Reset, cell.modifier)
-    }
+    if colours { (cell.fg, cell.bg, cell.modifier) } else { (Color::Reset, Color::Reset, cell.modifier) }
 }
 
 fn sequence(out: &mut Vec<u8>, (fg, bg, modifier): Look) {
@@ -130,7 +126,11 @@ mod tests {
     #[test]
     fn writes_styles_once_and_drops_what_is_blank() {
         check(Line::from("plain"), true, "plain");
-        check(Line::from(vec!["a".red(), "b".red(), "c".into()]), true, "\x1b[0;31mab\x1b[0mc\x1b[0m".trim_end_matches("\x1b[0m"));
+        check(
+            Line::from(vec!["a".red(), "b".red(), "c".into()]),
+            true,
+            "\x1b[0;31mab\x1b[0mc\x1b[0m".trim_end_matches("\x1b[0m"),
+        );
         check(Line::from("a".red().bold()), false, "\x1b[0;1ma\x1b[0m");
         check(Line::from("漢x"), true, "漢\x1b[3Gx");
     }

@@ -179,8 +179,12 @@ mod tests {
     }
 
     fn write(path: &str, before: &str, after: &str) -> Action {
-        let change =
-            Change { path: path.into(), before: Some(before.into()), after: Some(after.into()), moved_from: None };
+        let change = Change {
+            path: path.into(),
+            before: Some(before.into()),
+            after: Some(after.into()),
+            moved_from: None,
+        };
         Action::Write { changes: vec![change] }
     }
 
@@ -213,7 +217,9 @@ mod tests {
             picked.taken[0][0] = false;
         }
         let Answer::Instead(changes) = ask.answer(Choice::Session) else { panic!("a part") };
-        assert!(changes[0].after.as_ref().is_some_and(|text| text.contains("seven") && !text.contains("two")));
+        assert!(
+            changes[0].after.as_ref().is_some_and(|text| text.contains("seven") && !text.contains("two"))
+        );
         if let Some(picked) = &mut ask.picked {
             picked.taken[0].fill(false);
         }

@@ -25,8 +25,10 @@ const BATCH: usize = 10_000;
 
 /// Opens the screen and stays until the user leaves; gives the exit code.
 pub fn open(setup: Setup, colours: bool) -> Result<u8, Trouble> {
-    let broken = |error: io::Error| Trouble::new(Outcome::Error, format!("the terminal cannot be used: {error}"));
-    let keys = Keys::with(&setup.config.keys).map_err(|text| Trouble::coded(exit::USAGE, format!("config.toml: {text}")))?;
+    let broken =
+        |error: io::Error| Trouble::new(Outcome::Error, format!("the terminal cannot be used: {error}"));
+    let keys = Keys::with(&setup.config.keys)
+        .map_err(|text| Trouble::coded(exit::USAGE, format!("config.toml: {text}")))?;
     let size = crossterm::terminal::size().map_err(broken)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
     let state = State::new(size, keys);
@@ -36,9 +38,9 @@ pub fn open(setup: Setup, colours: bool) -> Result<u8, Trouble> {
     let code = runtime.block_on(async {
         // The first frame waits for nothing.
         let wire = Wire::open(setup, to)?;
-        let mut stage = Stage::new(state, screen, wire);
-        stage.draw()?;
-        let code = Loop::new(stage, messages)?.run().await;
+        let mut whole = Stage::new(state, screen, wire);
+        whole.draw()?;
+        let code = Loop::new(whole, messages)?.run().await;
         Ok(code)
     });
     runtime.shutdown_background();

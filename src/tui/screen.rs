@@ -64,7 +64,7 @@ impl<W: Write> Screen<W> {
         self.leave_sheet();
         self.begin();
         if !above.is_empty() {
-            self.to_row(0);
+            self.go_to_row(0);
             self.bytes.extend_from_slice(b"\r\x1b[J");
             self.print(above);
             (self.rows, self.drawn) = (1, None);
@@ -121,7 +121,7 @@ impl<W: Write> Screen<W> {
     /// Takes the viewport away; the cursor stands where it began.
     pub fn finish(&mut self) -> io::Result<()> {
         self.leave_sheet();
-        self.to_row(0);
+        self.go_to_row(0);
         self.bytes.extend_from_slice(b"\r\x1b[J\x1b[?25h");
         (self.rows, self.drawn) = (1, None);
         self.out.write_all(&self.bytes)?;
@@ -146,7 +146,7 @@ impl<W: Write> Screen<W> {
 
     fn end(&mut self, cursor: Option<(u16, u16)>) -> io::Result<()> {
         if let Some((x, y)) = cursor {
-            self.to_row(y);
+            self.go_to_row(y);
             self.bytes.push(b'\r');
             if x > 0 {
                 let _ = write!(self.bytes, "\x1b[{x}C");
@@ -184,7 +184,7 @@ impl<W: Write> Screen<W> {
         let height = u16::try_from(frame.lines.len()).unwrap_or(u16::MAX).clamp(1, self.height.max(1));
         let new = fill(&frame.lines, self.width, height);
         if self.rows > height {
-            self.to_row(height);
+            self.go_to_row(height);
             self.bytes.extend_from_slice(b"\r\x1b[J");
             self.rows = height + 1;
         }
@@ -193,7 +193,7 @@ impl<W: Write> Screen<W> {
             if y < self.rows && self.drawn.as_ref().is_some_and(same) {
                 continue;
             }
-            self.to_row(y);
+            self.go_to_row(y);
             self.bytes.push(b'\r');
             self.row(&new, y);
         }
@@ -209,7 +209,7 @@ impl<W: Write> Screen<W> {
     }
 
     /// Moves the cursor to a row of the viewport; one that is not there yet is made by a line feed.
-    fn to_row(&mut self, row: u16) {
+    fn go_to_row(&mut self, row: u16) {
         if row < self.at {
             let _ = write!(self.bytes, "\x1b[{}A", self.at - row);
         } else if row > self.at {

@@ -203,8 +203,6 @@ pub enum Block {
         ok: bool,
         /// How it ended.
         summary: String,
-        /// Milliseconds.
-        ms: u64,
         /// The last lines it printed.
         tail: Vec<String>,
     },

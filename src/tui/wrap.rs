@@ -51,8 +51,14 @@ pub(super) fn width_of(spans: &[Span<'_>]) -> usize {
 }
 
 /// Wraps one logical line: `first` stands before its first row, `rest` before all others.
-pub(super) fn wrap(spans: &[Span<'_>], width: usize, first: &Span<'static>, rest: &Span<'static>) -> Vec<Line<'static>> {
-    let mut rows = Rows { width: width.max(4), rows: Vec::new(), row: Vec::new(), used: 0, rest: rest.clone() };
+pub(super) fn wrap(
+    spans: &[Span<'_>],
+    width: usize,
+    first: &Span<'static>,
+    rest: &Span<'static>,
+) -> Vec<Line<'static>> {
+    let mut rows =
+        Rows { width: width.max(4), done: Vec::new(), row: Vec::new(), used: 0, rest: rest.clone() };
     rows.start(first.clone());
     let mut word: Vec<(String, Style)> = Vec::new();
     for span in spans {
@@ -77,7 +83,13 @@ pub(super) fn wrap(spans: &[Span<'_>], width: usize, first: &Span<'static>, rest
 }
 
 /// Wraps plain text of one look.
-pub(super) fn wrap_text(text: &str, style: Style, width: usize, first: &str, rest: &str) -> Vec<Line<'static>> {
+pub(super) fn wrap_text(
+    text: &str,
+    style: Style,
+    width: usize,
+    first: &str,
+    rest: &str,
+) -> Vec<Line<'static>> {
     let (first, rest) = (Span::styled(first.to_owned(), style), Span::styled(rest.to_owned(), style));
     let mut out = Vec::new();
     for (at, line) in text.split('\n').enumerate() {
@@ -90,7 +102,7 @@ pub(super) fn wrap_text(text: &str, style: Style, width: usize, first: &str, res
 /// Rows in the making.
 struct Rows {
     width: usize,
-    rows: Vec<Line<'static>>,
+    done: Vec<Line<'static>>,
     row: Vec<Span<'static>>,
     used: usize,
     rest: Span<'static>,
@@ -107,7 +119,7 @@ impl Rows {
         while row.len() > 1 && row.last().is_some_and(|span| span.content == " ") {
             row.pop();
         }
-        self.rows.push(Line::from(row));
+        self.done.push(Line::from(row));
         self.start(self.rest.clone());
     }
 
@@ -148,10 +160,10 @@ impl Rows {
     }
 
     fn finish(mut self) -> Vec<Line<'static>> {
-        if !self.row.is_empty() || self.rows.is_empty() {
+        if !self.row.is_empty() || self.done.is_empty() {
             self.break_row();
         }
-        self.rows
+        self.done
     }
 }
 

@@ -59,7 +59,9 @@ impl Wire {
         let steering = Arc::new(Mutex::new(None));
         let door = Door::new(to, answered);
         let shared = Arc::clone(&steering);
-        std::thread::Builder::new().name("session".into()).spawn(move || run(setup, door, incoming, &shared))?;
+        std::thread::Builder::new()
+            .name("session".into())
+            .spawn(move || run(setup, door, incoming, &shared))?;
         Ok(Self { orders, answers, steering, cancel: CancellationToken::new() })
     }
 
@@ -116,8 +118,15 @@ fn run(
     steering: &Arc<Mutex<Option<Steering>>>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let mut desk =
-        Desk { setup, door, parts: None, world: None, session: None, mission: None, steering: Arc::clone(steering) };
+    let mut desk = Desk {
+        setup,
+        door,
+        parts: None,
+        world: None,
+        session: None,
+        mission: None,
+        steering: Arc::clone(steering),
+    };
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return desk.door.told(Told::Trouble(format!("cannot start: {error}"))),
@@ -180,7 +189,8 @@ impl Desk {
         if self.parts.is_none() && self.session.is_none() {
             if self.world.is_none() {
                 let config = &self.setup.config;
-                self.world = Some(Arc::new(wire::world(&config.workspace, &config.state, config.sandbox_off)?));
+                self.world =
+                    Some(Arc::new(wire::world(&config.workspace, &config.state, config.sandbox_off)?));
             }
             let parts = wire::parts(&self.setup.config, &self.setup.definition, CancellationToken::new())?;
             self.world = Some(Arc::clone(&parts.world));
@@ -202,7 +212,8 @@ impl Desk {
             (_, Some(parts)) => parts.policy.mode(),
             _ => self.setup.config.mode,
         };
-        let root = self.world.as_ref().map_or(self.setup.config.workspace.as_path(), |world| world.workspace.root());
+        let root =
+            self.world.as_ref().map_or(self.setup.config.workspace.as_path(), |world| world.workspace.root());
         self.door.told(Told::Opened(Facts {
             model,
             mode: mode.to_string(),
@@ -219,7 +230,7 @@ impl Desk {
             Order::Scan => self.scan().await,
             Order::Run(command) => self.command(command, cancel).await,
             Order::Mode(mode) => self.set_mode(mode),
-            Order::Model(name) => self.set_model(name),
+            Order::Model(name) => self.set_model(&name),
             Order::Models => self.models().await,
             Order::Permissions => {
                 let words = self.session.as_mut().map(|session| session.policy_mut().remembered());
@@ -239,12 +250,16 @@ impl Desk {
                 self.put_away();
                 self.ready()?;
                 self.facts();
-                self.door.told(Told::Done("a new session; the earlier one is kept, /resume leads back".into()));
+                self.door
+                    .told(Told::Done("a new session; the earlier one is kept, /resume leads back".into()));
                 Ok(())
             }
             Order::Rename(name) => self.rename(&name),
             Order::Sessions => self.sessions(),
-            Order::Diff => self.diff(),
+            Order::Diff => {
+                self.diff();
+                Ok(())
+            }
             Order::Undo { all } => self.undo(all),
             Order::Redo => self.redo(),
             Order::Export { path, text } => self.export(&path, text),
@@ -263,11 +278,11 @@ impl Desk {
         Ok(())
     }
 
-    fn set_model(&mut self, name: String) -> Result<(), Trouble> {
-        let config = Config { model: name.clone(), ..self.setup.config.clone() };
+    fn set_model(&mut self, name: &str) -> Result<(), Trouble> {
+        let config = Config { model: name.to_owned(), ..self.setup.config.clone() };
         let model = wire::model(&config)?;
         if let Some(session) = &mut self.session {
-            session.set_model(model, price::price(&name, &config.prices));
+            session.set_model(model, price::price(name, &config.prices));
         } else {
             self.parts = None;
         }
@@ -292,7 +307,8 @@ impl Desk {
                 Err(_) => {}
             }
         } else {
-            let text = "others by name: /model anthropic/…, openai/…, responses/…, gemini/… (keys: `agent login`)";
+            let text =
+                "others by name: /model anthropic/…, openai/…, responses/…, gemini/… (keys: `agent login`)";
             self.door.tell(Event::Status { text: text.into() });
         }
         let mut seen = std::collections::BTreeSet::new();
@@ -304,13 +320,15 @@ impl Desk {
     async fn scan(&mut self) -> Result<(), Trouble> {
         self.ready()?;
         let Some(world) = self.world.clone() else { return Ok(()) };
-        let found = tokio::task::spawn_blocking(move || world.scanner.scan(&world.workspace, &Filter::default()));
+        let found =
+            tokio::task::spawn_blocking(move || world.scanner.scan(&world.workspace, &Filter::default()));
         let scan = found.await.map_err(|_| Trouble::new(Outcome::Error, "the scan broke; this is a bug"))?;
         let (files, skipped) = (scan.files, scan.skipped.len());
         let more = if skipped > 0 { format!(", {skipped} could not be read") } else { String::new() };
         self.door.tell(Event::Status { text: format!("looked at {files} files{more}") });
         let mut findings = scan.findings;
-        findings.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.path.cmp(&b.path)).then(a.span.cmp(&b.span)));
+        findings
+            .sort_by(|a, b| b.severity.cmp(&a.severity).then(a.path.cmp(&b.path)).then(a.span.cmp(&b.span)));
         self.door.told(Told::Found(findings));
         Ok(())
     }
@@ -331,7 +349,11 @@ impl Desk {
             }),
             cancel,
         };
-        let job = Command { command: command.clone(), workdir: world.workspace.root().to_owned(), timeout: COMMAND_LIMIT };
+        let job = Command {
+            command: command.clone(),
+            workdir: world.workspace.root().to_owned(),
+            timeout: COMMAND_LIMIT,
+        };
         let (mut output, ok) = match world.sandbox.run(job, watch).await {
             Ok(done) => {
                 let end = match done.exit {
@@ -341,7 +363,10 @@ impl Desk {
                     Exit::TimedOut => "stopped at its limit".into(),
                     Exit::Cancelled => "interrupted".into(),
                 };
-                (format!("{}\n{}\n{end}", done.output.trim_end(), done.denials.join("\n")), done.exit == Exit::Code(0))
+                (
+                    format!("{}\n{}\n{end}", done.output.trim_end(), done.denials.join("\n")),
+                    done.exit == Exit::Code(0),
+                )
             }
             Err(error) => (error.to_string(), false),
         };

@@ -66,37 +66,38 @@ impl Desk {
         Ok(())
     }
 
-    pub(super) fn diff(&mut self) -> Result<(), Trouble> {
+    pub(super) fn diff(&mut self) {
         let text = self.session.as_ref().map(Session::diff).unwrap_or_default();
         if text.is_empty() {
-            return self.nothing("this session changed nothing");
+            self.say_done("this session changed nothing");
+        } else {
+            self.door.told(Told::Sheet { title: "What this session changed".into(), text });
         }
-        self.door.told(Told::Sheet { title: "What this session changed".into(), text });
-        Ok(())
     }
 
     pub(super) fn undo(&mut self, all: bool) -> Result<(), Trouble> {
         let done = self.session.as_ref().map(|session| session.undo(all)).transpose()?.flatten();
         match done {
             Some(done) => self.tell_done(&done, "taken back"),
-            None => self.nothing("this session has nothing to take back; `agent undo` knows earlier ones"),
+            None => self.say_done("this session has nothing to take back; `agent undo` knows earlier ones"),
         }
+        Ok(())
     }
 
     pub(super) fn redo(&mut self) -> Result<(), Trouble> {
         let done = self.session.as_ref().map(Session::redo).transpose()?.flatten();
         match done {
             Some(done) => self.tell_done(&done, "done again"),
-            None => self.nothing("no undo to take back"),
+            None => self.say_done("no undo to take back"),
         }
-    }
-
-    fn nothing(&mut self, text: &str) -> Result<(), Trouble> {
-        self.door.told(Told::Done(text.to_owned()));
         Ok(())
     }
 
-    fn tell_done(&mut self, done: &Done, what: &str) -> Result<(), Trouble> {
+    fn say_done(&mut self, text: &str) {
+        self.door.told(Told::Done(text.to_owned()));
+    }
+
+    fn tell_done(&mut self, done: &Done, what: &str) {
         let mut text = String::new();
         for touch in &done.files {
             // Writing to a String cannot fail.
@@ -111,7 +112,7 @@ impl Desk {
         if !done.applied && !done.refused.is_empty() {
             text.push_str("nothing was changed; `agent undo --partial` goes on with the others\n");
         }
-        self.nothing(text.trim_end())
+        self.say_done(text.trim_end());
     }
 
     /// Writes the conversation to a file of the workspace; one that is there already stays.
@@ -157,7 +158,9 @@ fn blocks(entries: Vec<Entry>) -> Vec<Block> {
             Entry::Deed { action: Action::Write { changes } } => {
                 blocks.extend(changes.iter().map(|one| Block::Change(change::shown(one))));
             }
-            Entry::End { outcome, .. } => blocks.push(Block::Note(Tone::Faint, format!("ended: {outcome:?}").to_lowercase())),
+            Entry::End { outcome, .. } => {
+                blocks.push(Block::Note(Tone::Faint, format!("ended: {outcome:?}").to_lowercase()));
+            }
             _ => {}
         }
     }

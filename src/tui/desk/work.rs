@@ -25,7 +25,8 @@ impl Desk {
         let is_new = self.session.is_none();
         self.begin(cancel)?;
         let Some(session) = &mut self.session else { return Ok(()) };
-        let opening = if is_new { prompt::run(&words, &survey(&session.world().workspace).render()) } else { words };
+        let opening =
+            if is_new { prompt::run(&words, &survey(&session.world().workspace).render()) } else { words };
         let deeds = session.deeds().len();
         let ending = session.run(opening, &mut self.door).await?;
         // A mission goes on as long as something changes: its gates are asked again.
@@ -89,7 +90,9 @@ impl Desk {
         let (commands, _) = command::list(&wire::places(&self.setup.config));
         match commands.iter().find(|command| command.name == name) {
             Some(command) => Ok(command.prompt(arguments)),
-            None => Err(Trouble::new(Outcome::Error, format!("there is no command /{name}; /help lists them"))),
+            None => {
+                Err(Trouble::new(Outcome::Error, format!("there is no command /{name}; /help lists them")))
+            }
         }
     }
 }

@@ -29,7 +29,9 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let is_change = !ask.changes.is_empty();
     match deed {
         Some(Deed::Once) => return answer(state, Choice::Once),
-        Some(Deed::Session) if ask.choices.contains(&Choice::Session) => return answer(state, Choice::Session),
+        Some(Deed::Session) if ask.choices.contains(&Choice::Session) => {
+            return answer(state, Choice::Session);
+        }
         Some(Deed::Reject) => return answer(state, Choice::Reject),
         Some(Deed::Tell) => ask.tell = Some(Composer::default()),
         Some(Deed::Submit) => match ask.focused() {
@@ -66,7 +68,8 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         Some(Deed::Edit) if ask.is_editable() => {
             let change = ask.changes.first();
             let text = change.and_then(|change| change.after.clone()).unwrap_or_default();
-            let ending = change.and_then(|change| change.path.rsplit_once('.')).map_or("txt", |(_, ending)| ending);
+            let ending =
+                change.and_then(|change| change.path.rsplit_once('.')).map_or("txt", |(_, ending)| ending);
             // The ending ends up in a file's name.
             let is_plain = ending.chars().all(|letter| letter.is_ascii_alphanumeric());
             let ending = if is_plain || code::language(ending).is_some() { ending } else { "txt" }.to_owned();
@@ -121,7 +124,8 @@ fn sentence(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 fn step(ask: &mut Ask, down: bool) {
     let count: usize = ask.shown.iter().map(|shown| shown.hunks.len()).sum();
     if let Some(picked) = &mut ask.picked {
-        picked.at = if down { (picked.at + 1).min(count.saturating_sub(1)) } else { picked.at.saturating_sub(1) };
+        picked.at =
+            if down { (picked.at + 1).min(count.saturating_sub(1)) } else { picked.at.saturating_sub(1) };
     }
 }
 

@@ -16,7 +16,9 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         _ => {}
     }
     let typed = match key.code {
-        KeyCode::Char(letter) if !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => Some(letter),
+        KeyCode::Char(letter) if !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => {
+            Some(letter)
+        }
         _ => None,
     };
     let page = usize::from(state.size.1).saturating_sub(4).max(1);

@@ -36,6 +36,9 @@ pub(super) fn take(state: &mut State, event: Event) {
         }
         Event::ToolCall { id, title, action, .. } => {
             end_text(state);
+            if let Some(work) = &mut state.work {
+                "working".clone_into(&mut work.what);
+            }
             let changes = match action {
                 Some(Action::Write { changes }) => changes,
                 _ => Vec::new(),
@@ -47,7 +50,7 @@ pub(super) fn take(state: &mut State, event: Event) {
                 output(&mut call.tail, &delta);
             }
         }
-        Event::ToolResult { id, ok, summary, duration_ms, .. } => {
+        Event::ToolResult { id, ok, summary, .. } => {
             let at = state.running.iter().position(|call| call.id == id);
             let Some(call) = at.map(|at| state.running.remove(at)) else { return };
             let (title, mut tail) = (one_line(&call.title), call.tail);
@@ -55,7 +58,7 @@ pub(super) fn take(state: &mut State, event: Event) {
                 // What went well is told in a line or two; the rest is in the record.
                 tail.drain(..tail.len() - 2);
             }
-            state.transcript.push(Block::Call { title, ok, summary, ms: duration_ms, tail });
+            state.transcript.push(Block::Call { title, ok, summary, tail });
             if ok {
                 state.transcript.extend(call.changes.iter().map(|one| Block::Change(change::shown(one))));
             }
@@ -71,7 +74,8 @@ pub(super) fn take(state: &mut State, event: Event) {
         }
         Event::Findings { findings } => {
             for finding in &findings {
-                let within = finding.within.as_deref().map(|within| format!(" in {within}")).unwrap_or_default();
+                let within =
+                    finding.within.as_deref().map(|within| format!(" in {within}")).unwrap_or_default();
                 let (path, line, title) = (&finding.path, finding.span.line, finding.family.facts().title);
                 let text = format!("{path}:{line}{within}: {title} ({})", finding.severity.name());
                 state.transcript.push(Block::Finding { text });
@@ -94,8 +98,6 @@ pub(super) fn take(state: &mut State, event: Event) {
             state.note(Tone::Faint, text);
         }
         Event::Warning { text } => state.note(Tone::Warn, text),
-        #[allow(unreachable_patterns, reason = "events of other doors may come to be")]
-        _ => {}
     }
 }
 

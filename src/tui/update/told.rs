@@ -4,7 +4,9 @@ use super::house::end_text;
 use crate::event::Outcome;
 use crate::fix::Report;
 use crate::session::record::Summary;
-use crate::tui::state::{Block, Content, Dialog, Effect, Ended, Item, Order, Pick, Sheet, State, Then, Told, Tone, Work};
+use crate::tui::state::{
+    Block, Content, Dialog, Effect, Ended, Item, Order, Pick, Sheet, State, Then, Told, Tone, Work,
+};
 use crate::tui::wrap::one_line;
 
 /// Takes a word of the desk.
@@ -30,7 +32,10 @@ pub(super) fn take(state: &mut State, word: Told) -> Vec<Effect> {
             let ended = ended(&report);
             state.transcript.push(Block::Ended(Box::new(ended)));
         }
-        Told::Sheet { title, text } => open(state, Dialog::Sheet(Sheet { title, content: Content::Text(text), top: 0, search: String::new() })),
+        Told::Sheet { title, text } => open(
+            state,
+            Dialog::Sheet(Sheet { title, content: Content::Text(text), top: 0, search: String::new() }),
+        ),
         Told::Sessions(sessions) if sessions.is_empty() => {
             state.hint = Some("no earlier session in this folder".into());
         }
@@ -39,7 +44,11 @@ pub(super) fn take(state: &mut State, word: Told) -> Vec<Effect> {
             open(state, pick("Sessions of this folder", items));
         }
         Told::Models(models) => {
-            let item = |name: String| Item { label: name.clone(), detail: String::new(), then: Then::Order(Order::Model(name)) };
+            let item = |name: String| Item {
+                label: name.clone(),
+                detail: String::new(),
+                then: Then::Order(Order::Model(name)),
+            };
             open(state, pick("Models", models.into_iter().map(item).collect()));
         }
         Told::Found(findings) => {
@@ -57,7 +66,11 @@ pub(super) fn take(state: &mut State, word: Told) -> Vec<Effect> {
             state.note(Tone::Plain, "nothing is allowed for this session beyond its mode");
         }
         Told::Remembered(words) => {
-            let item = |(at, label): (usize, String)| Item { label, detail: "enter takes it back".into(), then: Then::Order(Order::Forget(at)) };
+            let item = |(at, label): (usize, String)| Item {
+                label,
+                detail: "enter takes it back".into(),
+                then: Then::Order(Order::Forget(at)),
+            };
             open(state, pick("Allowed for this session", words.into_iter().enumerate().map(item).collect()));
         }
         Told::Replay(blocks) => {
@@ -69,7 +82,12 @@ pub(super) fn take(state: &mut State, word: Told) -> Vec<Effect> {
             let summary = if ok { String::new() } else { tail.last().cloned().unwrap_or_default() };
             let note = format!("The user ran `{command}` and it printed:\n{output}");
             state.notes.push(note);
-            state.transcript.push(Block::Call { title: format!("! {}", one_line(&command)), ok, summary, ms: 0, tail });
+            state.transcript.push(Block::Call {
+                title: format!("! {}", one_line(&command)),
+                ok,
+                summary,
+                tail,
+            });
         }
         Told::Context { used, window } => state.context = (used, window),
     }
@@ -108,7 +126,10 @@ fn session(summary: Summary) -> Item {
 }
 
 fn ended(report: &Report) -> Ended {
-    let said = matches!(report.status, Outcome::Done | Outcome::Fixed | Outcome::FixedUnverified | Outcome::NoChange);
+    let said = matches!(
+        report.status,
+        Outcome::Done | Outcome::Fixed | Outcome::FixedUnverified | Outcome::NoChange
+    );
     Ended {
         outcome: report.status,
         // What the model said stands above already.

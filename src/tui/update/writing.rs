@@ -37,14 +37,15 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         Deed::Interrupt => return interrupt(state),
         Deed::Quit => return quit(state),
         Deed::Leave if state.composer.is_empty() && !state.is_busy() => return vec![Effect::Leave],
-        Deed::Leave => state.composer.delete(Move::Right),
         Deed::Suspend => return vec![Effect::Suspend],
         Deed::Palette => state.dialog = Some(commands::palette()),
         Deed::Help => state.dialog = Some(commands::sheet("Help", Content::Help)),
         Deed::Transcript => state.dialog = Some(commands::sheet("Conversation", Content::Transcript)),
         Deed::Findings => return commands::run(state, "findings"),
         Deed::Sessions => return commands::run(state, "resume"),
-        Deed::NextMode if state.is_busy() => state.hint = Some("the mode changes between answers; esc stops this one".into()),
+        Deed::NextMode if state.is_busy() => {
+            state.hint = Some("the mode changes between answers; esc stops this one".into());
+        }
         Deed::NextMode => return vec![Effect::Order(Order::Mode(next_mode(&state.desk.mode)))],
         Deed::Editor => return vec![Effect::Edit { text: state.composer.whole(), ending: "md".into() }],
         Deed::Recall if state.queued.is_empty() => {}
@@ -58,7 +59,7 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         Deed::Home => state.composer.go(Move::Home),
         Deed::End => state.composer.go(Move::End),
         Deed::Backspace => state.composer.delete(Move::Left),
-        Deed::Delete => state.composer.delete(Move::Right),
+        Deed::Delete | Deed::Leave => state.composer.delete(Move::Right),
         Deed::DeleteWord => state.composer.delete(Move::WordLeft),
         Deed::DeleteToStart => state.composer.delete(Move::Home),
         Deed::DeleteToEnd => state.composer.delete(Move::End),
@@ -93,7 +94,8 @@ fn candidates(state: &mut State, deed: Option<Deed>) -> Option<Vec<Effect>> {
             if deed == Deed::Submit && written == text {
                 return None;
             }
-            let takes_more = commands::COMMANDS.iter().any(|c| text == format!("/{}", c.name) && !c.args.is_empty());
+            let takes_more =
+                commands::COMMANDS.iter().any(|c| text == format!("/{}", c.name) && !c.args.is_empty());
             let is_command = text.starts_with('/') && completion.start == 0;
             let space = if is_command && !takes_more { "" } else { " " };
             state.composer.complete(completion.start, &format!("{text}{space}"));
@@ -214,7 +216,13 @@ pub(super) fn fix_finding(state: &mut State, index: usize) -> Vec<Effect> {
         return Vec::new();
     }
     let within = finding.within.as_deref().map(|within| format!(" in {within}")).unwrap_or_default();
-    let issue = format!("{} in {}:{}{within} (CWE-{})", finding.family.facts().title, finding.path, finding.span.line, finding.cwe);
+    let issue = format!(
+        "{} in {}:{}{within} (CWE-{})",
+        finding.family.facts().title,
+        finding.path,
+        finding.span.line,
+        finding.cwe
+    );
     state.dialog = None::<Dialog>;
     state.note(Tone::Plain, format!("to fix: {issue}"));
     vec![Effect::Order(Order::Fix(issue))]

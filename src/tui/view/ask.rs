@@ -45,8 +45,6 @@ fn title(ask: &Ask, width: usize) -> Line<'static> {
         Action::Run { .. } => "run this command?".to_owned(),
         Action::Read { .. } => "read this?".to_owned(),
         Action::Fetch { .. } => "fetch this page?".to_owned(),
-        #[allow(unreachable_patterns, reason = "actions of other rooms may come to be")]
-        _ => "allow this?".to_owned(),
     };
     let edited = if ask.edited { " (edited by you)" } else { "" };
     rule(&format!("{what}{edited}"), width, WARN.patch(BOLD))
@@ -65,14 +63,22 @@ fn body(state: &State, ask: &Ask, width: usize) -> (Vec<Line<'static>>, Option<u
                     lines.push(Line::default());
                 }
                 lines.push(change::title(shown));
-                let picked = ask.picked.as_ref().and_then(|picked| {
-                    Some((picked.taken.get(at)?.as_slice(), offset, picked.at))
-                });
+                let picked = ask
+                    .picked
+                    .as_ref()
+                    .and_then(|picked| Some((picked.taken.get(at)?.as_slice(), offset, picked.at)));
                 if let Some((taken, offset, at)) = picked
                     && (offset..offset + taken.len()).contains(&at)
                 {
-                    let before = crate::tui::state::Shown { hunks: shown.hunks[..at - offset].to_vec(), ..shown.clone() };
-                    let above = if before.hunks.is_empty() { 0 } else { change::lines(&before, width, split, picked).len() };
+                    let before = crate::tui::state::Shown {
+                        hunks: shown.hunks[..at - offset].to_vec(),
+                        ..shown.clone()
+                    };
+                    let above = if before.hunks.is_empty() {
+                        0
+                    } else {
+                        change::lines(&before, width, split, picked).len()
+                    };
                     here = Some(lines.len() + above);
                 }
                 lines.extend(change::lines(shown, width, split, picked));
@@ -85,7 +91,11 @@ fn body(state: &State, ask: &Ask, width: usize) -> (Vec<Line<'static>>, Option<u
                 let lead = Span::styled(if at == 0 { "$ " } else { "  " }, BOLD);
                 lines.extend(wrap(line, width, &lead, &Span::raw("  ")));
             }
-            let workdir = if workdir == "." { state.desk.workspace.clone() } else { format!("{}/{workdir}", state.desk.workspace) };
+            let workdir = if workdir == "." {
+                state.desk.workspace.clone()
+            } else {
+                format!("{}/{workdir}", state.desk.workspace)
+            };
             let mut fact = |name: &str, text: &str, look: Style| {
                 let lead = Span::styled(format!("  {name:<9}"), FAINT);
                 let rest = Span::raw(" ".repeat(11));
@@ -112,10 +122,14 @@ fn body(state: &State, ask: &Ask, width: usize) -> (Vec<Line<'static>>, Option<u
         Action::Fetch { url, host } => {
             lines.extend(wrap_text(&one_line(&redact(url)), BOLD, width, "  ", "  "));
             lines.extend(wrap_text(&format!("host {}", one_line(host)), PLACE, width, "  ", "  "));
-            lines.extend(wrap_text("the request leaves this machine; the page goes to the model", FAINT, width, "  ", "  "));
+            lines.extend(wrap_text(
+                "the request leaves this machine; the page goes to the model",
+                FAINT,
+                width,
+                "  ",
+                "  ",
+            ));
         }
-        #[allow(unreachable_patterns, reason = "actions of other rooms may come to be")]
-        other => lines.extend(wrap_text(&clean(&redact(&other.title())), BOLD, width, "  ", "  ")),
     }
     (lines, here)
 }
@@ -142,7 +156,11 @@ fn foot(state: &State, ask: &Ask, width: usize) -> Vec<Line<'static>> {
     lines.extend(wrap(&[Span::raw(reason)], width, &lead, &Span::raw("  ")));
     if let Some(words) = &ask.tell {
         let text = one_line(&cut(words.text(), 4000));
-        let shown = if columns_left(&text, width) { text } else { format!("…{}", tail(&text, width.saturating_sub(20))) };
+        let shown = if columns_left(&text, width) {
+            text
+        } else {
+            format!("…{}", tail(&text, width.saturating_sub(20)))
+        };
         lines.push(Line::from(vec![Span::styled("  tell it: ", BOLD), Span::raw(shown)]));
         lines.push(hints(&[("enter", "reject with these words"), ("esc", "back")], width));
         return lines;
@@ -167,7 +185,11 @@ fn foot(state: &State, ask: &Ask, width: usize) -> Vec<Line<'static>> {
     }
     let mut pairs = vec![(state.keys.name(Deed::Next), "next choice")];
     if ask.picked.is_some() {
-        pairs = vec![(state.keys.name(Deed::Toggle), "take or leave the hunk"), ("↑↓", "next hunk"), ("esc", "all hunks")];
+        pairs = vec![
+            (state.keys.name(Deed::Toggle), "take or leave the hunk"),
+            ("↑↓", "next hunk"),
+            ("esc", "all hunks"),
+        ];
     } else if !ask.changes.is_empty() {
         if ask.has_hunks() {
             pairs.push((state.keys.name(Deed::Hunks), "choose hunks"));

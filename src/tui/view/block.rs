@@ -22,14 +22,17 @@ pub fn block(block: &Block, width: usize) -> Vec<Line<'static>> {
         Block::Welcome(desk) => welcome(desk, width),
         Block::User(text) => user(text, width),
         Block::Prose(piece) => markdown::render(&piece.text, width),
-        Block::Call { title, ok, summary, ms, tail } => call(title, *ok, summary, *ms, tail, width),
+        Block::Call { title, ok, summary, tail } => call(title, *ok, summary, tail, width),
         Block::Change(shown) => {
             let mut lines = vec![change::title(shown)];
             let all = change::lines(shown, width, width >= change::SPLIT_AT, None);
             let more = all.len().saturating_sub(CHANGE_LINES);
             lines.extend(all.into_iter().take(CHANGE_LINES));
             if more > 0 {
-                lines.push(Line::from(Span::styled(format!("  … {more} more lines; /diff shows them"), FAINT)));
+                lines.push(Line::from(Span::styled(
+                    format!("  … {more} more lines; /diff shows them"),
+                    FAINT,
+                )));
             }
             lines
         }
@@ -60,7 +63,9 @@ pub fn block(block: &Block, width: usize) -> Vec<Line<'static>> {
 
 /// Whether a blank line parts two blocks.
 pub fn separated(before: Option<&Block>, after: &Block) -> bool {
-    let is_line = |block: &Block| matches!(block, Block::Note(..) | Block::Call { .. } | Block::Gate { .. } | Block::Finding { .. });
+    let is_line = |block: &Block| {
+        matches!(block, Block::Note(..) | Block::Call { .. } | Block::Gate { .. } | Block::Finding { .. })
+    };
     match (before, after) {
         (None, _) => false,
         (_, Block::Prose(piece)) if piece.goes_on => false,
@@ -76,11 +81,15 @@ fn welcome(desk: &Desk, width: usize) -> Vec<Line<'static>> {
     ])];
     let mut say = |text: &str| lines.extend(wrap_text(text, FAINT, width, "  ", "  "));
     if desk.model == crate::model::rules::NAME {
-        say("The embedded rules are at work: no key, no network. Describe a security issue (SQL injection in the \
-             login endpoint) or look around with /scan; /model names others.");
+        say(
+            "The embedded rules are at work: no key, no network. Describe a security issue (SQL injection in the \
+             login endpoint) or look around with /scan; /model names others.",
+        );
     } else {
-        say("Say what to do, /fix ISSUE to close a weakness and prove it, /scan to look around. @ names a file, ! runs \
-             a command.");
+        say(
+            "Say what to do, /fix ISSUE to close a weakness and prove it, /scan to look around. @ names a file, ! runs \
+             a command.",
+        );
     }
     if desk.sandbox == "none" {
         lines.extend(wrap_text("No sandbox here: every command is asked for.", WARN, width, "  ", "  "));
@@ -100,15 +109,13 @@ fn user(text: &str, width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-fn call(title: &str, ok: bool, summary: &str, ms: u64, tail: &[String], width: usize) -> Vec<Line<'static>> {
+fn call(title: &str, ok: bool, summary: &str, tail: &[String], width: usize) -> Vec<Line<'static>> {
     let (mark, look) = if ok { ("✓ ", GOOD) } else { ("✗ ", BAD) };
     let summary = one_line(&redact(summary));
-    let took = if ms >= 1000 { format!("  {}.{} s", ms / 1000, ms % 1000 / 100) } else { String::new() };
     let mut spans = vec![Span::raw(one_line(&redact(title)))];
     if ok && !summary.is_empty() {
         spans.push(Span::styled(format!("  {summary}"), FAINT));
     }
-    spans.push(Span::styled(took, FAINT));
     let mut lines = wrap(&spans, width, &Span::styled(mark, look), &Span::raw("  "));
     for line in tail.iter().filter(|line| !line.trim().is_empty()) {
         lines.push(Line::from(Span::styled(cut(&format!("    {}", one_line(&redact(line))), width), FAINT)));

@@ -55,7 +55,8 @@ fn hints(pairs: &[(&str, &str)], width: usize) -> Line<'static> {
     let mut spans = Vec::new();
     let mut used = 0;
     for (key, what) in pairs.iter().filter(|(key, _)| !key.is_empty()) {
-        let need = super::paint::columns(key) + super::paint::columns(what) + 1 + if used > 0 { 3 } else { 0 };
+        let need =
+            super::paint::columns(key) + super::paint::columns(what) + 1 + if used > 0 { 3 } else { 0 };
         if used + need > width {
             break;
         }

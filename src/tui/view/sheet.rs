@@ -35,7 +35,10 @@ pub(super) fn text(state: &State, sheet: &Sheet, width: usize, height: usize) ->
     lines.extend(all.into_iter().skip(top).take(room));
     lines.resize(room + 1, Line::default());
     let place = format!("{}/{count}", (top + room).min(count));
-    lines.push(hints(&[("↑↓ pgup pgdn", "move"), ("type", "to search"), ("esc", "close"), (&place, "")], width));
+    lines.push(hints(
+        &[("↑↓ pgup pgdn", "move"), ("type", "to search"), ("esc", "close"), (&place, "")],
+        width,
+    ));
     Frame { lines, cursor: None }
 }
 
@@ -44,7 +47,11 @@ fn mark(line: Line<'static>, sought: &str) -> Line<'static> {
     let lower = whole.to_lowercase();
     match lower.find(sought) {
         // Lower case may be of another length; then the line is shown as it is.
-        Some(at) if lower.len() == whole.len() && whole.is_char_boundary(at) && whole.is_char_boundary(at + sought.len()) => {
+        Some(at)
+            if lower.len() == whole.len()
+                && whole.is_char_boundary(at)
+                && whole.is_char_boundary(at + sought.len()) =>
+        {
             Line::from(vec![
                 Span::raw(whole[..at].to_owned()),
                 Span::styled(whole[at..at + sought.len()].to_owned(), CHOSEN),
@@ -69,7 +76,10 @@ fn help(state: &State, width: usize) -> Vec<Line<'static>> {
     lines.push(Line::default());
     lines.push(Line::from(Span::styled("Keys ([keys] in config.toml changes them by these names)", BOLD)));
     for entry_of in TABLE {
-        lines.extend(entry(format!("{:<16} {}", state.keys.name(entry_of.deed), entry_of.name), entry_of.help));
+        lines.extend(entry(
+            format!("{:<16} {}", state.keys.name(entry_of.deed), entry_of.name),
+            entry_of.help,
+        ));
     }
     lines
 }
@@ -100,7 +110,8 @@ pub(super) fn findings(state: &State, chosen: usize, width: usize, height: usize
     let mut lines = vec![rule(&format!("Findings · {}", all.len()), width, BOLD)];
     let first = (chosen + 1).saturating_sub(list);
     for (at, finding) in all.iter().enumerate().skip(first).take(list) {
-        let text = format!("{}:{}  {}", one_line(&finding.path), finding.span.line, finding.family.facts().title);
+        let text =
+            format!("{}:{}  {}", one_line(&finding.path), finding.span.line, finding.family.facts().title);
         let look = if at == chosen { CHOSEN } else { Style::new() };
         let fix = if finding.fix.is_some() { "fix known" } else { "" };
         lines.push(Line::from(vec![
@@ -122,7 +133,8 @@ pub(super) fn findings(state: &State, chosen: usize, width: usize, height: usize
 fn detail(finding: &Finding, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let within = finding.within.as_deref().map(|within| format!(" in {within}")).unwrap_or_default();
-    let head = format!("{}:{}{within} · CWE-{} · {}", finding.path, finding.span.line, finding.cwe, finding.rule);
+    let head =
+        format!("{}:{}{within} · CWE-{} · {}", finding.path, finding.span.line, finding.cwe, finding.rule);
     lines.extend(wrap_text(&one_line(&head), BOLD, width, " ", " "));
     let message = finding.message.split_whitespace().collect::<Vec<_>>().join(" ");
     lines.extend(wrap_text(&clean(&redact(&message)), Style::new(), width, " ", " "));
@@ -132,8 +144,12 @@ fn detail(finding: &Finding, width: usize) -> Vec<Line<'static>> {
         lines.extend(wrap_text(&text, PLACE, width, lead, "      "));
     }
     match (&finding.fix, &finding.why_no_fix) {
-        (Some(fix), _) => lines.extend(wrap_text(&one_line(&fix.summary), Style::new(), width, " fix: ", "      ")),
-        (None, Some(why)) => lines.extend(wrap_text(&one_line(why), WARN, width, " no fix of its own: ", "      ")),
+        (Some(fix), _) => {
+            lines.extend(wrap_text(&one_line(&fix.summary), Style::new(), width, " fix: ", "      "));
+        }
+        (None, Some(why)) => {
+            lines.extend(wrap_text(&one_line(why), WARN, width, " no fix of its own: ", "      "));
+        }
         (None, None) => {}
     }
     lines

@@ -47,7 +47,10 @@ pub(super) fn live(state: &State, width: usize, room: usize) -> Vec<Line<'static
         lines.extend(markdown::render(&rest[start..], width));
     }
     if !state.thought.trim().is_empty() {
-        lines.push(Line::from(Span::styled(cut(&format!("  ∴ {}", one_line(state.thought.trim())), width), FAINT)));
+        lines.push(Line::from(Span::styled(
+            cut(&format!("  ∴ {}", one_line(state.thought.trim())), width),
+            FAINT,
+        )));
     }
     for call in &state.running {
         lines.push(Line::from(vec![
@@ -81,7 +84,11 @@ fn composer(state: &State, width: usize, height: usize) -> (Vec<Line<'static>>, 
     let most = (height / 3).clamp(1, 12);
     let top = (y + 1).saturating_sub(most);
     if state.composer.is_empty() {
-        let words = if state.is_busy() { "say more: it is read before the next answer" } else { "describe an issue, or / for commands" };
+        let words = if state.is_busy() {
+            "say more: it is read before the next answer"
+        } else {
+            "describe an issue, or / for commands"
+        };
         let text = cut(words, inner.saturating_sub(1));
         lines.push(Line::from(vec![Span::styled("› ", BOLD), Span::styled(text, FAINT)]));
     } else {
@@ -97,7 +104,11 @@ fn composer(state: &State, width: usize, height: usize) -> (Vec<Line<'static>>, 
             let look = if at == completion.chosen { CHOSEN } else { Style::new() };
             let text = cut(&one_line(text), inner);
             let detail = cut(&one_line(detail), inner.saturating_sub(columns(&text) + 2));
-            lines.push(Line::from(vec![Span::raw("  "), Span::styled(text, look), Span::styled(format!("  {detail}"), FAINT)]));
+            lines.push(Line::from(vec![
+                Span::raw("  "),
+                Span::styled(text, look),
+                Span::styled(format!("  {detail}"), FAINT),
+            ]));
         }
     }
     (lines, Some((x + 2, y - top + 1)))
@@ -115,7 +126,11 @@ fn list(pick: &Pick, width: usize) -> (Vec<Line<'static>>, Option<(usize, usize)
         let look = if at == pick.chosen { CHOSEN } else { Style::new() };
         let label = cut(&one_line(&item.label), width.saturating_sub(4));
         let detail = cut(&one_line(&item.detail), width.saturating_sub(columns(&label) + 6));
-        lines.push(Line::from(vec![Span::raw("  "), Span::styled(label, look), Span::styled(format!("  {detail}"), FAINT)]));
+        lines.push(Line::from(vec![
+            Span::raw("  "),
+            Span::styled(label, look),
+            Span::styled(format!("  {detail}"), FAINT),
+        ]));
     }
     if matching.is_empty() {
         lines.push(Line::from(Span::styled("  nothing matches", FAINT)));
