@@ -27,11 +27,12 @@ pub fn candidates(text: &str, at: usize, files: &[String]) -> Option<Completion>
     (!items.is_empty()).then_some(Completion { start, items, chosen: 0 })
 }
 
-/// The items of a list that match what was typed, best first.
+/// The items of a list that match what was typed, best first: by their names, then by what is said of them.
 pub fn rank(pick: &Pick) -> Vec<usize> {
-    let names: Vec<String> =
-        pick.items.iter().map(|item| format!("{} {}", item.label, item.detail)).collect();
-    best(&pick.filter, names.iter().map(String::as_str), Config::DEFAULT)
+    let by_name = best(&pick.filter, pick.items.iter().map(|item| item.label.as_str()), Config::DEFAULT);
+    let by_detail = best(&pick.filter, pick.items.iter().map(|item| item.detail.as_str()), Config::DEFAULT);
+    let others: Vec<usize> = by_detail.into_iter().filter(|index| !by_name.contains(index)).collect();
+    by_name.into_iter().chain(others).collect()
 }
 
 fn best<'a>(sought: &str, names: impl Iterator<Item = &'a str>, config: Config) -> Vec<usize> {

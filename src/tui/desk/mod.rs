@@ -65,6 +65,15 @@ impl Wire {
         Ok(Self { orders, answers, steering, cancel: CancellationToken::new() })
     }
 
+    /// A wire without a desk: orders and answers come out at the other end. For tests and benchmarks.
+    pub fn loose() -> (Self, UnboundedReceiver<(Order, CancellationToken)>, UnboundedReceiver<(u64, Answer)>)
+    {
+        let (orders, incoming) = unbounded_channel();
+        let (answers, answered) = unbounded_channel();
+        let steering = Arc::new(Mutex::new(Some(Steering::default())));
+        (Self { orders, answers, steering, cancel: CancellationToken::new() }, incoming, answered)
+    }
+
     /// Gives an order; what was under way before it can no longer be interrupted by it.
     pub fn order(&mut self, order: Order) {
         self.cancel = CancellationToken::new();

@@ -6,12 +6,14 @@ use crate::tui::composer::{Composer, Move};
 use crate::tui::keys::{Deed, Place};
 use crate::tui::question::{Ask, Choice};
 use crate::tui::state::{Dialog, Effect, State};
+use crate::tui::view::{View, view};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Takes a key.
 pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
-    let Some(Dialog::Ask(ask)) = &mut state.dialog else { return Vec::new() };
     let deed = state.keys.deed(key, Place::Question);
+    let is_full = deed == Some(Deed::Full) && matches!(view(state), View::Sheet(_));
+    let Some(Dialog::Ask(ask)) = &mut state.dialog else { return Vec::new() };
     if !ask.armed && !matches!(deed, Some(Deed::Interrupt | Deed::Quit)) {
         // Typed before the question could be read: words stay words.
         return match key.code {
@@ -64,7 +66,7 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             let now = ask.split.unwrap_or(usize::from(state.size.0) >= crate::tui::change::SPLIT_AT);
             ask.split = Some(!now);
         }
-        Some(Deed::Full) => ask.full = Some(!ask.full.unwrap_or(false)),
+        Some(Deed::Full) => ask.full = Some(!is_full),
         Some(Deed::Edit) if ask.is_editable() => {
             let change = ask.changes.first();
             let text = change.and_then(|change| change.after.clone()).unwrap_or_default();
