@@ -16,18 +16,18 @@ fn main() {
 const SIZE: (u16, u16) = (120, 40);
 
 fn stage(blocks: usize) -> Stage<Vec<u8>> {
-    let (wire, orders, answers) = Wire::loose();
-    // The other ends stay open for the life of the process.
-    std::mem::forget((orders, answers));
+    let (wire, ends) = Wire::loose();
+    // The other end stays open for the life of the process.
+    std::mem::forget(ends);
     let state = State::new(SIZE, Keys::default());
-    let mut stage = Stage::new(state, Screen::new(Vec::new(), SIZE, true), wire);
+    let mut whole = Stage::new(state, Screen::new(Vec::new(), SIZE, true), wire);
     for block in 0..blocks {
         let delta = format!("Paragraph {block} with **bold** words and `code`.\n\n- one\n- two\n\n");
-        stage.take(Msg::House(Event::Message { delta }));
+        whole.take(Msg::House(Event::Message { delta }));
     }
-    let _ = stage.draw();
-    stage.screen.out().clear();
-    stage
+    let _ = whole.draw();
+    whole.screen.out().clear();
+    whole
 }
 
 /// A second of 5,000 deltas, drawn 60 times.

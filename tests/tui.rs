@@ -9,6 +9,7 @@ use house::model::{ModelServer, Turn, Wire};
 use house::pty::Terminal;
 use house::stage::{Stage, has};
 use serde_json::json;
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 const SIZE: (u16, u16) = (100, 34);
@@ -109,7 +110,7 @@ fn a_key_typed_before_the_question_does_not_answer_it() {
 fn what_streams_is_shown_as_it_comes_and_stays_as_text() {
     let mut text = String::from("# Plan\n\nFirst **bold** words.\n\n");
     for line in 0..60 {
-        text += &format!("- item {line} 漢字 🎉\n");
+        writeln!(text, "- item {line} 漢字 🎉").unwrap();
     }
     text += "\n```python\ndef f(x):\n    return x\n```\n\nThe end.";
     let turn = Turn::text(text).in_deltas_of(7).in_writes_of(64);
@@ -201,7 +202,8 @@ fn words_wait_while_it_works_and_can_be_taken_back() {
 #[test]
 fn a_paste_of_ten_thousand_lines_is_one_piece_and_arrives_whole() {
     let (mut terminal, server, _stage) = with_model(Stage::empty(), vec![Turn::text("Read.")]);
-    let pasted: String = (0..10_000).map(|line| format!("line {line}\r")).collect();
+    let pasted: String =
+        (0..10_000).fold(String::new(), |text, line| text + "line " + &line.to_string() + "\r");
     let begun = Instant::now();
     terminal.send(format!("look \x1b[200~{pasted}\x1b[201~").as_bytes());
     terminal.wait("[paste 1: 10001 lines");

@@ -186,7 +186,7 @@ fn a_question_is_answered_on_purpose_only() {
 
 #[test]
 fn a_hunk_that_is_left_out_is_not_written() {
-    let before: String = (0..40).map(|line| format!("line {line}\n")).collect();
+    let before: String = (0..40).fold(String::new(), |text, line| text + "line " + &line.to_string() + "\n");
     let after = before.replace("line 3\n", "three\n").replace("line 33\n", "thirty-three\n");
     let question = Question {
         action: Action::Write { changes: vec![change("a.txt", &before, &after)] },
@@ -305,7 +305,7 @@ fn every_view_fits_at_every_width() {
             );
         });
         check("outside", &|state| {
-            asked(state, run("git push origin main", "git push reaches others (built-in rule)", None))
+            asked(state, run("git push origin main", "git push reaches others (built-in rule)", None));
         });
         check("telling", &|state| {
             asked(state, write());
@@ -357,7 +357,7 @@ fn every_view_fits_at_every_width() {
 
 #[test]
 fn a_change_that_is_taller_than_the_screen_covers_it_and_can_be_read_to_its_end() {
-    let after: String = (0..200).map(|line| format!("line {line}\n")).collect();
+    let after: String = (0..200).fold(String::new(), |text, line| text + "line " + &line.to_string() + "\n");
     let question = Question {
         action: Action::Write { changes: vec![change("a.txt", "", &after)] },
         reason: "every change".into(),
@@ -404,7 +404,7 @@ impl Play {
 
 #[test]
 fn the_whole_loop_is_played_with_keys_as_text() {
-    let (wire, mut orders, mut answers) = Wire::loose();
+    let (wire, (mut orders, mut answers)) = Wire::loose();
     let mut play = Play::new((80, 24), wire);
     play.take(Msg::Told(Told::Opened(desk())));
     play.press("fix it<enter>");
@@ -443,7 +443,7 @@ fn the_whole_loop_is_played_with_keys_as_text() {
 #[test]
 fn a_frame_costs_the_same_however_long_the_session_is() {
     let bytes_of_a_key = |blocks: usize| {
-        let (wire, _orders, _answers) = Wire::loose();
+        let (wire, _ends) = Wire::loose();
         let mut play = Play::new((80, 24), wire);
         for block in 0..blocks {
             play.stage.take(Msg::House(Event::Status { text: format!("step {block}") }));
@@ -459,7 +459,7 @@ fn a_frame_costs_the_same_however_long_the_session_is() {
 
 #[test]
 fn five_thousand_deltas_a_second_are_no_load() {
-    let (wire, _orders, _answers) = Wire::loose();
+    let (wire, _ends) = Wire::loose();
     let mut play = Play::new((100, 40), wire);
     let begun = std::time::Instant::now();
     for at in 0..5000 {

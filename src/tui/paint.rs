@@ -117,22 +117,22 @@ mod tests {
     use super::*;
     use ratatui::style::Stylize;
 
-    fn check(line: Line<'_>, colours: bool, expected: &str) {
+    fn check(line: &Line<'_>, colours: bool, expected: &str) {
         let mut out = Vec::new();
-        row(&mut out, &cells(&line, 20).content, colours);
+        row(&mut out, &cells(line, 20).content, colours);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]
     fn writes_styles_once_and_drops_what_is_blank() {
-        check(Line::from("plain"), true, "plain");
+        check(&Line::from("plain"), true, "plain");
         check(
-            Line::from(vec!["a".red(), "b".red(), "c".into()]),
+            &Line::from(vec!["a".red(), "b".red(), "c".into()]),
             true,
             "\x1b[0;31mab\x1b[0mc\x1b[0m".trim_end_matches("\x1b[0m"),
         );
-        check(Line::from("a".red().bold()), false, "\x1b[0;1ma\x1b[0m");
-        check(Line::from("漢x"), true, "漢\x1b[3Gx");
+        check(&Line::from("a".red().bold()), false, "\x1b[0;1ma\x1b[0m");
+        check(&Line::from("漢x"), true, "漢\x1b[3Gx");
     }
 
     #[test]

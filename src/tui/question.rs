@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_part_or_an_edit_is_an_answer_of_its_own() {
-        let before: String = (0..30).map(|n| format!("line {n}\n")).collect();
+        let before: String = (0..30).fold(String::new(), |text, n| text + "line " + &n.to_string() + "\n");
         let after = before.replace("line 2\n", "two\n").replace("line 27\n", "seven\n");
         let mut ask = Ask::of(1, question(write("a.py", &before, &after), "every change"));
         assert_eq!(ask.answer(Choice::Once), Answer::Once);

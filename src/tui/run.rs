@@ -5,7 +5,7 @@ use super::guard::{self, Guard};
 use super::keys::Keys;
 use super::screen::Screen;
 use super::stage::{Outside, Stage};
-use super::state::{Msg, State};
+use super::state::{Msg, State, Tone};
 use crate::event::Outcome;
 use crate::wire::{Trouble, exit};
 use crossterm::event::{Event, EventStream};
@@ -20,6 +20,8 @@ use tokio::time::{Instant, sleep_until};
 const FRAME: Duration = Duration::from_millis(16);
 /// A question must have been on the screen so long before a key answers it.
 const ARM: Duration = Duration::from_millis(350);
+/// How long leaving waits for work that is being stopped.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 /// Messages that are taken before a frame is drawn, at most.
 const BATCH: usize = 10_000;
 
@@ -111,17 +113,22 @@ impl Loop {
                 Err(_) => break Out::Code(exit::HUNG_UP),
             }
         };
-        match out {
-            Out::Left => {
-                let _ = self.stage.finish();
-                0
+        let code = match out {
+            Out::Left => 0,
+            Out::Code(code) => code,
+        };
+        if code != exit::HUNG_UP {
+            let session = self.stage.state.session.clone();
+            if !session.is_empty() {
+                self.stage.state.note(Tone::Faint, format!("agent resume {session} goes on with it"));
             }
-            Out::Code(exit::HUNG_UP) => exit::HUNG_UP,
-            Out::Code(code) => {
-                let _ = self.stage.finish();
-                code
-            }
+            let _ = self.stage.finish();
         }
+        // What is under way comes to an end of its own, so that nothing is left half done.
+        self.stage.close();
+        let rest = async { while self.messages.recv().await.is_some() {} };
+        let _ = tokio::time::timeout(LAST_WORDS, rest).await;
+        code
     }
 
     async fn step(&mut self) -> io::Result<Option<Out>> {

@@ -123,6 +123,11 @@ impl<W: Write> Stage<W> {
         self.screen.finish()
     }
 
+    /// Stops the work for good; the desk's last word is the end of its messages.
+    pub fn close(&mut self) {
+        self.wire.close();
+    }
+
     /// Lines of blocks that were not printed yet.
     fn fresh(&mut self) -> Vec<Line<'static>> {
         let width = usize::from(self.state.size.0);

@@ -43,6 +43,9 @@ pub struct Setup {
     pub warnings: Vec<String>,
 }
 
+/// The other end of a wire: orders with what interrupts them, answers with the number of their question.
+pub type Ends = (UnboundedReceiver<(Order, CancellationToken)>, UnboundedReceiver<(u64, Answer)>);
+
 /// The screen's end of the wire to the desk.
 pub struct Wire {
     orders: UnboundedSender<(Order, CancellationToken)>,
@@ -66,12 +69,11 @@ impl Wire {
     }
 
     /// A wire without a desk: orders and answers come out at the other end. For tests and benchmarks.
-    pub fn loose() -> (Self, UnboundedReceiver<(Order, CancellationToken)>, UnboundedReceiver<(u64, Answer)>)
-    {
+    pub fn loose() -> (Self, Ends) {
         let (orders, incoming) = unbounded_channel();
         let (answers, answered) = unbounded_channel();
         let steering = Arc::new(Mutex::new(Some(Steering::default())));
-        (Self { orders, answers, steering, cancel: CancellationToken::new() }, incoming, answered)
+        (Self { orders, answers, steering, cancel: CancellationToken::new() }, (incoming, answered))
     }
 
     /// Gives an order; what was under way before it can no longer be interrupted by it.
@@ -79,6 +81,13 @@ impl Wire {
         self.cancel = CancellationToken::new();
         // A desk that is gone has said so.
         let _ = self.orders.send((order, self.cancel.clone()));
+    }
+
+    /// Stops what is under way and takes no more orders: the desk ends when it is done.
+    pub fn close(&mut self) {
+        self.interrupt();
+        self.orders = unbounded_channel().0;
+        self.answers = unbounded_channel().0;
     }
 
     /// Answers the question of that number.
