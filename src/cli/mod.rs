@@ -11,13 +11,13 @@ mod plain;
 pub mod rules;
 pub mod sarif;
 pub mod scan;
+mod screen;
 mod trust;
 mod undo;
 mod show;
 mod work;
 
 use crate::text::known;
-use crate::wire::exit;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use std::io::Write;
@@ -41,10 +41,7 @@ fn run(cli: Cli) -> u8 {
         }
     };
     let Some(command) = cli.command else {
-        say_error(
-            "the terminal UI is coming; until then: `agent fix ISSUE`, `agent scan`, or `agent --help`",
-        );
-        return exit::USAGE;
+        return screen::open(&cli.work);
     };
     match command {
         Command::Run { prompt, work } => work::run(&prompt, &work),

@@ -78,6 +78,11 @@ impl Keep {
         }
     }
 
+    /// What was changed, and what it takes to undo it.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     /// The files that commands or tools changed, made or removed since the session began, as they were.
     pub(super) fn befores(&self) -> Vec<(String, Option<Vec<u8>>)> {
         let touched = self.journal.changes(&Choice::default());

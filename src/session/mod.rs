@@ -4,6 +4,7 @@
 //! had in `answer`, what is kept in `record`.
 
 mod answer;
+mod back;
 mod budget;
 mod calls;
 mod compact;

@@ -9,6 +9,7 @@
 
 pub mod forge;
 pub mod model;
+pub mod pty;
 pub mod speech;
 pub mod stage;
 pub mod workshop;
