@@ -23,6 +23,7 @@
 //! | `proof` | the gates: what the harness itself saw before and after |
 //! | `fix` | the mission: issue to opening, done-check, report |
 //! | `wire` | settings to a session: where rooms are put together; exit codes |
+//! | `serve` | be someone's helper over ACP or MCP |
 //! | `cli` | arguments, plain and JSON output |
 
 // ground: words. No I/O, no async runtime.
@@ -52,4 +53,5 @@ pub mod fix;
 
 // top: doors.
 pub mod wire;
+pub mod serve;
 pub mod cli;

@@ -9,8 +9,9 @@ mod plain;
 mod undo;
 mod work;
 
+use crate::serve::acp;
 use crate::text::known;
-use crate::wire::exit;
+use crate::wire::{Trouble, exit};
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use std::io::Write;
@@ -43,6 +44,7 @@ fn run(cli: Cli) -> u8 {
         Command::Diff(args) => undo::diff(&args),
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),
+        Command::Acp(args) => serve(acp::serve(args.start())),
         Command::Doctor { work } => doctor::doctor(&work),
         Command::Login { provider } => keys::login(provider),
         Command::Logout { provider } => keys::logout(provider),
@@ -65,6 +67,14 @@ fn run(cli: Cli) -> u8 {
             }
         }
     }
+}
+
+/// The exit code of a door that served.
+fn serve(served: Result<u8, Trouble>) -> u8 {
+    served.unwrap_or_else(|trouble| {
+        say_error(&trouble.text);
+        trouble.code
+    })
 }
 
 /// One line on standard error.

@@ -24,6 +24,14 @@ pub fn price(name: &str, own: &Prices) -> Option<Price> {
     find(own).or_else(|| find(&TABLE))
 }
 
+/// Every name with a price, the user's and the table's.
+pub fn names(own: &Prices) -> Vec<String> {
+    let mut names: Vec<String> = own.keys().chain(TABLE.keys()).cloned().collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 /// Whether the rest of a name only says which version: nothing, a date, `latest`. Anything else is another
 /// model at another price.
 fn is_version(rest: &str) -> bool {

@@ -188,6 +188,7 @@ impl Session {
         host: &mut dyn Host,
     ) -> Result<Result<ToolOutput, ToolError>, RecordError> {
         announce(call, Some(&plan.action), host);
+        self.take_switch(host);
         let permit = match self.permit_for(call, &plan.action, host).await {
             Ok(permit) => permit,
             Err(reason) => {

@@ -8,5 +8,6 @@
 )]
 
 pub mod model;
+pub mod pipe;
 pub mod speech;
 pub mod stage;
