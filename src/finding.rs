@@ -1,30 +1,16 @@
 //! A weakness in the code, as data: where, what, why, and the change that would close it.
 
+mod facts;
+mod family;
+pub mod hand_over;
 pub mod issue;
 pub mod listing;
 pub mod sarif;
 
-use serde::{Deserialize, Serialize};
+pub use facts::FAMILIES;
+pub use family::{Family, FamilyFacts};
 
-/// A family of weaknesses: what an issue, a rule and a prompt page talk about.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[serde(rename_all = "kebab-case")]
-pub enum Family {
-    /// CWE-89.
-    SqlInjection,
-    /// CWE-78.
-    CommandInjection,
-    /// CWE-22.
-    PathTraversal,
-    /// CWE-798.
-    HardcodedSecret,
-    /// CWE-916.
-    WeakPasswordHash,
-    /// CWE-502.
-    UnsafeDeserialization,
-    /// CWE-209.
-    ErrorDisclosure,
-}
+use serde::{Deserialize, Serialize};
 
 /// How bad, in the words of SARIF's `security-severity` bands.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -168,138 +154,5 @@ impl Fix {
         }
         out.push_str(text.get(at..)?);
         Some(out)
-    }
-}
-
-/// What is known of a family: its words, its page, its CWE.
-pub struct FamilyFacts {
-    /// The family.
-    pub family: Family,
-    /// Kebab-case name, as in rule files and `--family`.
-    pub name: &'static str,
-    /// What people call it.
-    pub title: &'static str,
-    /// Main CWE number.
-    pub cwe: u32,
-    /// Lower-case words an issue uses for it.
-    pub words: &'static [&'static str],
-}
-
-/// All families, in the order of their CWE's rank in the wild.
-pub const FAMILIES: &[FamilyFacts] = &[
-    FamilyFacts {
-        family: Family::SqlInjection,
-        name: "sql-injection",
-        title: "SQL injection",
-        cwe: 89,
-        words: &[
-            "sql injection",
-            "sqli",
-            "sql-injection",
-            "injectable query",
-            "unparameterised",
-            "unparameterized",
-        ],
-    },
-    FamilyFacts {
-        family: Family::CommandInjection,
-        name: "command-injection",
-        title: "OS command injection",
-        cwe: 78,
-        words: &["command injection", "shell injection", "command-injection", "os command", "remote command"],
-    },
-    FamilyFacts {
-        family: Family::PathTraversal,
-        name: "path-traversal",
-        title: "path traversal",
-        cwe: 22,
-        words: &[
-            "path traversal",
-            "directory traversal",
-            "path-traversal",
-            "file inclusion",
-            "arbitrary file",
-        ],
-    },
-    FamilyFacts {
-        family: Family::HardcodedSecret,
-        name: "hardcoded-secret",
-        title: "hard-coded secret",
-        cwe: 798,
-        words: &[
-            "hard-coded",
-            "hardcoded",
-            "hard coded",
-            "secret in the code",
-            "secret in code",
-            "embedded credential",
-            "committed secret",
-            "secret key in",
-        ],
-    },
-    FamilyFacts {
-        family: Family::WeakPasswordHash,
-        name: "weak-password-hash",
-        title: "weak password hashing",
-        cwe: 916,
-        words: &[
-            "password hash",
-            "hashing",
-            "md5",
-            "sha1",
-            "sha-1",
-            "weak hash",
-            "unsalted",
-            "password storage",
-            "weak-password-hash",
-        ],
-    },
-    FamilyFacts {
-        family: Family::UnsafeDeserialization,
-        name: "unsafe-deserialization",
-        title: "unsafe deserialisation",
-        cwe: 502,
-        words: &[
-            "deserialization",
-            "deserialisation",
-            "deserialize",
-            "deserialise",
-            "pickle",
-            "yaml.load",
-            "unpickl",
-            "node-serialize",
-        ],
-    },
-    FamilyFacts {
-        family: Family::ErrorDisclosure,
-        name: "error-disclosure",
-        title: "error details sent to the client",
-        cwe: 209,
-        words: &[
-            "error detail",
-            "stack trace",
-            "stacktrace",
-            "traceback",
-            "exception message",
-            "error message",
-            "error disclosure",
-            "error-disclosure",
-            "information leak",
-            "leaks error",
-            "leaking error",
-            "internal error",
-        ],
-    },
-];
-
-impl Family {
-    /// The facts of this family.
-    pub fn facts(self) -> &'static FamilyFacts {
-        FAMILIES.iter().find(|facts| facts.family == self).unwrap_or(&FAMILIES[0])
-    }
-
-    /// The family of a kebab-case name.
-    pub fn named(name: &str) -> Option<Family> {
-        FAMILIES.iter().find(|facts| facts.name == name).map(|facts| facts.family)
     }
 }

@@ -6,6 +6,7 @@ pub use report::{File, Report, Work};
 
 use crate::action::{Action, Change};
 use crate::event::{Event, Host, Outcome};
+use crate::finding::hand_over;
 use crate::finding::issue::{Ask, Sighting};
 use crate::policy::Mode;
 use crate::prompt;
@@ -43,7 +44,9 @@ impl Mission {
         let mut look = survey(&world.workspace);
         let test_command = test_command.or_else(|| look.test_command.clone());
         look.test_command.clone_from(&test_command);
-        let findings = proof::scan_all(&world).await;
+        // Work that is passed on is not begun.
+        let ours = hand_over::asked(&issue).is_none();
+        let findings = if ours { proof::scan_all(&world).await } else { Vec::new() };
         let sightings: Vec<Sighting> = findings.iter().map(Sighting::from).collect();
         let ask = Ask::of(&issue);
         let chosen = if ask.is_known() { ask.select(&sightings) } else { Vec::new() };
@@ -53,7 +56,8 @@ impl Mission {
         host.tell(Event::Findings { findings: about });
         // Without a target the tests may still be needed by a model that finds more than the scanner does;
         // the embedded rules end at once then, and a user should not wait for tests nobody compares.
-        let needs_tests = session.mode() != Mode::ReadOnly
+        let needs_tests = ours
+            && session.mode() != Mode::ReadOnly
             && (!targets.is_empty() || session.model() != crate::model::rules::NAME);
         let tests = match &test_command {
             Some(command) if needs_tests => Some(run_tests(command, "before", session, host).await),

@@ -40,8 +40,13 @@ fn what_it_cannot_do_is_an_honest_answer_with_its_own_exit_code() {
 fn an_audit_is_handed_over() {
     let stage = Stage::empty();
     for words in ["Audit this service for compliance", "Write a threat model of the login"] {
-        let run = stage.agent(&["run", words, "--yes", "--output-format", "json"]).exits(8);
-        assert!(run.result()["summary"].as_str().unwrap().contains("security-auditor"), "{run}");
+        for args in [["run", words], ["fix", words]] {
+            let run = stage.agent(&[&args[..], &["--yes", "--output-format", "json"]].concat()).exits(8);
+            let result = run.result();
+            assert_eq!(result["status"], "blocked");
+            assert_eq!(result["hand_over"]["to"], "security-auditor", "{run}");
+            assert_eq!(result["hand_over"]["request"], words, "{run}");
+        }
     }
 }
 

@@ -97,6 +97,29 @@ pub enum Command {
     /// Sessions are opened by the client, each in its own folder; the options here are what they begin with.
     /// Ends when standard input does.
     Acp(DoorArgs),
+    /// Trust a workspace as it is now: what it holds may configure the agent and start its tool servers
+    ///
+    /// Before that, nothing in a repository configures or runs anything. Trust is for this folder at this path;
+    /// you are asked again when one of its agent definitions, commands, skills or tool servers changes.
+    ///
+    /// Exit codes: 0 done, trusted or nothing to trust, 6 with --check: not trusted.
+    Trust {
+        /// Folder
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// List the trusted workspaces instead
+        #[arg(long, conflicts_with_all = ["revoke", "check"])]
+        list: bool,
+        /// Take trust back instead
+        #[arg(long, conflicts_with = "check")]
+        revoke: bool,
+        /// Only say how it stands, and what would gain power
+        #[arg(long)]
+        check: bool,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        output_format: Format,
+    },
     /// Say what works on this machine, and why not
     Doctor {
         /// Model, mode, workspace, output
@@ -121,6 +144,15 @@ pub enum Command {
         /// Ask this provider for its models
         #[arg(long, value_name = "PROVIDER")]
         provider: Option<String>,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        output_format: Format,
+    },
+    /// Show agent definitions, skills and prompt commands, and which of them count
+    Agents {
+        /// Folder whose definitions are looked at too
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        workspace: PathBuf,
         /// Form of the output
         #[arg(long, value_enum, default_value_t = Format::Text)]
         output_format: Format,
@@ -159,9 +191,9 @@ pub struct WorkArgs {
     /// Responses), `gemini/NAME`, or `rules`, the embedded one
     #[arg(long, value_name = "PROVIDER/NAME")]
     pub model: Option<String>,
-    /// Agent definition, a Markdown file; the embedded one when absent
-    #[arg(long, value_name = "FILE")]
-    pub agent: Option<PathBuf>,
+    /// Agent definition by name (`agent agents` shows them) or file (`./x.md`); the embedded one when absent
+    #[arg(long, value_name = "NAME|FILE")]
+    pub agent: Option<String>,
     /// Do not ask: what would be asked for is denied, workspace edits and sandboxed commands happen
     #[arg(long, conflicts_with = "mode")]
     pub yes: bool,
@@ -200,9 +232,9 @@ pub struct DoorArgs {
     /// `anthropic/NAME`, `openai/NAME`, `responses/NAME`, `gemini/NAME`, or `rules`, the embedded one
     #[arg(long, value_name = "PROVIDER/NAME")]
     pub model: Option<String>,
-    /// Agent definition, a Markdown file; the embedded one when absent
-    #[arg(long, value_name = "FILE")]
-    pub agent: Option<PathBuf>,
+    /// Agent definition: a name (`agent agents` shows which), or a Markdown file; the embedded one when absent
+    #[arg(long, value_name = "NAME|FILE")]
+    pub agent: Option<String>,
     /// How much happens without asking
     #[arg(long, value_parser = mode, value_name = "ask|auto|read-only|yes")]
     pub mode: Option<Mode>,

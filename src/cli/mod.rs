@@ -1,11 +1,13 @@
 //! Arguments, wiring, plain and JSON output, exit codes.
 
 pub mod args;
+mod agents;
 mod doctor;
 mod keys;
 mod lines;
 mod look;
 mod plain;
+mod trust;
 mod undo;
 mod work;
 
@@ -45,10 +47,20 @@ fn run(cli: Cli) -> u8 {
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),
         Command::Acp(args) => serve(acp::serve(args.start())),
+        Command::Trust { path, list, revoke, check, output_format } => {
+            let wanted = match (list, revoke, check) {
+                (true, ..) => trust::Wanted::List,
+                (_, true, _) => trust::Wanted::Revoke,
+                (.., true) => trust::Wanted::Check,
+                _ => trust::Wanted::Grant,
+            };
+            trust::trust(&path, wanted, output_format != args::Format::Text)
+        }
         Command::Doctor { work } => doctor::doctor(&work),
         Command::Login { provider } => keys::login(provider),
         Command::Logout { provider } => keys::logout(provider),
         Command::Models { provider, output_format } => keys::models(provider.as_deref(), output_format),
+        Command::Agents { workspace, output_format } => agents::agents(workspace, output_format),
         Command::Tools { output_format } => look::tools(output_format),
         Command::Sandbox { workspace, command } => look::sandbox(&workspace, &command),
         Command::Completions { shell } => {

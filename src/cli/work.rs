@@ -4,7 +4,7 @@ use super::args::{Format, WorkArgs};
 use super::lines::Lines;
 use super::plain::Plain;
 use super::{say, say_error};
-use crate::config::Config;
+use crate::config::{Config, command};
 use crate::event::{Event, Host, Outcome};
 use crate::fix::{Mission, Report, Work, changes};
 use crate::session::{Ending, Session, record};
@@ -162,16 +162,16 @@ async fn perform(
     cancel: CancellationToken,
     host: &mut dyn Host,
 ) -> Result<Report, Trouble> {
-    let definition = wire::definition(work.agent.as_deref())?;
     let mut config = config.clone();
-    if work.max_turns.is_none()
-        && let Some(turns) = definition.max_turns
-    {
-        config.max_turns = turns;
-    }
+    let (definition, origin) = wire::definition(work.agent.as_deref(), &config)?;
+    wire::fit(&mut config, &work.flags(), (&definition, origin));
+    let job = spelled_out(job, &config)?;
     let parts = wire::parts(&config, &definition, cancel)?;
     for warning in &definition.warnings {
         host.tell(Event::Warning { text: warning.to_string() });
+    }
+    for text in wire::notes(&config) {
+        host.tell(Event::Warning { text });
     }
     match job {
         Job::Run(prompt) => {
@@ -213,6 +213,20 @@ async fn perform(
                 }
             }
         }
+    }
+}
+
+/// `/NAME ARGUMENTS` as the prompt that a command file holds.
+fn spelled_out(job: Job, config: &Config) -> Result<Job, Trouble> {
+    let Job::Run(text) = &job else { return Ok(job) };
+    let Some((name, arguments)) = command::called(text) else { return Ok(job) };
+    let (commands, _) = command::list(&wire::places(config));
+    match commands.iter().find(|command| command.name == name) {
+        Some(command) => Ok(Job::Run(command.prompt(arguments))),
+        None => Err(Trouble::coded(
+            exit::USAGE,
+            format!("there is no command /{name}; `agent agents` shows agents, skills and commands"),
+        )),
     }
 }
 

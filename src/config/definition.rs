@@ -5,9 +5,10 @@
 //! number, a refusal that names an unknown tool make the file an error. A file can narrow what the agent may
 //! do; what would loosen it (`permissionMode: bypassPermissions`) is left out and said.
 
-mod front;
+pub(super) mod front;
 mod judged;
 mod rules;
+pub mod search;
 mod tools;
 
 use front::Front;
@@ -121,9 +122,9 @@ impl Definition {
         Draft::new(&front).finish()
     }
 
-    /// Whether a tool is the agent's. `scan` only looks, so it comes with `read`.
+    /// Whether a tool is the agent's. `scan` and `skill` only look, so they come with `read`.
     pub fn offers(&self, tool: &str) -> bool {
-        let tool = if tool == "scan" { "read" } else { tool };
+        let tool = if matches!(tool, "scan" | "skill") { "read" } else { tool };
         self.tools.iter().any(|own| own == tool)
     }
 }

@@ -1,7 +1,12 @@
 //! Flags, environment and the user's file to decided settings, once. A repository decides nothing here.
 
+pub mod command;
 pub mod definition;
+pub mod instructions;
 pub mod keys;
+pub mod places;
+pub mod skill;
+pub mod trust;
 
 use crate::message::Price;
 use crate::policy::{Effect, Kind, Mode, Rule};

@@ -4,6 +4,7 @@ use crate::action::Change;
 use crate::diff;
 use crate::event::Outcome;
 use crate::finding::Finding;
+use crate::finding::hand_over::HandOver;
 use crate::message::Usage;
 use crate::proof::Gate;
 use crate::session::{Ending, Session};
@@ -56,6 +57,9 @@ pub struct Report {
     pub verification: Vec<Gate>,
     /// What a person must still do.
     pub by_hand: Vec<String>,
+    /// What was passed on to another agent instead of being done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hand_over: Option<HandOver>,
     /// What was denied.
     pub permission_denials: Vec<String>,
     /// Tokens.
@@ -115,6 +119,7 @@ impl Report {
             findings: work.findings,
             verification: work.gates,
             by_hand,
+            hand_over: work.session.handed_over().cloned(),
             permission_denials: work
                 .session
                 .denials()
@@ -142,6 +147,7 @@ impl Report {
             findings: Vec::new(),
             verification: Vec::new(),
             by_hand: Vec::new(),
+            hand_over: None,
             permission_denials: Vec::new(),
             usage: Usage::default(),
             cost_usd: None,

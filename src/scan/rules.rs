@@ -79,6 +79,32 @@ pub enum Kind {
     Deserialize,
     /// Text that a client gets to read.
     Disclosure,
+    /// Program text.
+    Code,
+    /// A template's text.
+    Template,
+    /// A query object of a document store.
+    Nosql,
+    /// An LDAP filter or name.
+    Ldap,
+    /// An XPath expression.
+    Xpath,
+    /// An XML document.
+    Xml,
+    /// Where a request of the server itself goes.
+    Url,
+    /// Where a browser is sent.
+    Redirect,
+    /// A header of an answer.
+    Header,
+    /// A line of a log.
+    Log,
+    /// A pattern.
+    Regex,
+    /// What is kept in the session.
+    Session,
+    /// Fields of a record.
+    Fields,
     /// Every kind (in sanitisers).
     All,
 }
@@ -94,6 +120,8 @@ pub enum Source {
     Parameter,
     /// From a caught exception or a traceback.
     Exception,
+    /// From a generator whose next value can be guessed.
+    Random,
     /// Anything that is not a constant (`yaml.load(f)`).
     Any,
     /// Whatever it is: the sink's conditions alone decide.
@@ -107,6 +135,19 @@ pub struct Sink {
     /// Called functions (see [`Pattern`]).
     #[serde(default)]
     pub call: Vec<Pattern>,
+    /// Assigned targets (`response.headers.[]`, `*.verify`): position 0 is the value, position 1 the key.
+    #[serde(default)]
+    pub assign: Vec<Pattern>,
+    /// Names that are bound (variables, fields, keys, keyword arguments, functions for what they return): lower-case
+    /// words, all of which stand in the name when joined by `+`.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// The finding points at the place the value comes from: that is what the fix changes.
+    #[serde(default)]
+    pub at_source: bool,
+    /// Checks written in Rust that must hold too (`detect::holds`).
+    #[serde(default)]
+    pub only: Vec<String>,
     /// What a route handler returns (or, with `call`, nothing).
     #[serde(default)]
     pub returns: bool,
@@ -149,15 +190,20 @@ pub struct Condition {
     /// By position (also tried when the keyword is absent).
     #[serde(default)]
     pub position: Option<usize>,
-    /// A key of the object literal at that position or keyword (JavaScript options).
+    /// A key of the object at that position or keyword (JavaScript options, fields set by calls that the vocabulary
+    /// names under `objects`); `a.b` for one inside another.
     #[serde(default)]
     pub key: Option<String>,
-    /// One of these: constants as `true`, `false`, `null`, `12`, `text`, or dotted patterns.
+    /// One of these: constants as `true`, `false`, `null`, `12`, `text` (whatever its case, possibly with a `*` at
+    /// either end), `constant` for any constant, or dotted patterns. Of a list one item must fit.
     #[serde(default)]
     pub is: Vec<String>,
     /// None of these.
     #[serde(default)]
     pub not: Vec<String>,
+    /// A number smaller than this.
+    #[serde(default)]
+    pub below: Option<i64>,
     /// What an absent argument means: whether the condition then holds.
     #[serde(default)]
     pub absent: bool,
@@ -230,9 +276,27 @@ pub struct Vocabulary {
     /// What makes a value safe.
     #[serde(default)]
     pub sanitizers: Vec<Sanitizer>,
+    /// What makes a value dangerous again: decoders.
+    #[serde(default)]
+    pub restorers: Vec<Sanitizer>,
+    /// Calls whose keyword arguments (or options object) are fields of the result, and methods that set a field.
+    #[serde(default)]
+    pub objects: Vec<Made>,
     /// How route handlers are written.
     #[serde(default)]
     pub handlers: Vec<Handler>,
+}
+
+/// Calls that make or change an object whose fields are remembered.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Made {
+    /// Calls that give the object: its keyword arguments become fields.
+    #[serde(default)]
+    pub by: Vec<Pattern>,
+    /// Methods that set the field their first argument names to their second one.
+    #[serde(default)]
+    pub set_by: Vec<Pattern>,
 }
 
 /// Expressions that give a dangerous value.
@@ -263,6 +327,9 @@ pub struct Sanitizer {
     pub call: Vec<Pattern>,
     /// Kinds it is safe for.
     pub kinds: Vec<Kind>,
+    /// Only when the arguments look like this.
+    #[serde(default)]
+    pub when: Vec<Condition>,
 }
 
 /// A way a framework takes handlers.

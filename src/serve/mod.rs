@@ -9,7 +9,7 @@ mod work;
 use crate::config::{Config, Flags};
 use crate::session::Parts;
 use crate::wire::{self, Trouble};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
 /// What a door was started with. Every session it opens begins from it; nothing a caller says later makes a
@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Start {
     /// Flags of the command line.
     pub flags: Flags,
-    /// The agent's definition, a file; the embedded one when absent.
-    pub agent: Option<PathBuf>,
+    /// The agent's definition, a name or a file; the embedded one when absent.
+    pub agent: Option<String>,
 }
 
 /// What a session is opened with.
@@ -39,14 +39,11 @@ impl Start {
 
     /// Puts together what a session in `config.workspace` is made of.
     fn open(&self, mut config: Config, cancel: CancellationToken) -> Result<Opening, Trouble> {
-        let definition = wire::definition(self.agent.as_deref())?;
-        if self.flags.max_turns.is_none()
-            && let Some(turns) = definition.max_turns
-        {
-            config.max_turns = turns;
-        }
+        let (definition, origin) = wire::definition(self.agent.as_deref(), &config)?;
+        wire::fit(&mut config, &self.flags, (&definition, origin));
         let parts = wire::parts(&config, &definition, cancel)?;
-        let warnings = definition.warnings.iter().map(ToString::to_string).collect();
+        let warnings =
+            definition.warnings.iter().map(ToString::to_string).chain(wire::notes(&config)).collect();
         Ok(Opening { config, parts, warnings, read_only: definition.read_only })
     }
 }

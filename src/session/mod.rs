@@ -13,9 +13,11 @@ mod steer;
 
 use crate::action::Action;
 use crate::event::{Event, Host, Outcome};
-use crate::message::{Message, Price, Role, Usage, map_strings, repair};
+use crate::finding::hand_over::{self, HandOver};
+use crate::message::{Message, Part, Price, Role, Usage, map_strings, repair};
 use crate::model::{Model, ModelError, Stop};
 use crate::policy::{Mode, Policy};
+use crate::prompt::issue_in;
 use crate::text::printable;
 use crate::tool::{Toolbox, World};
 pub use budget::Limits;
@@ -67,6 +69,7 @@ pub struct Session {
     steering: Steering,
     deeds: Vec<Action>,
     denials: Vec<String>,
+    handed_over: Option<HandOver>,
     /// Whether the last thing that would have changed something was denied.
     stopped_by_denial: bool,
     usage: Usage,
@@ -135,6 +138,7 @@ impl Session {
             steering: Steering::default(),
             deeds: Vec::new(),
             denials: Vec::new(),
+            handed_over: None,
             stopped_by_denial: false,
             usage: Usage::default(),
             cost: Some(0.0),
@@ -183,6 +187,11 @@ impl Session {
     /// What was denied, in order.
     pub fn denials(&self) -> &[String] {
         &self.denials
+    }
+
+    /// What was passed on to the sibling instead of being done.
+    pub fn handed_over(&self) -> Option<&HandOver> {
+        self.handed_over.as_ref()
     }
 
     /// Tokens so far.
@@ -282,7 +291,16 @@ impl Session {
 
     /// Says `prompt` to the model and works until it has nothing more to do.
     pub async fn run(&mut self, prompt: String, host: &mut dyn Host) -> Result<Ending, RecordError> {
+        let hand_over = hand_over::asked(issue_in(&prompt));
         self.remember(Message::user(prompt))?;
+        if let Some(given) = hand_over {
+            let text = given.words();
+            host.tell(Event::Message { delta: format!("{text}\n") });
+            let parts = vec![Part::Text { text: text.clone() }];
+            self.remember(Message { role: Role::Assistant, parts })?;
+            self.handed_over = Some(given);
+            return Ok(ended(Outcome::Blocked, text));
+        }
         let mut empty = 0;
         loop {
             if let Some(ending) = self.over() {

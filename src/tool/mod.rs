@@ -1,4 +1,4 @@
-//! The nine tools and `scan`, a file each; their words for the model are in `tools/*.json`.
+//! The nine tools, `scan` and `skill`, a file each; their words for the model are in `tools/*.json`.
 //!
 //! A tool only plans: it looks, touches nothing, and says what it would do. The deed happens in
 //! [`Plan::perform`], which wants a [`Permit`] for exactly that action.
@@ -14,6 +14,7 @@ pub mod patch;
 pub mod bash;
 pub mod webfetch;
 pub mod scan;
+pub mod skill;
 
 use crate::action::Action;
 use crate::message::Spec;

@@ -2,9 +2,11 @@
 
 pub mod exit;
 
-use crate::config::definition::Definition;
+use crate::config::definition::{Definition, search};
 use crate::config::keys::{Keys, Ring};
-use crate::config::{self, Config, Flags};
+use crate::config::places::{Origin, Places};
+use crate::config::trust::{Standing, Store};
+use crate::config::{self, Config, Flags, instructions, skill};
 use crate::event::Outcome;
 use crate::model::rules::{NAME as RULES, Rules};
 use crate::model::{Model, ModelError, choose, price};
@@ -14,10 +16,10 @@ use crate::sandbox::{self, Sandbox, Wish};
 use crate::scan::Scanner;
 use crate::session::record::RecordError;
 use crate::session::{Limits, Parts};
-use crate::tool::{self, Toolbox, World};
+use crate::tool::{self, Tool, Toolbox, World};
 use crate::workspace::lock::LockError;
 use crate::workspace::{Workspace, WorkspaceError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -113,10 +115,71 @@ pub fn model(config: &Config) -> Result<Arc<dyn Model>, Trouble> {
     }
 }
 
-/// Reads the agent's definition: the user's file, or the embedded one.
-pub fn definition(file: Option<&Path>) -> Result<Definition, Trouble> {
-    let Some(path) = file else { return Ok(Definition::embedded()) };
-    Definition::read(path).map_err(|error| Trouble::coded(exit::USAGE, error.to_string()))
+/// Where definitions, skills, commands and instructions of a run lie.
+pub fn places(config: &Config) -> Places {
+    let root = config.workspace.canonicalize().ok();
+    let standing = root.as_deref().map(|root| Store::of(&config.state).standing(root));
+    Places {
+        trusted: standing.and_then(|standing| match standing {
+            Standing::Trusted(pass) => Some(pass),
+            _ => None,
+        }),
+        root,
+        folder: config.folder.clone(),
+        home: lookup("HOME").map(PathBuf::from).filter(|path| path.is_absolute()),
+    }
+}
+
+/// The agent's definition: by name, a file's (`./x.md`), or the embedded one. An unknown one is an error, never
+/// another one in its place.
+pub fn definition(agent: Option<&str>, config: &Config) -> Result<(Definition, Origin), Trouble> {
+    let usage = |text: String| Trouble::coded(exit::USAGE, text);
+    match agent {
+        None => Ok((Definition::embedded(), Origin::Embedded)),
+        // What the user names by its path, the user has chosen.
+        Some(file) if file.contains('/') || Path::new(file).extension().is_some_and(|end| end == "md") => {
+            let read = Definition::read(Path::new(file)).map_err(|error| usage(error.to_string()))?;
+            Ok((read, Origin::User))
+        }
+        Some(name) => search::find(name, &places(config)).map_err(|error| usage(error.to_string())),
+    }
+}
+
+/// What a definition says where flags and environment say nothing: its turns, and its model unless a repository
+/// wrote it.
+pub fn fit(config: &mut Config, flags: &Flags, (definition, origin): (&Definition, Origin)) {
+    if let (None, Some(turns)) = (flags.max_turns, definition.max_turns) {
+        config.max_turns = turns;
+    }
+    if let (None, None, Some(model)) = (&flags.model, lookup("AGENT_MODEL"), &definition.model)
+        && origin != Origin::Project
+    {
+        config.model.clone_from(model);
+    }
+}
+
+/// What a user should know of what was found beside the work and is not used.
+pub fn notes(config: &Config) -> Vec<String> {
+    let places = places(config);
+    let (_, mut notes) = skill::list(&places);
+    if let Some(root) = &places.root {
+        notes.extend(Store::of(&config.state).standing(root).hint());
+    }
+    notes
+}
+
+/// The system prompt: who the agent is, how it works, what the user and a trusted repository say, which skills
+/// there are.
+fn system(definition: &Definition, places: &Places, skills: &[skill::Skill]) -> String {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
+    let said = |words: Vec<instructions::Instructions>| -> Vec<(String, String)> {
+        words.into_iter().map(|words| (words.path.display().to_string(), words.text)).collect()
+    };
+    let catalogue: Vec<(&str, &str)> =
+        skills.iter().map(|skill| (skill.name.as_str(), skill.description.as_str())).collect();
+    let user = said(instructions::of_user(places));
+    let project = said(instructions::of_project(places, &here));
+    prompt::system(definition) + &prompt::guidance(&user, &project, &catalogue)
 }
 
 /// What bounds a session. A limit of money that nobody can watch is refused.
@@ -160,14 +223,13 @@ pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken
     for host in &config.allow_hosts {
         policy.allow_host(host);
     }
-    let tools = tool::all().into_iter().filter(|tool| definition.offers(&tool.spec().name));
-    Ok(Parts {
-        model,
-        toolbox: Toolbox::of(tools.collect()),
-        world,
-        policy,
-        system: prompt::system(definition),
-        limits,
-        cancel,
-    })
+    let places = places(config);
+    let (skills, _) = skill::list(&places);
+    let system = system(definition, &places, &skills);
+    let mut tools: Vec<Box<dyn Tool>> =
+        tool::all().into_iter().filter(|tool| definition.offers(&tool.spec().name)).collect();
+    if !skills.is_empty() && definition.offers("skill") {
+        tools.push(Box::new(tool::skill::Skill::new(skills)));
+    }
+    Ok(Parts { model, toolbox: Toolbox::of(tools), world, policy, system, limits, cancel })
 }

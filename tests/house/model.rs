@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One request as it came in.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct Received {
     pub headers: Vec<(String, String)>,
     /// Body, byte for byte.
     pub body: Vec<u8>,
+    /// When it was whole.
+    pub at: Instant,
 }
 
 impl Received {
@@ -336,7 +338,7 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Rec
         .unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    Ok(Some(Received { path, headers, body }))
+    Ok(Some(Received { path, headers, body, at: Instant::now() }))
 }
 
 fn write_whole(

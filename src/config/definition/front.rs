@@ -5,19 +5,19 @@ use serde_json::Value;
 use std::path::Path;
 
 /// A file taken apart.
-pub(super) struct Front {
-    pub(super) file: String,
+pub(in crate::config) struct Front {
+    pub(in crate::config) file: String,
     /// Top-level keys and values, in the file's order.
-    pub(super) fields: Vec<(String, Value)>,
-    pub(super) body: String,
-    pub(super) warnings: Vec<Remark>,
+    pub(in crate::config) fields: Vec<(String, Value)>,
+    pub(in crate::config) body: String,
+    pub(in crate::config) warnings: Vec<Remark>,
     /// Lines of the front matter; the first is the file's second.
     lines: Vec<String>,
 }
 
 impl Front {
     /// Takes a text apart. No front matter is no error; front matter that is not YAML is one.
-    pub(super) fn split(file: &str, text: &str) -> Result<Self, Remark> {
+    pub(in crate::config) fn split(file: &str, text: &str) -> Result<Self, Remark> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
         let mut front = Front {
             file: file.to_owned(),
@@ -47,13 +47,13 @@ impl Front {
         Ok(front)
     }
 
-    pub(super) fn value(&self, key: &str) -> Option<&Value> {
+    pub(in crate::config) fn value(&self, key: &str) -> Option<&Value> {
         self.fields.iter().find(|(own, _)| own == key).map(|(_, value)| value)
     }
 
     /// Line of a key, given as the way to it (`["permission", "bash"]`); of the nearest known parent when the
     /// key itself cannot be told apart in the text; 1 when there is none.
-    pub(super) fn line(&self, way: &[&str]) -> usize {
+    pub(in crate::config) fn line(&self, way: &[&str]) -> usize {
         let mut found = None;
         let mut from = 0;
         for (depth, key) in way.iter().enumerate() {
@@ -68,12 +68,12 @@ impl Front {
         found.map_or(1, |at| at + 2)
     }
 
-    pub(super) fn remark(&self, line: usize, text: &str) -> Remark {
+    pub(in crate::config) fn remark(&self, line: usize, text: &str) -> Remark {
         Remark { file: self.file.clone(), line, text: text.to_owned() }
     }
 
     /// The file's name without folders and endings (`x.agent.md` gives `x`).
-    pub(super) fn stem(&self) -> String {
+    pub(in crate::config) fn stem(&self) -> String {
         let name = Path::new(&self.file).file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
         let name = name.strip_suffix(".md").unwrap_or(&name);
@@ -165,7 +165,7 @@ fn quote_plain_colons(line: &str) -> String {
 }
 
 /// A word from the file as a message may show it.
-pub(super) fn shown(text: &str) -> String {
+pub(in crate::config) fn shown(text: &str) -> String {
     let clipped = crate::text::clip(text, 120).text;
     clipped.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

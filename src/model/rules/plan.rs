@@ -37,9 +37,6 @@ pub(super) struct View<'a> {
 /// What to say next.
 pub(super) fn next(request: &Request<'_>) -> Say {
     let view = View::of(request);
-    if words::is_for_the_auditor(view.issue) {
-        return Say::Last(words::hand_over());
-    }
     if !view.ask.is_known() {
         return Say::Last(words::beyond_me(view.issue));
     }

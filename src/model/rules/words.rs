@@ -9,22 +9,6 @@ use std::fmt::Write as _;
 /// The longest final message, in bytes: a parent agent reads nothing else.
 const MAX_LAST: usize = 2_000;
 
-/// Whether the words ask for what the sibling `security-auditor` does.
-pub(super) fn is_for_the_auditor(issue: &str) -> bool {
-    let lower = issue.to_lowercase();
-    let fixes = ["fix", "close", "remediate", "repair", "patch"].iter().any(|verb| lower.contains(verb));
-    let audits =
-        ["audit", "threat model", "threat-model", "compliance", "pen test", "pentest", "penetration test"];
-    !fixes && audits.iter().any(|word| lower.contains(word))
-}
-
-/// The hand-over to the sibling.
-pub(super) fn hand_over() -> String {
-    "Status: blocked\nThis asks for an audit, a compliance check or a threat model: that is the work of the sibling \
-     `security-auditor`. I write secure code: give me one weakness or one finding and I close it."
-        .into()
-}
-
 /// The honest answer to what the embedded rules cannot do.
 pub(super) fn beyond_me(issue: &str) -> String {
     let families: Vec<&str> = FAMILIES.iter().map(|facts| facts.title).collect();

@@ -1,5 +1,6 @@
 //! Checks that are no flow from a source to a sink: written in Rust, named in rule files.
 
+mod context;
 mod debug;
 mod javascript;
 mod password;
@@ -9,7 +10,7 @@ pub(super) use password::{is_neutral, is_password, speaks_of};
 pub(super) use secret::words as secret_words;
 
 use super::ir::{Expr, Function};
-use super::project::Project;
+use super::project::{Project, SourceFile};
 use super::rules::Rule;
 
 /// What a detector found.
@@ -38,4 +39,16 @@ pub(super) fn named(name: &str) -> Option<Detector> {
         "python-password" => Some(password::find),
         _ => javascript::named(name),
     }
+}
+
+/// Whether a check that a sink names under `only` holds at a place.
+pub(super) fn holds(
+    name: &str,
+    _project: &Project,
+    file: &SourceFile,
+    expr: &Expr,
+    argument: &Expr,
+    chain: &[&Function],
+) -> bool {
+    context::holds(name, &context::Place { file, expr, argument, chain })
 }

@@ -89,6 +89,11 @@ impl<'a> Engine<'a> {
         }
         let receiver_value = receiver.as_ref().map(|(object, value, _)| (*object, value));
         self.check_call(frame, expr, &path, receiver_value, &given);
+        for arg in &given {
+            if let Some(name) = arg.name {
+                self.check_named(frame, name, arg.expr, &arg.value);
+            }
+        }
         if let Some(origin) = self.call_source(frame, &path) {
             let note = format!("`{}()` comes from outside", super::expr::short(&path));
             let mut value = Value::tainted(Taint::new(origin, frame.file, expr.at, note));
@@ -103,6 +108,11 @@ impl<'a> Engine<'a> {
         {
             self.run_callbacks(frame, &path, None, &given);
             return value;
+        }
+        if let Some((object, holder, _)) = &receiver
+            && self.set_field(frame, object, holder, &path, &given)
+        {
+            return Value::default();
         }
         if let Some((object, holder, name)) = &receiver {
             let plain = given.iter().all(|arg| !arg.is_spread);
@@ -128,6 +138,12 @@ impl<'a> Engine<'a> {
             return value;
         }
         let mut value = Self::unknown(&path, &callee, holder, &given);
+        if value.is_tainted()
+            && let Some(restorer) = self.lexicon.restorers.matches(&path).first()
+        {
+            value.restore(Kinds::of(&restorer.kinds));
+        }
+        self.keep_fields(&path, &given, &mut value);
         // `request.args.get("n", type=int)` gives a number or the default.
         let converts = given.iter().any(|arg| {
             arg.name == Some("type")
@@ -190,7 +206,12 @@ impl<'a> Engine<'a> {
         holder: Option<&Value<'a>>,
         given: &[Given<'a>],
     ) -> Option<Value<'a>> {
-        let sanitizer = self.lexicon.sanitizers.matches(path).into_iter().next()?;
+        let sanitizer = self
+            .lexicon
+            .sanitizers
+            .matches(path)
+            .into_iter()
+            .find(|one| one.when.iter().all(|condition| super::sink::holds(condition, given)))?;
         let kinds = Kinds::of(&sanitizer.kinds);
         let mut value = Self::unknown(path, callee, holder, given);
         value.clear(kinds);

@@ -1,5 +1,6 @@
 //! Lists, dicts and texts: what their own methods give, and what they change.
 
+use super::call::Given;
 use super::value::{Known, Shape, Value};
 use super::{Engine, Frame, fold, text::concat};
 use crate::scan::ir::{Expr, ExprKind};
@@ -37,6 +38,53 @@ impl<'a> Engine<'a> {
             _ => {}
         }
         self.put_back(frame, object, holder, next);
+    }
+
+    /// A call that makes an object: its keywords, and the entries of an options object, are fields of the result.
+    pub(super) fn keep_fields(&self, path: &str, given: &[Given<'a>], value: &mut Value<'a>) {
+        if self.lexicon.makers.matches(path).is_empty() {
+            return;
+        }
+        let mut shape = Shape::Map { entries: Vec::new(), rest: None };
+        for arg in given {
+            match (arg.name, arg.value.shape.as_deref()) {
+                (Some(name), _) => shape.put(name, arg.value.clone()),
+                (None, Some(Shape::Map { entries, .. })) => {
+                    for (key, entry) in entries {
+                        shape.put(key, entry.clone());
+                    }
+                }
+                _ => {}
+            }
+        }
+        value.shape = Some(Rc::new(shape));
+    }
+
+    /// `parser.setFeature(name, flag)`: the object keeps the flag under the last word of the name.
+    pub(super) fn set_field(
+        &mut self,
+        frame: &mut Frame<'a>,
+        object: &'a Expr,
+        holder: &Value<'a>,
+        path: &str,
+        given: &[Given<'a>],
+    ) -> bool {
+        let [name, value, ..] = given else { return false };
+        if self.lexicon.setters.matches(path).is_empty() {
+            return false;
+        }
+        let key = name.value.known_text().map(str::to_owned).or_else(|| {
+            let path = name.value.path.as_deref()?;
+            path.rsplit('.').next().map(str::to_owned)
+        });
+        let Some(key) = key else { return false };
+        let mut next = match holder.shape.as_deref() {
+            Some(shape @ Shape::Map { .. }) => shape.clone(),
+            _ => Shape::Map { entries: Vec::new(), rest: None },
+        };
+        next.put(&key, value.value.clone());
+        self.put_back(frame, object, holder.clone(), next);
+        true
     }
 
     /// Stores a changed container under the variable it came from.

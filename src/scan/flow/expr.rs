@@ -77,8 +77,9 @@ impl<'a> Engine<'a> {
             ExprKind::Conditional { test, then, other } => self.conditional(frame, test, then, other),
             ExprKind::Lambda(function) => Self::function_value(frame, function),
             ExprKind::Class(class) => Self::class_value(frame, class),
-            ExprKind::Assign { target, value } => {
-                let value = self.expr(frame, value);
+            ExprKind::Assign { target, value: written } => {
+                let value = self.expr(frame, written);
+                self.check_assigned(frame, target, written, &value);
                 self.assign(frame, target, value.clone());
                 value
             }
@@ -212,7 +213,10 @@ impl<'a> Engine<'a> {
             let key = entry.key.as_ref().map(|key| self.expr(frame, key));
             let value = self.expr(frame, &entry.value);
             match (key.as_ref().and_then(Value::known_text), value.shape.as_deref()) {
-                (Some(key), _) => shape.put(key, value),
+                (Some(key), _) => {
+                    self.check_named(frame, key, &entry.value, &value);
+                    shape.put(key, value);
+                }
                 (None, Some(Shape::Map { entries, rest: None })) if entry.key.is_none() => {
                     for (key, value) in entries {
                         shape.put(key, value.clone());

@@ -1,7 +1,7 @@
 //! The rules and vocabularies of one language, indexed for look-up while code is evaluated.
 
 use crate::scan::pattern::Index;
-use crate::scan::rules::{Handler, Origin, Rule, Sanitizer, Sink, Tongue, embedded};
+use crate::scan::rules::{Handler, Made, Origin, Rule, Sanitizer, Sink, Source, Tongue, embedded};
 use std::sync::OnceLock;
 
 /// A rule and one of its sinks.
@@ -12,9 +12,18 @@ pub(super) type RuleSink = (&'static Rule, &'static Sink);
 pub(super) struct Lexicon {
     pub(super) sinks: Index<RuleSink>,
     pub(super) returns: Vec<RuleSink>,
+    /// Sinks that are assigned to.
+    pub(super) assigned: Index<RuleSink>,
+    /// Sinks that are names.
+    pub(super) named: Vec<RuleSink>,
+    /// Which sources the named sinks ask for.
+    pub(super) named_sources: Vec<Source>,
     pub(super) path_sources: Index<&'static Origin>,
     pub(super) call_sources: Index<&'static Origin>,
     pub(super) sanitizers: Index<&'static Sanitizer>,
+    pub(super) restorers: Index<&'static Sanitizer>,
+    pub(super) makers: Index<&'static Made>,
+    pub(super) setters: Index<&'static Made>,
     pub(super) handlers: Vec<&'static Handler>,
 }
 
@@ -37,8 +46,15 @@ fn compile(tongue: Tongue) -> Lexicon {
             for pattern in &sink.call {
                 lexicon.sinks.add(pattern, (rule, sink));
             }
+            for pattern in &sink.assign {
+                lexicon.assigned.add(pattern, (rule, sink));
+            }
             if sink.returns {
                 lexicon.returns.push((rule, sink));
+            }
+            if !sink.names.is_empty() {
+                lexicon.named.push((rule, sink));
+                lexicon.named_sources.extend(&rule.sources);
             }
         }
     }
@@ -54,6 +70,19 @@ fn compile(tongue: Tongue) -> Lexicon {
         for sanitizer in &vocabulary.sanitizers {
             for pattern in &sanitizer.call {
                 lexicon.sanitizers.add(pattern, sanitizer);
+            }
+        }
+        for restorer in &vocabulary.restorers {
+            for pattern in &restorer.call {
+                lexicon.restorers.add(pattern, restorer);
+            }
+        }
+        for made in &vocabulary.objects {
+            for pattern in &made.by {
+                lexicon.makers.add(pattern, made);
+            }
+            for pattern in &made.set_by {
+                lexicon.setters.add(pattern, made);
             }
         }
         lexicon.handlers.extend(&vocabulary.handlers);

@@ -17,6 +17,7 @@ mod handler;
 mod invoke;
 mod javascript;
 mod lexicon;
+mod origin;
 mod prove;
 mod scope;
 mod sink;

@@ -2,10 +2,11 @@
 
 use super::call::Given;
 use super::expr::imports_one;
+use super::lexicon::RuleSink;
 use super::value::{Known, Shape, Taint, Trail, Value};
 use super::{Engine, Frame, Hit};
-use crate::scan::ir::{At, Expr, Function, StmtKind};
-use crate::scan::pattern::Pattern;
+use crate::scan::ir::{At, Expr, ExprKind, Function, ListKind, StmtKind};
+use crate::scan::pattern::{Pattern, word_fits};
 use crate::scan::rules::{Condition, Kind, Rule, Sink, Source};
 use std::rc::Rc;
 
@@ -22,7 +23,21 @@ impl<'a> Engine<'a> {
         if self.quiet {
             return;
         }
-        for (rule, sink) in self.lexicon.sinks.matches(path) {
+        let reached = self.lexicon.sinks.matches(path);
+        self.check_sinks(frame, expr, path, &reached, receiver, given);
+    }
+
+    /// Checks sinks that are reached with these arguments.
+    pub(super) fn check_sinks(
+        &mut self,
+        frame: &Frame<'a>,
+        expr: &'a Expr,
+        path: &str,
+        reached: &[&'static RuleSink],
+        receiver: Option<(&'a Expr, &Value<'a>)>,
+        given: &[Given<'a>],
+    ) {
+        for (rule, sink) in reached.iter().copied() {
             if !imports_one(self.source(frame.file), &sink.imports)
                 || !sink.when.iter().all(|condition| holds(condition, given))
             {
@@ -33,6 +48,10 @@ impl<'a> Engine<'a> {
                 dangerous.extend(receiver);
             }
             let all = sink.arguments.is_empty() && sink.keywords.is_empty() && !sink.receiver;
+            // Conditions alone decide: also when there are no arguments.
+            if all && given.is_empty() && rule.sources.contains(&Source::Always) {
+                self.report(frame, rule, Some(sink), expr, expr, Danger::NotConstant, path);
+            }
             let mut position = 0;
             for arg in given {
                 let chosen = match arg.name {
@@ -61,8 +80,81 @@ impl<'a> Engine<'a> {
             return;
         }
         for (rule, sink) in &self.lexicon.returns {
-            if let Some(taint) = danger(rule, sink, value) {
+            if !imports_one(self.source(frame.file), &sink.imports) {
+                continue;
+            }
+            let (expr, value) = match page_of(rule, expr, value) {
+                Some(page) => page,
+                None => continue,
+            };
+            if let Some(taint) = danger(rule, sink, &value) {
                 self.report(frame, rule, Some(sink), expr, expr, taint, "return");
+            }
+        }
+    }
+
+    /// Checks `target = value`, and `target[key] = value`.
+    pub(super) fn check_assigned(
+        &mut self,
+        frame: &mut Frame<'a>,
+        target: &'a Expr,
+        value_expr: &'a Expr,
+        value: &Value<'a>,
+    ) {
+        if self.quiet {
+            return;
+        }
+        if let Some(name) = name_of(target) {
+            self.check_named(frame, &name, value_expr, value);
+        }
+        let (path, key) = match &target.kind {
+            ExprKind::Member { object, name, .. } => (self.holder_path(frame, object, name), None),
+            ExprKind::Index { object, index } => {
+                let key = self.quiet_value(frame, index);
+                (self.holder_path(frame, object, "[]"), Some((&**index, key)))
+            }
+            ExprKind::Name(name) if frame.is_module => (Some(name.clone()), None),
+            _ => return,
+        };
+        let Some(path) = path else { return };
+        let reached = self.lexicon.assigned.matches(&path);
+        if reached.is_empty() {
+            return;
+        }
+        let given = std::iter::once((value_expr, value.clone())).chain(key).map(|(expr, value)| Given {
+            name: None,
+            value,
+            expr,
+            is_spread: false,
+            is_keyword_spread: false,
+        });
+        let given: Vec<Given<'a>> = given.collect();
+        self.check_sinks(frame, target, &path, &reached, None, &given);
+    }
+
+    fn holder_path(&mut self, frame: &mut Frame<'a>, object: &'a Expr, name: &str) -> Option<String> {
+        let holder = self.quiet_value(frame, object);
+        let path = holder.path.map(|path| path.to_string()).or_else(|| object.dotted())?;
+        Some(super::scope::extend(&path, name))
+    }
+
+    /// Checks a value that gets a name of its own: a variable, a field, a key, a keyword, what a function gives.
+    pub(super) fn check_named(&mut self, frame: &Frame<'a>, name: &str, expr: &'a Expr, value: &Value<'a>) {
+        if self.quiet || self.lexicon.named.is_empty() || !value.is_tainted() {
+            return;
+        }
+        let taints = value.all_taints();
+        if !taints.iter().any(|taint| self.lexicon.named_sources.contains(&taint.source)) {
+            return;
+        }
+        let words = crate::scan::detect::secret_words(name);
+        for (rule, sink) in &self.lexicon.named {
+            let says = sink
+                .names
+                .iter()
+                .any(|wanted| wanted.split('+').all(|part| words.iter().any(|word| word == part)));
+            if says && let Some(danger) = danger(rule, sink, value) {
+                self.report(frame, rule, Some(sink), expr, expr, danger, name);
             }
         }
     }
@@ -78,13 +170,34 @@ impl<'a> Engine<'a> {
         danger: Danger,
         path: &str,
     ) {
-        let (source, trail) = match danger {
-            Danger::Taint(taint) => (taint.source, Some(taint.trail)),
-            Danger::NotConstant => (Source::Any, None),
+        let (source, trail, origin) = match danger {
+            Danger::Taint(taint) => (taint.source, Some(taint.trail), Some(taint.origin)),
+            Danger::NotConstant => (Source::Any, None, None),
         };
         let mut steps = unwind(trail.as_ref());
         steps.push((frame.file, expr.at, format!("reaches `{}`", super::expr::short(path))));
-        let place = Self::cause(frame, rule, expr, argument, path);
+        let mut place = Self::cause(frame, rule, expr, argument, path);
+        if let (true, Some((file, at))) = (sink.is_some_and(|sink| sink.at_source), origin)
+            && let Some((found, chain)) = super::origin::find(&self.source(file).module.body, at)
+        {
+            place =
+                Cause { file, expr: found, argument: found, chain: Rc::new(chain), callee: path.to_owned() };
+        }
+        if let Some(sink) = sink
+            && !sink.only.iter().all(|name| {
+                let source = self.source(place.file);
+                crate::scan::detect::holds(
+                    name,
+                    self.project,
+                    source,
+                    place.expr,
+                    place.argument,
+                    &place.chain,
+                )
+            })
+        {
+            return;
+        }
         let (expr, argument) = (place.expr, place.argument);
         let hit = Hit {
             rule,
@@ -159,6 +272,36 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// What of an answer is read as a page: the first of `(body, status)`; nothing of what becomes JSON.
+fn page_of<'a, 'v>(
+    rule: &Rule,
+    expr: &'a Expr,
+    value: &'v Value<'a>,
+) -> Option<(&'a Expr, std::borrow::Cow<'v, Value<'a>>)> {
+    use std::borrow::Cow;
+    if rule.kind != Some(Kind::Html) {
+        return Some((expr, Cow::Borrowed(value)));
+    }
+    match (&expr.kind, value.shape.as_deref()) {
+        (ExprKind::List { items: written, .. }, Some(Shape::List { items, .. })) => {
+            let is_page = matches!(expr.kind, ExprKind::List { kind: ListKind::Tuple, .. });
+            let first = items.first().filter(|first| is_page && first.shape.is_none())?;
+            Some((written.first()?, Cow::Owned(first.clone())))
+        }
+        (_, Some(_)) => None,
+        _ => Some((expr, Cow::Borrowed(value))),
+    }
+}
+
+/// The name a target gives: the variable, the field, the literal key.
+fn name_of(target: &Expr) -> Option<String> {
+    match &target.kind {
+        ExprKind::Name(name) | ExprKind::Member { name, .. } => Some(name.clone()),
+        ExprKind::Index { index, .. } => index.as_text(),
+        _ => None,
+    }
+}
+
 fn is_assigned(function: &Function, name: &str) -> bool {
     let mut found = false;
     function.body.walk(&mut |stmt| match &stmt.kind {
@@ -223,7 +366,7 @@ fn program_taints(items: &[Value<'_>], rest: Option<&Value<'_>>) -> Vec<Taint> {
 }
 
 /// Whether a condition on the other arguments holds.
-fn holds(condition: &Condition, given: &[Given<'_>]) -> bool {
+pub(super) fn holds(condition: &Condition, given: &[Given<'_>]) -> bool {
     let by_keyword =
         condition.keyword.as_deref().and_then(|keyword| given.iter().find(|arg| arg.name == Some(keyword)));
     let by_position = || {
@@ -233,20 +376,29 @@ fn holds(condition: &Condition, given: &[Given<'_>]) -> bool {
     let Some(arg) = by_keyword.or_else(by_position) else {
         return condition.absent;
     };
-    let value = match &condition.key {
-        None => &arg.value,
-        Some(key) => match arg.value.shape.as_deref().and_then(|shape| shape.entry(key)) {
-            Some(value) => value,
+    let mut value = &arg.value;
+    for key in condition.key.iter().flat_map(|key| key.split('.')) {
+        match value.shape.as_deref().and_then(|shape| shape.entry(key)) {
+            Some(found) => value = found,
             None => return condition.absent,
-        },
-    };
+        }
+    }
     let fits = |words: &[String]| words.iter().any(|word| is_word(value, word));
-    (condition.is.is_empty() || fits(&condition.is)) && !fits(&condition.not)
+    let small =
+        condition.below.is_none_or(|below| matches!(value.known, Some(Known::Int(number)) if number < below));
+    small && (condition.is.is_empty() || fits(&condition.is)) && !fits(&condition.not)
 }
 
 fn is_word(value: &Value<'_>, word: &str) -> bool {
+    if word == "constant" && value.constant {
+        return true;
+    }
+    if let Some(Shape::List { items, .. }) = value.shape.as_deref() {
+        return items.iter().any(|item| is_word(item, word));
+    }
     match &value.known {
-        Some(Known::Text(text)) => **text == *word,
+        Some(Known::Text(text)) if word == "*" => **text == *word,
+        Some(Known::Text(text)) => word_fits(&word.to_ascii_lowercase(), &text.to_ascii_lowercase()),
         Some(Known::Int(number)) => number.to_string() == word || (word == "true" && *number == 1),
         Some(Known::Bool(flag)) => flag.to_string() == word,
         Some(Known::Null) => word == "null",

@@ -28,8 +28,10 @@ impl<'a> Engine<'a> {
         match &stmt.kind {
             StmtKind::Assign { targets, value, .. } => {
                 super::javascript::define_values(frame, value);
-                let value = self.expr(frame, value);
+                let written = value;
+                let value = self.expr(frame, written);
                 for target in targets {
+                    self.check_assigned(frame, target, written, &value);
                     let mut value = value.clone();
                     if let Some(name) = target.dotted() {
                         value.step(frame.file, stmt.at, &format!("into `{name}`"));
@@ -39,7 +41,8 @@ impl<'a> Engine<'a> {
             }
             StmtKind::Augment { target, op, value } => {
                 let before = self.expr(frame, target);
-                let value = self.expr(frame, value);
+                let written = value;
+                let value = self.expr(frame, written);
                 let mut after = match (op.as_str(), &before.known, &value.known) {
                     (op, Some(a), Some(b)) if fold::binary(op, a, b).is_some() => {
                         fold::binary(op, a, b).map_or_else(Value::default, Value::known)
@@ -57,6 +60,7 @@ impl<'a> Engine<'a> {
                 if let Some(name) = target.dotted() {
                     after.step(frame.file, stmt.at, &format!("into `{name}`"));
                 }
+                self.check_assigned(frame, target, written, &after);
                 self.assign(frame, target, after);
             }
             StmtKind::Expr(expr) => {
@@ -79,6 +83,9 @@ impl<'a> Engine<'a> {
                         let value = self.expr(frame, expr);
                         if frame.answers {
                             self.check_answer(frame, expr, &value);
+                        }
+                        if let Some(function) = frame.chain.last() {
+                            self.check_named(frame, &function.name, expr, &value);
                         }
                         value
                     }

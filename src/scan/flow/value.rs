@@ -66,7 +66,7 @@ pub(super) struct Trail {
 
 /// A set of kinds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Kinds(u16);
+pub(super) struct Kinds(u32);
 
 /// A constant.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,6 +138,10 @@ impl Kinds {
         Kinds(self.0 | other.0)
     }
 
+    pub(super) fn without(self, other: Kinds) -> Self {
+        Kinds(self.0 & !other.0)
+    }
+
     pub(super) fn has(self, kind: Kind) -> bool {
         self.0 & bit(kind) == bit(kind)
     }
@@ -147,15 +151,10 @@ impl Kinds {
     }
 }
 
-fn bit(kind: Kind) -> u16 {
+fn bit(kind: Kind) -> u32 {
     match kind {
-        Kind::Sql => 1,
-        Kind::Command => 2,
-        Kind::Path => 4,
-        Kind::Html => 8,
-        Kind::Deserialize => 16,
-        Kind::Disclosure => 32,
-        Kind::All => 63,
+        Kind::All => (1 << (Kind::All as u32)) - 1,
+        kind => 1 << (kind as u32),
     }
 }
 
@@ -243,7 +242,8 @@ impl<'a> Value<'a> {
 
     /// Marks all its taints as safe for these kinds.
     pub(super) fn clear(&mut self, kinds: Kinds) {
-        for taint in &mut self.taints {
+        // A number that can be guessed is one after every conversion.
+        for taint in self.taints.iter_mut().filter(|taint| taint.source != Source::Random) {
             taint.cleared = taint.cleared.or(kinds);
         }
         self.taints.retain(|taint| !taint.cleared.is_all());
@@ -253,6 +253,13 @@ impl<'a> Value<'a> {
             let mut next = (**shape).clone();
             next.parts_mut().into_iter().for_each(|part| part.clear(kinds));
             self.shape = Some(Rc::new(next));
+        }
+    }
+
+    /// Marks all its taints as dangerous for these kinds again.
+    pub(super) fn restore(&mut self, kinds: Kinds) {
+        for taint in &mut self.taints {
+            taint.cleared = taint.cleared.without(kinds);
         }
     }
 

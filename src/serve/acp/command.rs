@@ -1,5 +1,7 @@
 //! The commands a prompt may begin with. What is no command is said to the model as it stands.
 
+use crate::config::command::Command;
+use crate::text::printable;
 use agent_client_protocol::v1::schema as acp;
 
 /// What a prompt asks for.
@@ -34,21 +36,24 @@ const COMMANDS: [(&str, &str, Option<&str>); 5] = [
     ("redo", "Take the last undo back", None),
 ];
 
-/// As a client is told of them.
-pub(super) fn advertised() -> Vec<acp::AvailableCommand> {
-    COMMANDS
-        .iter()
-        .map(|(name, words, hint)| {
-            let input = hint.map(|hint| {
-                acp::AvailableCommandInput::Unstructured(acp::UnstructuredCommandInput::new(hint))
-            });
-            acp::AvailableCommand::new(*name, *words).input(input)
-        })
-        .collect()
+/// As a client is told of them; then those that files hold.
+pub(super) fn advertised(files: &[Command]) -> Vec<acp::AvailableCommand> {
+    let own = COMMANDS.iter().map(|(name, words, hint)| {
+        let input = hint
+            .map(|hint| acp::AvailableCommandInput::Unstructured(acp::UnstructuredCommandInput::new(hint)));
+        acp::AvailableCommand::new(*name, *words).input(input)
+    });
+    let of_files =
+        files.iter().filter(|file| COMMANDS.iter().all(|(name, ..)| file.name != *name)).map(|file| {
+            let input =
+                acp::AvailableCommandInput::Unstructured(acp::UnstructuredCommandInput::new("arguments"));
+            acp::AvailableCommand::new(file.name.clone(), printable(&file.description)).input(input)
+        });
+    own.chain(of_files).collect()
 }
 
 /// Reads a prompt.
-pub(super) fn read(words: String) -> Asked {
+pub(super) fn read(words: String, files: &[Command]) -> Asked {
     let Some(line) = words.strip_prefix('/') else { return Asked::Words(words) };
     let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let rest = rest.trim();
@@ -59,7 +64,10 @@ pub(super) fn read(words: String) -> Asked {
         "diff" => Asked::Diff,
         "undo" => Asked::Undo,
         "redo" => Asked::Redo,
-        _ => Asked::Words(words),
+        name => match files.iter().find(|file| file.name == name) {
+            Some(file) => Asked::Words(file.prompt(rest)),
+            None => Asked::Words(words),
+        },
     }
 }
 
@@ -69,7 +77,8 @@ mod tests {
 
     #[test]
     fn only_known_commands_are_commands() {
-        let check = |words: &str, expected: Asked| assert_eq!(read(words.to_owned()), expected, "{words}");
+        let check =
+            |words: &str, expected: Asked| assert_eq!(read(words.to_owned(), &[]), expected, "{words}");
         check("/fix login\nnow", Asked::Fix("login\nnow".into()));
         check("/fix", Asked::Lacking("Say what to fix: `/fix SQL injection in login`."));
         check("/scan", Asked::Scan(String::new()));

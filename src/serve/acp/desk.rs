@@ -222,10 +222,10 @@ impl Desk {
     }
 
     /// Tells the client which commands a session has.
-    pub(super) fn advertise(client: &ConnectionTo<Client>, id: &str) {
-        let commands = acp::AvailableCommandsUpdate::new(command::advertised());
+    pub(super) fn advertise(client: &ConnectionTo<Client>, seat: &Seat) {
+        let commands = acp::AvailableCommandsUpdate::new(command::advertised(&seat.commands));
         let _ = client.send_notification(acp::SessionNotification::new(
-            id.to_owned(),
+            seat.id.clone(),
             acp::SessionUpdate::AvailableCommandsUpdate(commands),
         ));
     }

@@ -5,11 +5,12 @@ use super::desk::{Desk, blocking};
 use super::options::Choices;
 use super::replay;
 use super::seat::Seat;
+use crate::config::command;
 use crate::policy::Mode;
 use crate::serve::Start;
 use crate::session::record::{self, Entry};
 use crate::session::{Session, shelf};
-use crate::wire::Trouble;
+use crate::wire::{self, Trouble};
 use agent_client_protocol::v1::schema as acp;
 use agent_client_protocol::v1::{ConnectionTo, Responder};
 use agent_client_protocol::{Client, Error};
@@ -177,7 +178,8 @@ fn open(start: &Start, folder: &Path, id: Option<&str>) -> Result<(Seat, Vec<Str
         None => Session::begin(opening.parts, &config.state)?,
     };
     let choices = Choices::of(&config, opening.read_only);
-    Ok((Seat::new(session, opening.config, choices), opening.warnings))
+    let (commands, _) = command::list(&wire::places(&opening.config));
+    Ok((Seat::new(session, opening.config, choices, commands), opening.warnings))
 }
 
 /// An absolute folder that is there.
@@ -203,7 +205,7 @@ fn belongs(start: &Start, folder: &Path, id: &str) -> Result<PathBuf, Error> {
 
 /// What follows the answer that opened a session.
 fn welcome(client: &ConnectionTo<Client>, seat: &Seat, warnings: &[String]) {
-    Desk::advertise(client, &seat.id);
+    Desk::advertise(client, seat);
     for text in warnings {
         let chunk = acp::ContentChunk::new(format!("{text}\n").into());
         let _ = client.send_notification(acp::SessionNotification::new(

@@ -2,6 +2,7 @@
 
 use super::options::Choices;
 use crate::config::Config;
+use crate::config::command::Command;
 use crate::policy::Mode;
 use crate::session::{Session, Steering};
 use std::collections::BTreeSet;
@@ -15,6 +16,8 @@ pub(super) struct Seat {
     /// Its canonical workspace.
     pub(super) root: PathBuf,
     pub(super) config: Config,
+    /// The commands that files hold.
+    pub(super) commands: Vec<Command>,
     /// Held while a turn runs. Between turns the session rests: it holds no lock on the workspace.
     pub(super) session: Arc<tokio::sync::Mutex<Session>>,
     steering: Steering,
@@ -33,11 +36,12 @@ struct Now {
 }
 
 impl Seat {
-    pub(super) fn new(session: Session, config: Config, choices: Choices) -> Self {
+    pub(super) fn new(session: Session, config: Config, choices: Choices, commands: Vec<Command>) -> Self {
         Self {
             id: session.id().to_owned(),
             root: session.world().workspace.root().to_owned(),
             config,
+            commands,
             steering: session.steering(),
             now: Mutex::new(Now {
                 choices,

@@ -85,7 +85,7 @@ async fn turn(
     session.renew(token);
     let done = ready(&seat, &mut session).map_err(|trouble| answers::of(&trouble, ""));
     let done = match done {
-        Ok(()) => carry_out(&seat, &mut session, command::read(words), &mut host).await,
+        Ok(()) => carry_out(&seat, &mut session, command::read(words, &seat.commands), &mut host).await,
         Err(error) => Err(error),
     };
     // Between turns the workspace is free for others.
