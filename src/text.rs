@@ -43,8 +43,10 @@ pub fn redact(text: &str) -> Cow<'_, str> {
             break;
         }
     }
-    if let Cow::Owned(new) = redact_values(&out, known::values()) {
-        out = Cow::Owned(new);
+    for values in [known::values(), &known::shown()] {
+        if let Cow::Owned(new) = redact_values(&out, values) {
+            out = Cow::Owned(new);
+        }
     }
     match out {
         Cow::Owned(new) if new == text => Cow::Borrowed(text),

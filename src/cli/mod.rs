@@ -3,6 +3,7 @@
 pub mod args;
 mod agents;
 mod doctor;
+mod hidden;
 mod keys;
 mod lines;
 mod look;
@@ -45,6 +46,9 @@ fn run(cli: Cli) -> u8 {
         Command::Diff(args) => undo::diff(&args),
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),
+        Command::Hidden { session, workspace, output_format } => {
+            hidden::hidden(session.as_deref(), &workspace, output_format != args::Format::Text)
+        }
         Command::Trust { path, list, revoke, check, output_format } => {
             let wanted = match (list, revoke, check) {
                 (true, ..) => trust::Wanted::List,

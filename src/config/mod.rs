@@ -38,6 +38,8 @@ pub struct Flags {
     pub allow_hosts: Vec<String>,
     /// `--sandbox=off`.
     pub sandbox_off: bool,
+    /// `--reveal`.
+    pub reveals: Vec<(String, u64)>,
 }
 
 /// The decided settings.
@@ -71,6 +73,8 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// Whether commands run without walls, by the user's explicit flag alone.
     pub sandbox_off: bool,
+    /// Hidden values, by file and line, that the model may be shown once; from a flag alone.
+    pub reveals: Vec<(String, u64)>,
 }
 
 /// Why settings cannot be decided.
@@ -191,6 +195,7 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         allow_hosts,
         rules,
         sandbox_off: flags.sandbox_off,
+        reveals: flags.reveals,
     })
 }
 

@@ -1,8 +1,10 @@
 //! Secrets that are known by value: what the environment of this process holds under a telling name.
 
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 static VALUES: OnceLock<Vec<String>> = OnceLock::new();
+/// Values that a model was shown once: it may repeat them in words no shape tells them by.
+static SHOWN: RwLock<Vec<String>> = RwLock::new(Vec::new());
 
 /// Parts of names that tell of a secret.
 const TELLING: [&str; 13] = [
@@ -31,6 +33,19 @@ pub fn know(values: Vec<String>) {
 /// The values made known.
 pub(super) fn values() -> &'static [String] {
     VALUES.get().map_or(&[], Vec::as_slice)
+}
+
+/// Makes one more value known, since a model was shown it.
+pub fn note_shown(value: &str) {
+    let mut shown = SHOWN.write().unwrap_or_else(PoisonError::into_inner);
+    if !shown.iter().any(|known| known == value) {
+        shown.push(value.to_owned());
+    }
+}
+
+/// The values that a model was shown; most processes have none.
+pub(super) fn shown() -> Vec<String> {
+    SHOWN.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// Whether a variable holds a secret: its name tells so, and its value is neither a path nor a plain word.

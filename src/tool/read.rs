@@ -1,5 +1,7 @@
 //! `read`: a text file as numbered lines, a bounded piece at a time.
 
+mod reveal;
+
 use super::args::{self, Args};
 use super::{Plan, Tool, ToolError, ToolOutput, World};
 use crate::action::Action;
@@ -41,6 +43,7 @@ impl Tool for Read {
         let path = args.text("filePath")?;
         let window = Window::of(args.count_opt("offset")?, args.count_opt("limit")?)?;
         let place = world.workspace.place(&path)?;
+        let revealed = args.count_opt("reveal")?;
         match world.workspace.kind(&place) {
             Ok(Kind::File(_)) => {}
             Ok(Kind::Directory) => {
@@ -50,6 +53,9 @@ impl Tool for Read {
             Ok(Kind::Special) => world.workspace.stream(&place).map(|_| ())?,
             Err(WorkspaceError::Missing(_)) => return Err(missing(world, &path, &place)),
             Err(error) => return Err(error.into()),
+        }
+        if let Some(line) = revealed {
+            return reveal::plan(world, &place, line);
         }
         let world = Arc::clone(world);
         let action = Action::Read { paths: vec![place.as_str().to_owned()] };
