@@ -43,10 +43,8 @@ pub fn redact(text: &str) -> Cow<'_, str> {
             break;
         }
     }
-    for values in [known::values(), &known::shown()] {
-        if let Cow::Owned(new) = redact_values(&out, values) {
-            out = Cow::Owned(new);
-        }
+    if let Cow::Owned(new) = redact_values(&out, &known::values()) {
+        out = Cow::Owned(new);
     }
     match out {
         Cow::Owned(new) if new == text => Cow::Borrowed(text),

@@ -228,6 +228,13 @@ pub struct WorkArgs {
     /// Longest time; ends whatever is under way
     #[arg(long, value_name = "MINUTES", value_parser = positive)]
     pub max_minutes: Option<f64>,
+    /// Another model that goes on with the work where the provider's policy refuses; asked first on a terminal. May
+    /// be repeated
+    #[arg(long, value_name = "PROVIDER/NAME")]
+    pub fallback_model: Vec<String>,
+    /// Tokens that the model's window holds; the conversation is cut to fit before it fills 80 % of that
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1_024..))]
+    pub context_window: Option<u64>,
     /// Host that webfetch and commands may reach without asking: `example.com`, `example.com:8443`,
     /// `*.example.com`, or `@registries` for the public registries of packages; may be repeated
     #[arg(long, value_name = "HOST[:PORT]")]
@@ -314,6 +321,8 @@ impl WorkArgs {
             max_tokens: self.max_tokens,
             max_usd: self.max_usd,
             max_minutes: self.max_minutes,
+            fallback_models: self.fallback_model.clone(),
+            context_window: self.context_window,
             allow_hosts: self.allow_host.clone(),
             sandbox_off: self.sandbox == Walls::Off,
             reveals: self.reveal.clone(),

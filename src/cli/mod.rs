@@ -29,6 +29,13 @@ fn run(cli: Cli) -> u8 {
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     known::know(variables.filter(is_secret).map(|(_, value)| value).collect());
+    let _logs = match crate::wire::logs::begin() {
+        Ok(logs) => logs,
+        Err(trouble) => {
+            say_error(&trouble.text);
+            return trouble.code;
+        }
+    };
     let Some(command) = cli.command else {
         say_error(
             "the terminal UI is coming; until then: `agent fix ISSUE`, `agent scan`, or `agent --help`",

@@ -1,7 +1,8 @@
 //! What becomes of an answer's calls: understood, judged, asked about, performed, answered in order.
 
-use super::Session;
+use super::ledger::Note;
 use super::record::{Entry, RecordError};
+use super::{Session, trace};
 use crate::action::Action;
 use crate::event::{Answer, Event, Host};
 use crate::message::{Part, ToolCall, ToolResult};
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 /// The most a result may say to the model, in bytes. Tools cap themselves well below; this is the last net.
 const MAX_RESULT: usize = 96 * 1024;
@@ -22,6 +24,8 @@ const MAX_RESULT: usize = 96 * 1024;
 pub(super) struct Call {
     pub(super) asked: ToolCall,
     pub(super) started: Started,
+    /// What the account says of it when it has gone well.
+    about: Vec<Note>,
     begun: Instant,
 }
 
@@ -40,6 +44,8 @@ pub(super) enum Started {
 /// The answers to an answer's calls.
 pub(super) struct Results {
     pub(super) parts: Vec<Part>,
+    /// What was done, for the account.
+    pub(super) notes: Vec<Note>,
     /// Why the turn should end: the model repeats itself.
     pub(super) stuck: Option<String>,
 }
@@ -82,11 +88,14 @@ impl Drop for Call {
 impl Session {
     /// Finds the tool and plans the call. Planning looks and touches nothing.
     pub(super) fn understand(&self, call: ToolCall) -> Call {
-        let started = match self.plan(&call) {
-            Ok(plan) => Started::Planned(plan),
-            Err(error) => Started::Refused(error),
+        let (started, about) = match self.plan(&call) {
+            Ok(plan) => {
+                let about = about(&call.name, &plan.action);
+                (Started::Planned(plan), about)
+            }
+            Err(error) => (Started::Refused(error), Vec::new()),
         };
-        Call { asked: call, started, begun: Instant::now() }
+        Call { asked: call, started, about, begun: Instant::now() }
     }
 
     fn plan(&self, call: &ToolCall) -> Result<Plan, ToolError> {
@@ -117,7 +126,8 @@ impl Session {
         let Started::Planned(plan) = std::mem::replace(&mut call.started, Started::Taken) else { return };
         announce(&call.asked, Some(&plan.action), host);
         let progress = Progress { cancel: self.parts.cancel.clone(), ..Progress::silent() };
-        call.started = Started::Running(tokio::spawn(plan.perform(permit, progress)));
+        let span = trace::tool(&call.asked.name, &call.asked.id);
+        call.started = Started::Running(tokio::spawn(plan.perform(permit, progress).instrument(span)));
     }
 
     /// Answers every call, in order. Calls that only look run side by side, all others alone.
@@ -126,7 +136,7 @@ impl Session {
         mut calls: Vec<Call>,
         host: &mut dyn Host,
     ) -> Result<Results, RecordError> {
-        let mut results = Results { parts: Vec::new(), stuck: None };
+        let mut results = Results { parts: Vec::new(), notes: Vec::new(), stuck: None };
         for at in 0..calls.len() {
             // Whatever only looks, up to the next call that does more, may start now.
             for later in &mut calls[at..] {
@@ -137,14 +147,27 @@ impl Session {
             }
             let call = &mut calls[at];
             let started = std::mem::replace(&mut call.started, Started::Taken);
+            let denials = self.denials.len();
             let outcome = if self.parts.cancel.is_cancelled() {
                 Err(ToolError::Failed("interrupted by the user before it began".into()))
             } else {
                 self.finish(&call.asked, started, host).await?
             };
+            if let Ok(output) = &outcome {
+                results
+                    .notes
+                    .extend(std::mem::take(&mut call.about).into_iter().map(|note| done(note, output)));
+            }
+            let denied = self.denials[denials..].iter().map(|what| Note::Denied { what: what.clone() });
+            results.notes.extend(denied);
             let (call, begun) = (call.asked.clone(), call.begun);
             let repeats = self.repeats.count(&call);
-            results.parts.push(Part::Result(tell_result(&call, outcome, repeats, begun, host)));
+            let mut result = tell_result(&call, outcome, repeats, begun, host);
+            if self.blind && !result.images.is_empty() {
+                result.images.clear();
+                result.text.push_str(super::lighten::BLIND);
+            }
+            results.parts.push(Part::Result(result));
             if repeats >= STOPPED_AT {
                 results.stuck = Some(format!(
                     "stopped: the model called `{}` with the same arguments {repeats} times in a row",
@@ -200,10 +223,11 @@ impl Session {
         if changes {
             // Noted before it is done: after a crash, what may have happened is known.
             self.record.append(&Entry::Deed { action: plan.action.clone().map_text(&hide) })?;
-            self.deeds.push(plan.action.clone());
+            self.push_deed(plan.action.clone());
         }
         self.parts.policy.spend(&plan.action);
-        let outcome = self.perform_kept(plan, permit, call, host).await;
+        let span = trace::tool(&call.name, &call.id);
+        let outcome = self.perform_kept(plan, permit, call, host).instrument(span).await;
         self.stopped_by_denial &= !(changes && outcome.is_ok());
         Ok(outcome)
     }
@@ -327,11 +351,11 @@ fn tell_result(
     begun: Instant,
     host: &mut dyn Host,
 ) -> ToolResult {
-    let (mut text, summary, is_error) = match outcome {
-        Ok(output) => (output.text, output.summary, false),
+    let (mut text, summary, images, is_error) = match outcome {
+        Ok(output) => (output.text, output.summary, output.images, false),
         Err(error) => {
             let text = error.to_string();
-            (text.clone(), text.lines().next().unwrap_or_default().to_owned(), true)
+            (text.clone(), text.lines().next().unwrap_or_default().to_owned(), Vec::new(), true)
         }
     };
     let clipped = clip(&text, MAX_RESULT);
@@ -352,7 +376,31 @@ fn tell_result(
         summary: clip(&redact(&summary), 300).text.to_owned(),
         duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
     });
-    ToolResult { call_id: call.id.clone(), name: call.name.clone(), text, is_error }
+    ToolResult { call_id: call.id.clone(), name: call.name.clone(), text, is_error, images }
+}
+
+/// What an action is to the account.
+fn about(tool: &str, action: &Action) -> Vec<Note> {
+    match action {
+        // The other tools that look search: what they saw is no file that was read.
+        Action::Read { paths } if tool == "read" => {
+            paths.iter().map(|path| Note::Read { path: path.clone() }).collect()
+        }
+        Action::Write { changes } => {
+            changes.iter().map(|change| Note::Changed { path: change.path.clone() }).collect()
+        }
+        Action::Run { command, .. } => vec![Note::Ran { command: hide(command), exit: None }],
+        Action::Fetch { url, .. } => vec![Note::Fetched { url: hide(url) }],
+        _ => Vec::new(),
+    }
+}
+
+/// The same note once it is known how the call ended.
+fn done(note: Note, output: &ToolOutput) -> Note {
+    match note {
+        Note::Ran { command, .. } => Note::Ran { command, exit: output.exit },
+        note => note,
+    }
 }
 
 fn announce(call: &ToolCall, action: Option<&Action>, host: &mut dyn Host) {

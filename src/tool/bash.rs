@@ -125,7 +125,13 @@ fn report(done: &Done, limit: Duration, level: &str) -> ToolOutput {
     let took = seconds(done.took);
     let _ = write!(text, "[{ended} · {took} · sandbox: {level}]");
     let exit = if let Exit::Code(code) = done.exit { Some(code) } else { None };
-    ToolOutput { text, summary: format!("{ended} in {took}"), exit, log: done.log.clone() }
+    ToolOutput {
+        text,
+        summary: format!("{ended} in {took}"),
+        exit,
+        log: done.log.clone(),
+        images: Vec::new(),
+    }
 }
 
 fn ended(exit: Exit, limit: Duration) -> String {
@@ -241,7 +247,7 @@ fn start(
         path.display(),
         seconds(limit)
     );
-    Ok(ToolOutput { text, summary: format!("{id} started"), exit: None, log: Some(path) })
+    Ok(ToolOutput { text, summary: format!("{id} started"), log: Some(path), ..ToolOutput::default() })
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub mod skill;
 pub use leave::{Leave, Request};
 
 use crate::action::Action;
-use crate::message::Spec;
+use crate::message::{Image, Spec};
 use crate::policy::Permit;
 use crate::sandbox::Sandbox;
 use crate::scan::Scanner;
@@ -163,6 +163,8 @@ pub struct ToolOutput {
     pub exit: Option<i32>,
     /// Full output on disk, when `text` was cut.
     pub log: Option<PathBuf>,
+    /// What it shows beside the text.
+    pub images: Vec<Image>,
 }
 
 /// Why a call gave nothing. Goes to the model as a result; never ends the run.

@@ -25,7 +25,7 @@ pub(super) fn plan(world: &Arc<World>, place: &Place, line: u64) -> Result<Plan,
             return Err(ToolError::Failed("the line changed meanwhile; nothing was shown".into()));
         }
         // From now on it is hidden by value too: the model may repeat it in any words.
-        known::note_shown(&value);
+        known::add(&value);
         if !progress.leave.disclose(format!("\nThe value, as it stands there: {value}")) {
             return Err(ToolError::Failed("nobody is there who could show it; nothing was shown".into()));
         }
