@@ -16,6 +16,7 @@ mod guard;
 mod handler;
 mod invoke;
 mod javascript;
+mod letters;
 mod lexicon;
 mod origin;
 mod prove;

@@ -87,10 +87,7 @@ impl<'a> Engine<'a> {
             if !imports_one(self.source(frame.file), &sink.imports) {
                 continue;
             }
-            let (expr, value) = match page_of(rule, expr, value) {
-                Some(page) => page,
-                None => continue,
-            };
+            let Some((expr, value)) = page_of(rule, expr, value) else { continue };
             if let Some(taint) = danger(rule, sink, &value) {
                 self.report(frame, rule, Some(sink), expr, expr, taint, "return");
             }

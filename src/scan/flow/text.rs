@@ -200,7 +200,7 @@ pub(super) fn cleaned(call: &Call, source: &str) -> Kinds {
                     pattern.trim_end_matches('+').strip_prefix("[^").and_then(|rest| rest.strip_suffix(']'));
                 match class {
                     Some(class) if !class.contains('[') => {
-                        guard::allowed_by_regex(&format!("^[{class}]+$"), true)
+                        super::letters::allowed_by_regex(&format!("^[{class}]+$"), true)
                     }
                     _ if pattern.contains("\\n") || pattern.contains('\n') || pattern.contains("\\s") => {
                         Kinds::of(&[Kind::Log, Kind::Header])

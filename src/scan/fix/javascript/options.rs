@@ -158,6 +158,7 @@ pub(crate) fn mode<'t>(js: &Js<'t>, call: Node<'t>) -> Result<Vec<TextEdit>, Str
 }
 
 /// Numbers and texts that cannot be guessed in place of `Math.random()`.
+#[allow(clippy::unnecessary_wraps, reason = "a fixer may decline")]
 pub(crate) fn random<'t>(js: &Js<'t>, call: Node<'t>) -> Result<Vec<TextEdit>, String> {
     let crypto = js.reach_module("crypto");
     let q = js.quote();
