@@ -2,10 +2,11 @@
 
 use super::secret::words;
 use crate::scan::ir::{Call, Expr, ExprKind, Function, StmtKind};
-use crate::scan::project::SourceFile;
+use crate::scan::project::{Project, SourceFile};
 
 /// A sink and what stands around it.
 pub(super) struct Place<'p> {
+    pub(super) project: &'p Project,
     pub(super) file: &'p SourceFile,
     pub(super) expr: &'p Expr,
     pub(super) argument: &'p Expr,
@@ -38,6 +39,8 @@ pub(super) fn holds(name: &str, place: &Place<'_>) -> bool {
             let text = place.expr.at.of(&place.file.text);
             text.contains("dest") || text.contains("storage") && !text.contains("memoryStorage")
         }
+        // Version 3 of js-yaml, which has a loader that is safe beside the one that is not.
+        "old-yaml" => place.project.files.iter().any(|file| file.text.contains(".safeLoad(")),
         "plain-log" => !place.shows_with_repr(),
         _ => false,
     }

@@ -58,11 +58,11 @@ pub(super) fn named(name: &str) -> Option<Detector> {
 /// Whether a check that a sink names under `only` holds at a place.
 pub(super) fn holds(
     name: &str,
-    _project: &Project,
+    project: &Project,
     file: &SourceFile,
     expr: &Expr,
     argument: &Expr,
     chain: &[&Function],
 ) -> bool {
-    context::holds(name, &context::Place { file, expr, argument, chain })
+    context::holds(name, &context::Place { project, file, expr, argument, chain })
 }

@@ -68,6 +68,17 @@ impl<'a> Engine<'a> {
                     dangerous.push((arg.expr, &arg.value));
                 }
             }
+            if sink.at_source {
+                // Each origin is a cause of its own.
+                for (argument, value) in dangerous {
+                    for taint in value.all_taints() {
+                        if rule.sources.contains(&taint.source) {
+                            self.report(frame, rule, Some(sink), expr, argument, Danger::Taint(taint), path);
+                        }
+                    }
+                }
+                continue;
+            }
             for (argument, value) in dangerous {
                 if let Some(taint) = danger(rule, sink, value)
                     && self.report(frame, rule, Some(sink), expr, argument, taint, path)

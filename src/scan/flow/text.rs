@@ -190,6 +190,7 @@ pub(super) fn cleaned(call: &Call, source: &str) -> Kinds {
             (None, Some(by)) if !by.contains(['\r', '\n']) && call.position(0).is_some_and(breaks) => {
                 Kinds::of(&[Kind::Log, Kind::Header])
             }
+            (Some("'"), Some(by)) if !by.contains('\'') => Kinds::of(&[Kind::Xpath]),
             (Some("<"), Some(by)) if !by.contains('<') && name == "replaceAll" => Kinds::of(&[Kind::Html]),
             (None, _) => call.position(0).map_or_else(Kinds::default, |arg| escaped(arg, source)),
             _ => Kinds::default(),
