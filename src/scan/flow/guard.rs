@@ -268,6 +268,13 @@ impl<'a> Engine<'a> {
 
     /// A check that the vocabulary names: its first argument is safe when it holds.
     fn narrow_by_guard(&mut self, frame: &mut Frame<'a>, call: &'a Call) -> bool {
+        let last = match &call.callee.kind {
+            ExprKind::Member { name, .. } | ExprKind::Name(name) => name.as_str(),
+            _ => return false,
+        };
+        if !self.lexicon.guards.knows(last) && self.source(frame.file).import_of(last).is_none() {
+            return false;
+        }
         let value = self.quiet_value(frame, &call.callee);
         let path = value.path.map(|path| path.to_string()).or_else(|| call.callee.dotted());
         let Some(path) = path else { return false };

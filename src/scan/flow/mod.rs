@@ -5,6 +5,7 @@
 //! so a sink is reached with what really came. Conditions that are constant choose one branch; checks narrow
 //! what they check; what is overwritten is forgotten.
 
+mod assigned;
 mod branch;
 mod call;
 mod container;
