@@ -7,7 +7,7 @@ use super::value::{Known, Shape, Taint, Trail, Value};
 use super::{Engine, Frame, Hit};
 use crate::scan::ir::{At, Expr, ExprKind, Function, ListKind, StmtKind};
 use crate::scan::pattern::{Pattern, word_fits};
-use crate::scan::rules::{Condition, Kind, Rule, Sink, Source};
+use crate::scan::rules::{Condition, Kind, Rule, Sink, Source, Tongue};
 use std::rc::Rc;
 
 impl<'a> Engine<'a> {
@@ -268,7 +268,8 @@ pub(super) fn danger(rule: &Rule, sink: &Sink, value: &Value<'_>) -> Option<Dang
         return danger(rule, sink, text);
     }
     // What becomes JSON is no page.
-    if kind == Kind::Html && value.shape.is_some() {
+    let is_data = matches!(value.shape.as_deref(), Some(Shape::Map { .. } | Shape::List { .. }));
+    if kind == Kind::Html && is_data && !rule.languages.contains(&Tongue::Java) {
         return None;
     }
     if sink.built && !value.built {
@@ -323,7 +324,8 @@ pub(super) fn holds(condition: &Condition, receiver: Option<&Value<'_>>, given: 
         return condition.absent && !(spread && condition.keyword.is_some());
     };
     for key in condition.key.iter().flat_map(|key| key.split('.')) {
-        if value.shape.is_none() {
+        let on_object = condition.receiver || condition.keyword.as_deref() == Some("this");
+        if value.shape.is_none() && !on_object {
             // Options that are made elsewhere are not known.
             return condition.absent && matches!(value.known, Some(Known::Null));
         }
