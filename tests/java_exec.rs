@@ -119,13 +119,14 @@ fn a_value_is_no_part_of_the_statement() {
 
 #[test]
 fn a_document_names_no_files() {
-    let main = "public class Main {\n    public static void main(String[] args) {\n        String[] texts = {\"<a>fine</a>\", \"<!DOCTYPE a [<!ENTITY x SYSTEM \\\"secret.txt\\\">]><a>&x;</a>\"};\n        for (String text : texts) {\n            String answer;\n            try {\n                String sent = java.util.Base64.getEncoder().encodeToString(text.getBytes());\n                answer = new App().answer(new javax.servlet.http.HttpServletRequest(sent));\n            } catch (Exception e) {\n                answer = \"refused\";\n            }\n            System.out.println(answer);\n        }\n    }\n}\n";
+    let main = "public class Main {\n    public static void main(String[] args) {\n        String[] texts = {\"<a>fine</a>\", \"<!DOCTYPE a [<!ENTITY x SYSTEM \\\"secret.txt\\\">]><a>&x;</a>\"};\n        for (String text : texts) {\n            String answer;\n            try {\n                String sent = java.util.Base64.getEncoder().encodeToString(text.getBytes());\n                answer = new App().answer(new javax.servlet.http.HttpServletRequest(sent));\n            } catch (Exception e) {\n                System.err.println(e);\n                answer = \"refused\";\n            }\n            System.out.println(answer);\n        }\n    }\n}\n";
     let dom = "import javax.servlet.http.HttpServletRequest;\nimport javax.xml.parsers.DocumentBuilder;\nimport javax.xml.parsers.DocumentBuilderFactory;\nimport org.xml.sax.InputSource;\n\npublic class App {\n    String answer(HttpServletRequest request) throws Exception {\n        DocumentBuilderFactory factory = DocumentBuilderFactory.newInstance();\n        DocumentBuilder builder = factory.newDocumentBuilder();\n        InputSource source = new InputSource(request.getInputStream());\n        source.setSystemId(new java.io.File(\"x.xml\").toURI().toString());\n        return builder.parse(source).getDocumentElement().getTextContent();\n    }\n}\n";
-    let stream = "import javax.servlet.http.HttpServletRequest;\nimport javax.xml.stream.XMLInputFactory;\nimport javax.xml.stream.XMLStreamReader;\n\npublic class App {\n    String answer(HttpServletRequest request) throws Exception {\n        XMLInputFactory factory = XMLInputFactory.newInstance();\n        XMLStreamReader reader = factory.createXMLStreamReader(new java.io.File(\"x.xml\").toURI().toString(), request.getInputStream());\n        reader.nextTag();\n        return reader.getElementText();\n    }\n}\n";
-    for code in [dom, stream] {
+    let stream = "import javax.servlet.http.HttpServletRequest;\nimport javax.xml.stream.XMLInputFactory;\nimport javax.xml.stream.XMLStreamReader;\n\npublic class App {\n    String answer(HttpServletRequest request) throws Exception {\n        XMLInputFactory factory = XMLInputFactory.newInstance();\n        XMLStreamReader reader = factory.createXMLStreamReader(new java.io.File(\"x.xml\").toURI().toString(), request.getInputStream());\n        StringBuilder text = new StringBuilder();\n        while (reader.hasNext()) {\n            if (reader.next() == XMLStreamReader.CHARACTERS) {\n                text.append(reader.getText());\n            }\n        }\n        return text.toString();\n    }\n}\n";
+    for (name, code) in [("dom", dom), ("stream", stream)] {
         prove("java-xml-external-entity", code, main, "", "", |[was, got, is, gets]| {
-            assert_eq!([was.as_str(), got.as_str()], ["fine", "FAKE-canary"]);
-            assert_eq!([is.as_str(), gets.as_str()], ["fine", "refused"]);
+            assert_eq!([was.as_str(), got.as_str()], ["fine", "FAKE-canary"], "{name}");
+            assert_eq!(is, "fine", "{name}");
+            assert!(!gets.contains("FAKE-canary"), "{name}: {gets}");
         });
     }
 }
