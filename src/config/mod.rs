@@ -42,6 +42,8 @@ pub struct Flags {
     pub allow_hosts: Vec<String>,
     /// `--sandbox=off`.
     pub sandbox_off: bool,
+    /// `--rules`: folders or files with rules of the scanner.
+    pub scan_rules: Vec<PathBuf>,
 }
 
 /// The decided settings.
@@ -75,12 +77,16 @@ pub struct Config {
     pub base_urls: BTreeMap<String, String>,
     /// The user's own folder of settings, if there is a place for one.
     pub folder: Option<PathBuf>,
-    /// Hosts that webfetch may reach without asking.
+    /// Hosts that webfetch and commands may reach without asking.
     pub allow_hosts: Vec<String>,
     /// The user's own rules.
     pub rules: Vec<Rule>,
+    /// The user's own keys of the terminal UI: what they do to keys separated by blanks. Checked by the UI.
+    pub keys: BTreeMap<String, String>,
     /// Whether commands run without walls, by the user's explicit flag alone.
     pub sandbox_off: bool,
+    /// Folders or files with rules of the scanner that the command line names.
+    pub scan_rules: Vec<PathBuf>,
 }
 
 /// Why settings cannot be decided.
@@ -122,6 +128,8 @@ struct File {
     allow_hosts: Vec<String>,
     #[serde(default)]
     rules: Vec<Line>,
+    #[serde(default)]
+    keys: BTreeMap<String, String>,
 }
 
 /// One `[[rules]]` table: what is allowed, asked or denied. Deny beats allow, whoever wrote it.
@@ -219,7 +227,9 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         folder,
         allow_hosts,
         rules,
+        keys: file.keys,
         sandbox_off: flags.sandbox_off,
+        scan_rules: flags.scan_rules,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::ir::{Block, Expr, Import, Language, Module, StmtKind};
 use super::lower;
+use super::rules::{RuleSet, embedded};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
@@ -17,8 +18,10 @@ pub struct SourceFile {
 }
 
 /// All files of a scan.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Project {
+    /// What is looked for in them.
+    pub rules: &'static RuleSet,
     /// In the order of their paths.
     pub files: Vec<Arc<SourceFile>>,
     /// Names of packages the manifests ask for, lower case (`requirements.txt`, `pyproject.toml`, `package.json`).
@@ -114,7 +117,16 @@ impl Project {
         let by_path: BTreeMap<_, _> =
             files.iter().enumerate().map(|(index, file)| (file.path.clone(), index)).collect();
         let links = files.iter().map(|_| Arc::default()).collect();
-        Self { files, by_path: Arc::new(by_path), links, ..Self::default() }
+        Self {
+            rules: embedded(),
+            files,
+            dependencies: Vec::new(),
+            env_examples: Vec::new(),
+            properties: BTreeMap::new(),
+            by_path: Arc::new(by_path),
+            types: Arc::default(),
+            links,
+        }
     }
 
     /// The same project with one file in another text; `None` when that text gives no tree.

@@ -3,6 +3,12 @@
 //! `rules/README.md` says how to write one. A *rule* names sinks and a fix; a *vocabulary* names what is
 //! true for a whole language: where requests enter, what makes a value safe, how handlers are registered.
 
+pub mod own;
+mod sources;
+pub mod trial;
+
+pub use sources::Sources;
+
 use super::ir::Language;
 use super::pattern::Pattern;
 use crate::finding::{Family, Severity};
@@ -16,11 +22,13 @@ use std::sync::OnceLock;
 pub struct Rule {
     /// `python-sql-injection`: language (or `any`), then the weakness.
     pub id: String,
-    /// Family.
+    /// Family; `other` when none fits.
+    #[serde(default)]
     pub family: Family,
     /// CWE number.
     pub cwe: u32,
-    /// OWASP category: `A05:2025`.
+    /// OWASP category: `A05:2025`; may be left out in a rule of one's own.
+    #[serde(default)]
     pub owasp: String,
     /// Severity when the value comes from a request; one from a library function's parameter gives `medium`.
     pub severity: Severity,
@@ -31,12 +39,25 @@ pub struct Rule {
     /// The taint kind: a sanitiser of this kind (or of all kinds) makes a value safe for this rule.
     #[serde(default)]
     pub kind: Option<Kind>,
-    /// Which values are dangerous here; `request` when empty.
+    /// Which values are dangerous here; `request` when empty. Besides words, origins that count for this rule
+    /// alone.
     #[serde(default)]
-    pub sources: Vec<Source>,
+    pub sources: Sources,
+    /// Calls whose result is safe for this rule (for its `kind`, when it has one).
+    #[serde(default)]
+    pub sanitizers: Vec<Pattern>,
     /// Where they do harm.
     #[serde(default)]
     pub sinks: Vec<Sink>,
+    /// Code that is wrong wherever it stands (see [`super::shape`]).
+    #[serde(default)]
+    pub patterns: Vec<String>,
+    /// Code that is not meant though a pattern fits it.
+    #[serde(default)]
+    pub unless: Vec<String>,
+    /// What the names in the patterns must stand for.
+    #[serde(default, rename = "where")]
+    pub given: BTreeMap<String, Given>,
     /// A check written in Rust instead of sinks (`detect::named`).
     #[serde(default)]
     pub detector: Option<String>,
@@ -51,10 +72,28 @@ pub struct Rule {
     pub why_no_fix: Option<String>,
     /// Its tests.
     pub examples: Examples,
+    /// The file it was read from; empty when it is embedded.
+    #[serde(skip)]
+    pub file: String,
+    /// Its sanitisers with the kind they are for, once numbered.
+    #[serde(skip)]
+    pub safe_by: Option<Sanitizer>,
+}
+
+/// What a name in a pattern must stand for.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    /// The text it stands for, as written, holds a match of this regular expression.
+    #[serde(default)]
+    pub matches: Option<String>,
+    /// Whether it is a literal.
+    #[serde(default)]
+    pub literal: Option<bool>,
 }
 
 /// A language as rule files spell it.
-#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Deserialize, serde::Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Tongue {
     /// Python.
@@ -107,16 +146,23 @@ pub enum Kind {
     Session,
     /// Fields of a record.
     Fields,
+    /// What one rule alone looks for: a rule with sanitisers and no kind gets the next number.
+    #[serde(skip)]
+    Own(u8),
     /// Every kind (in sanitisers).
     All,
 }
 
 /// Where a value comes from.
-#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// From a client's request.
+    #[default]
     Request,
+    /// From what one rule alone calls a source.
+    #[serde(skip)]
+    Own(u16),
     /// From a parameter of a function nobody in the repository calls with something known; counts only when
     /// a text was built from it.
     Parameter,
@@ -314,7 +360,8 @@ pub struct Made {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
-    /// Which kind of source.
+    /// Which kind of source; `request` when it does not say. In a rule it counts for that rule alone.
+    #[serde(default)]
     pub source: Source,
     /// Dotted paths (`*.request.args`, `req.query`); what is read from them is dangerous too.
     #[serde(default)]
@@ -391,8 +438,8 @@ pub enum Parameters {
     Decorated,
 }
 
-/// The embedded rules of a language, ready to match.
-#[derive(Debug)]
+/// Rules and vocabularies that are used together.
+#[derive(Debug, Clone)]
 pub struct RuleSet {
     /// The rules, in order of their ids.
     pub rules: Vec<Rule>,
@@ -429,17 +476,22 @@ const PYTHON: &[(&str, &str)] = files![
     "python/ldap-injection.yaml",
     "python/log-injection.yaml",
     "python/mass-assignment.yaml",
+    "python/missing-authentication.yaml",
+    "python/missing-rate-limit.yaml",
     "python/nosql-code.yaml",
     "python/nosql-injection.yaml",
     "python/open-redirect.yaml",
     "python/path-traversal.yaml",
     "python/regex-denial-of-service.yaml",
+    "python/sensitive-logging.yaml",
     "python/server-side-request-forgery.yaml",
     "python/sql-injection.yaml",
     "python/static-iv.yaml",
     "python/template-injection.yaml",
+    "python/timing-attack.yaml",
     "python/tls-verification.yaml",
     "python/trust-boundary.yaml",
+    "python/unrestricted-upload.yaml",
     "python/unsafe-deserialization.yaml",
     "python/weak-cipher.yaml",
     "python/weak-hash.yaml",
@@ -476,12 +528,15 @@ const JAVASCRIPT: &[(&str, &str)] = files![
     "javascript/path-traversal.yaml",
     "javascript/prototype-pollution.yaml",
     "javascript/regex-denial-of-service.yaml",
+    "javascript/sensitive-logging.yaml",
     "javascript/server-side-request-forgery.yaml",
     "javascript/sql-injection.yaml",
     "javascript/static-iv.yaml",
     "javascript/template-injection.yaml",
+    "javascript/timing-attack.yaml",
     "javascript/tls-verification.yaml",
     "javascript/trust-boundary.yaml",
+    "javascript/unrestricted-upload.yaml",
     "javascript/unsafe-deserialization.yaml",
     "javascript/weak-cipher.yaml",
     "javascript/weak-hash.yaml",
@@ -559,8 +614,25 @@ pub fn embedded() -> &'static RuleSet {
             }
         }
         rules.sort_by(|left, right| left.id.cmp(&right.id));
+        if let Err(error) = own::number(&mut rules) {
+            broken.push(error.to_string());
+        }
         RuleSet { rules, vocabularies, broken }
     })
+}
+
+/// The file of an embedded rule, as it stands.
+pub fn source_of(id: &str) -> Option<&'static str> {
+    let line = format!("id: {id}");
+    let is_its = |text: &str| text.lines().any(|known| known.trim_end() == line);
+    PYTHON.iter().chain(JAVASCRIPT).map(|(_, text)| *text).find(|text| is_its(text))
+}
+
+impl RuleSet {
+    /// The rule of an id.
+    pub fn find(&self, id: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.id == id)
+    }
 }
 
 impl Tongue {

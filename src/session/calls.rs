@@ -3,13 +3,13 @@
 use super::ledger::Note;
 use super::record::{Entry, RecordError};
 use super::{Session, trace};
-use crate::action::Action;
+use crate::action::{Action, Change};
 use crate::event::{Answer, Event, Host};
 use crate::message::{Part, ToolCall, ToolResult};
 use crate::policy::{Permit, Verdict};
 use crate::text::stream::Stream;
 use crate::text::{clip, printable, redact};
-use crate::tool::{Plan, Progress, ToolError, ToolOutput};
+use crate::tool::{self, Leave, Plan, Progress, Request, ToolError, ToolOutput};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
@@ -125,7 +125,7 @@ impl Session {
         let Verdict::Allow(permit) = self.parts.policy.judge(&plan.action) else { return };
         let Started::Planned(plan) = std::mem::replace(&mut call.started, Started::Taken) else { return };
         announce(&call.asked, Some(&plan.action), host);
-        let progress = Progress { tell: Arc::new(|_| {}), cancel: self.parts.cancel.clone() };
+        let progress = Progress { cancel: self.parts.cancel.clone(), ..Progress::silent() };
         let span = trace::tool(&call.asked.name, &call.asked.id);
         call.started = Started::Running(tokio::spawn(plan.perform(permit, progress).instrument(span)));
     }
@@ -211,8 +211,12 @@ impl Session {
         host: &mut dyn Host,
     ) -> Result<Result<ToolOutput, ToolError>, RecordError> {
         announce(call, Some(&plan.action), host);
-        let permit = match self.permit_for(call, &plan.action, host).await {
-            Ok(permit) => permit,
+        self.take_switch(host);
+        let (plan, permit) = match self.permit_for(call, &plan.action, host).await {
+            Ok((None, permit)) => (plan, permit),
+            Ok((Some(changes), permit)) => {
+                (tool::write::plan_instead(&plan.action, changes, &self.parts.world), permit)
+            }
             Err(reason) => {
                 self.stopped_by_denial |= !plan.action.is_read_only();
                 self.denials.push(hide(&format!("{}: {reason}", plan.action.title())));
@@ -226,36 +230,90 @@ impl Session {
             self.push_deed(plan.action.clone());
         }
         let span = trace::tool(&call.name, &call.id);
-        let outcome = self.perform_kept(plan, permit, &call.id, host).instrument(span).await;
+        let outcome = self.perform_kept(plan, permit, call, host).instrument(span).await;
         self.stopped_by_denial &= !(changes && outcome.is_ok());
         Ok(outcome)
     }
 
     /// Performs a plan once the journal has what it takes to undo it.
     async fn perform_kept(
-        &self,
+        &mut self,
         plan: Plan,
         permit: Permit,
-        id: &str,
+        call: &ToolCall,
         host: &mut dyn Host,
     ) -> Result<ToolOutput, ToolError> {
-        let (world, cancel) = (&self.parts.world, self.parts.cancel.clone());
-        let Some(keep) = &self.keep else { return perform(plan, permit, id, cancel, host).await };
         let action = plan.action.clone();
-        let Some(step) = keep.begin(world, &action, self.turns).await? else {
-            return perform(plan, permit, id, cancel, host).await;
+        let step = match &self.keep {
+            Some(keep) => keep.begin(&self.parts.world, &action, self.turns).await?,
+            None => None,
         };
-        let outcome = perform(plan, permit, id, cancel, host).await;
-        keep.settle(world, step, &action, outcome).await
+        let outcome = self.perform(plan, permit, call, host).await;
+        match (&self.keep, step) {
+            (Some(keep), Some(step)) => keep.settle(&self.parts.world, step, &action, outcome).await,
+            _ => outcome,
+        }
     }
 
-    /// Policy's word, or the user's where policy has none.
+    /// Performs a plan, passes on what it prints, and has what it asks for meanwhile judged. Never dropped
+    /// half-way: on cancel the deed is told and comes to its own end, so that no file is left half-written and
+    /// no process behind.
+    async fn perform(
+        &mut self,
+        plan: Plan,
+        permit: Permit,
+        call: &ToolCall,
+        host: &mut dyn Host,
+    ) -> Result<ToolOutput, ToolError> {
+        let (sender, mut receiver) = mpsc::unbounded_channel::<String>();
+        let (asking, mut asked) = mpsc::unbounded_channel();
+        let progress = Progress {
+            tell: Arc::new(move |piece| {
+                let _ = sender.send(piece.to_owned());
+            }),
+            cancel: self.parts.cancel.clone(),
+            leave: Leave::of(self.parts.policy.clone(), asking),
+        };
+        let mut deed = Box::pin(plan.perform(permit, progress));
+        let mut hiding = Stream::default();
+        let show = |host: &mut dyn Host, delta: String| {
+            if !delta.is_empty() {
+                host.tell(Event::ToolUpdate { id: call.id.clone(), delta });
+            }
+        };
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                Some(piece) = receiver.recv() => show(host, hiding.push(&piece)),
+                Some(Request { action, answer }) = asked.recv() => {
+                    // The deed goes on while somebody thinks; when it ends first, the answer is not needed.
+                    let settled = tokio::select! {
+                        settled = self.permit_for(call, &action, host) => settled,
+                        outcome = &mut deed => break outcome,
+                    };
+                    if let Err(reason) = &settled {
+                        self.denials.push(hide(&format!("{}: {reason}", action.title())));
+                    }
+                    let _ = answer.send(settled.map(drop));
+                }
+                outcome = &mut deed => break outcome,
+            }
+        };
+        while let Ok(piece) = receiver.try_recv() {
+            show(host, hiding.push(&piece));
+        }
+        show(host, hiding.finish());
+        outcome
+    }
+
+    /// Policy's word, or the user's where policy has none; with the changes that the user approved in place of the
+    /// planned ones, if so.
     async fn permit_for(
         &mut self,
         call: &ToolCall,
         action: &Action,
         host: &mut dyn Host,
-    ) -> Result<Permit, String> {
+    ) -> Result<(Option<Vec<Change>>, Permit), String> {
         let say = |host: &mut dyn Host, verdict: &str, reason: &str| {
             host.tell(Event::Permission {
                 id: call.id.clone(),
@@ -264,7 +322,7 @@ impl Session {
             });
         };
         match self.parts.policy.judge(action) {
-            Verdict::Allow(permit) => Ok(permit),
+            Verdict::Allow(permit) => Ok((None, permit)),
             Verdict::Deny(reason) => {
                 say(host, "denied", &reason);
                 Err(reason)
@@ -275,8 +333,15 @@ impl Session {
                     answer = host.ask(&question) => answer,
                     () = cancel.cancelled() => Answer::Reject(Some("interrupted by the user".into())),
                 };
-                let settled = self.parts.policy.settle(&question, &answer);
+                let policy = &mut self.parts.policy;
+                let settled = match &answer {
+                    Answer::Instead(changes) => policy
+                        .settle_instead(&question, changes)
+                        .map(|(_, permit)| (Some(changes.clone()), permit)),
+                    _ => policy.settle(&question, &answer).map(|permit| (None, permit)),
+                };
                 match &settled {
+                    Ok((Some(_), _)) => say(host, "allowed", "by the user, with changes of their own"),
                     Ok(_) => say(host, "allowed", "by the user"),
                     Err(reason) => say(host, "denied", reason),
                 }
@@ -342,44 +407,6 @@ fn done(note: Note, output: &ToolOutput) -> Note {
     match note {
         Note::Ran { command, .. } => Note::Ran { command, exit: output.exit },
         note => note,
-    }
-}
-
-/// Performs a plan and passes on what it prints. Never dropped half-way: on cancel the deed is told and
-/// comes to its own end, so that no file is left half-written and no process behind.
-async fn perform(
-    plan: Plan,
-    permit: Permit,
-    id: &str,
-    cancel: tokio_util::sync::CancellationToken,
-    host: &mut dyn Host,
-) -> Result<ToolOutput, ToolError> {
-    let (sender, mut receiver) = mpsc::unbounded_channel::<String>();
-    let progress = Progress {
-        tell: Arc::new(move |piece| {
-            let _ = sender.send(piece.to_owned());
-        }),
-        cancel,
-    };
-    let mut deed = Box::pin(plan.perform(permit, progress));
-    let mut hiding = Stream::default();
-    let mut show = |delta: String| {
-        if !delta.is_empty() {
-            host.tell(Event::ToolUpdate { id: id.to_owned(), delta });
-        }
-    };
-    loop {
-        tokio::select! {
-            biased;
-            Some(piece) = receiver.recv() => show(hiding.push(&piece)),
-            outcome = &mut deed => {
-                while let Ok(piece) = receiver.try_recv() {
-                    show(hiding.push(&piece));
-                }
-                show(hiding.finish());
-                return outcome;
-            }
-        }
     }
 }
 

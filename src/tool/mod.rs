@@ -14,7 +14,10 @@ pub mod patch;
 pub mod bash;
 pub mod webfetch;
 pub mod scan;
+mod leave;
 pub mod skill;
+
+pub use leave::{Leave, Request};
 
 use crate::action::Action;
 use crate::message::{Image, Spec};
@@ -96,12 +99,14 @@ pub struct Progress {
     pub tell: Arc<dyn Fn(&str) + Send + Sync>,
     /// Cancelled when the user interrupts.
     pub cancel: CancellationToken,
+    /// Where a deed that is under way asks for leave to do more.
+    pub leave: Leave,
 }
 
 impl Progress {
     /// One that nobody watches and nobody cancels.
     pub fn silent() -> Self {
-        Self { tell: Arc::new(|_| {}), cancel: CancellationToken::new() }
+        Self { tell: Arc::new(|_| {}), cancel: CancellationToken::new(), leave: Leave::none() }
     }
 }
 

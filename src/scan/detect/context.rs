@@ -34,6 +34,10 @@ pub(super) fn holds(name: &str, place: &Place<'_>) -> bool {
         "pollutes" => place.pollutes(),
         "nowhere-verified" => !place.file.text.contains(".verify("),
         "sets-js-cookie" => place.expr.as_call().is_some_and(sets_js_cookie),
+        "keeps-uploads" => {
+            let text = place.expr.at.of(&place.file.text);
+            text.contains("dest") || text.contains("storage") && !text.contains("memoryStorage")
+        }
         "plain-log" => !place.shows_with_repr(),
         _ => false,
     }

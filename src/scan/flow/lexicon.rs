@@ -1,8 +1,8 @@
 //! The rules and vocabularies of one language, indexed for look-up while code is evaluated.
 
 use crate::scan::pattern::Index;
-use crate::scan::rules::{Handler, Made, Origin, Rule, Sanitizer, Sink, Source, Tongue, embedded};
-use std::sync::OnceLock;
+use crate::scan::rules::{Handler, Made, Origin, Rule, RuleSet, Sanitizer, Sink, Source, Tongue};
+use std::sync::{Mutex, PoisonError};
 
 /// A rule and one of its sinks.
 pub(super) type RuleSink = (&'static Rule, &'static Sink);
@@ -29,20 +29,20 @@ pub(super) struct Lexicon {
 }
 
 /// The index of a language, made at the first call.
-pub(super) fn lexicon(tongue: Tongue) -> &'static Lexicon {
-    static PYTHON: OnceLock<Lexicon> = OnceLock::new();
-    static JAVASCRIPT: OnceLock<Lexicon> = OnceLock::new();
-    static JAVA: OnceLock<Lexicon> = OnceLock::new();
-    let cell = match tongue {
-        Tongue::Python => &PYTHON,
-        Tongue::JavaScript => &JAVASCRIPT,
-        Tongue::Java => &JAVA,
-    };
-    cell.get_or_init(|| compile(tongue))
+pub(super) fn lexicon(set: &'static RuleSet, tongue: Tongue) -> &'static Lexicon {
+    type Known = (usize, Tongue, &'static Lexicon);
+    static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+    let key = std::ptr::from_ref(set) as usize;
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, _, lexicon)) = known.iter().find(|(set, of, _)| *set == key && *of == tongue) {
+        return lexicon;
+    }
+    let lexicon: &'static Lexicon = Box::leak(Box::new(compile(set, tongue)));
+    known.push((key, tongue, lexicon));
+    lexicon
 }
 
-fn compile(tongue: Tongue) -> Lexicon {
-    let set = embedded();
+fn compile(set: &'static RuleSet, tongue: Tongue) -> Lexicon {
     let mut lexicon = Lexicon::default();
     for rule in set.rules.iter().filter(|rule| rule.languages.contains(&tongue)) {
         for sink in &rule.sinks {
@@ -57,18 +57,21 @@ fn compile(tongue: Tongue) -> Lexicon {
             }
             if !sink.names.is_empty() {
                 lexicon.named.push((rule, sink));
-                lexicon.named_sources.extend(&rule.sources);
+                lexicon.named_sources.extend(&rule.sources.kinds);
+            }
+        }
+        for origin in &rule.sources.own {
+            lexicon.add_origin(origin);
+        }
+        if let Some(sanitizer) = &rule.safe_by {
+            for pattern in &sanitizer.call {
+                lexicon.sanitizers.add(pattern, sanitizer);
             }
         }
     }
     for vocabulary in set.vocabularies.iter().filter(|words| words.languages.contains(&tongue)) {
         for origin in &vocabulary.sources {
-            for pattern in &origin.paths {
-                lexicon.path_sources.add(pattern, origin);
-            }
-            for pattern in &origin.calls {
-                lexicon.call_sources.add(pattern, origin);
-            }
+            lexicon.add_origin(origin);
         }
         for sanitizer in &vocabulary.sanitizers {
             for pattern in &sanitizer.call {
@@ -96,4 +99,15 @@ fn compile(tongue: Tongue) -> Lexicon {
         lexicon.handlers.extend(&vocabulary.handlers);
     }
     lexicon
+}
+
+impl Lexicon {
+    fn add_origin(&mut self, origin: &'static Origin) {
+        for pattern in &origin.paths {
+            self.path_sources.add(pattern, origin);
+        }
+        for pattern in &origin.calls {
+            self.call_sources.add(pattern, origin);
+        }
+    }
 }

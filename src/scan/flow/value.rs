@@ -70,7 +70,7 @@ pub(super) struct Trail {
 
 /// A set of kinds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Kinds(u32);
+pub(super) struct Kinds(u128);
 
 /// A constant.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,11 +155,32 @@ impl Kinds {
     }
 }
 
-fn bit(kind: Kind) -> u32 {
-    match kind {
-        Kind::All => (1 << (Kind::All as u32)) - 1,
-        kind => 1 << (kind as u32),
-    }
+fn bit(kind: Kind) -> u128 {
+    let place = match kind {
+        Kind::Sql => 0,
+        Kind::Command => 1,
+        Kind::Path => 2,
+        Kind::Html => 3,
+        Kind::Deserialize => 4,
+        Kind::Disclosure => 5,
+        Kind::Code => 6,
+        Kind::Template => 7,
+        Kind::Nosql => 8,
+        Kind::Ldap => 9,
+        Kind::Xpath => 10,
+        Kind::Xml => 11,
+        Kind::Url => 12,
+        Kind::Redirect => 13,
+        Kind::Header => 14,
+        Kind::Log => 15,
+        Kind::Regex => 16,
+        Kind::Session => 17,
+        Kind::Fields => 18,
+        // The upper half is for what single rules look for.
+        Kind::Own(number) => 64 + u32::from(number % 60),
+        Kind::All => return u128::MAX,
+    };
+    1 << place
 }
 
 impl Taint {

@@ -11,9 +11,11 @@
 
 mod command;
 mod look;
+mod show;
 mod store;
 mod undo;
 
+pub use show::Shown;
 pub use undo::{Choice, Done, Refused};
 
 use super::{Place, Workspace, WorkspaceError, apply, hash_of, private};
@@ -237,7 +239,7 @@ impl Journal {
         let cause = match action {
             Action::Write { .. } => Cause::Write,
             Action::Run { .. } => Cause::Run,
-            Action::Read { .. } | Action::Fetch { .. } => return Ok(None),
+            Action::Read { .. } | Action::Fetch { .. } | Action::Connect { .. } => return Ok(None),
         };
         if inner.files.is_none() {
             prune(&self.folder, MAX_ALL);

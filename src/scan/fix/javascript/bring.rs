@@ -154,6 +154,26 @@ pub(crate) fn redirect<'t>(js: &Js<'t>, argument: Node<'t>) -> Result<Vec<TextEd
     Ok(edits)
 }
 
+const SAFE_EQUAL: &str = "function safeEqual(one@any, other@any) {
+  const digest = (text@any) => CRYPTO.createHash('sha256').update(String(text)).digest()@
+  return CRYPTO.timingSafeEqual(digest(one), digest(other))@
+}";
+
+/// A comparison that takes as long for every value.
+pub(crate) fn compare<'t>(js: &Js<'t>, whole: Node<'t>) -> Result<Vec<TextEdit>, String> {
+    let node = bare(whole);
+    let side = |name: &str| node.child_by_field_name(name).map(|side| js.text(side));
+    let (Some(left), Some(op), Some(right)) = (side("left"), side("operator"), side("right")) else {
+        return Err("the comparison is not found in the tree".to_owned());
+    };
+    let crypto = js.reach_module("crypto");
+    let (name, mut edits) = helper(js, node, "safeEqual", &SAFE_EQUAL.replace("CRYPTO", &crypto.name))?;
+    edits.extend(crypto.edits);
+    let not = if op.starts_with('!') { "!" } else { "" };
+    edits.push(replace(node, format!("{not}{name}({left}, {right})")));
+    Ok(merged(edits))
+}
+
 /// `eval` of arithmetic.
 pub(crate) fn evaluate<'t>(js: &Js<'t>, call: Node<'t>) -> Result<Vec<TextEdit>, String> {
     let code =
@@ -165,6 +185,14 @@ pub(crate) fn evaluate<'t>(js: &Js<'t>, call: Node<'t>) -> Result<Vec<TextEdit>,
     let line = statement_of(call).map_or("", |statement| js.text(statement).lines().next().unwrap_or(""));
     let around: Vec<&str> = functions_around(call).into_iter().map(|function| js.text(function)).collect();
     let words = format!("{line} {}", around.first().copied().unwrap_or("")).to_lowercase();
+    // `const amount = eval(x); if (isNaN(amount)) …`: a number is meant.
+    let bound = call
+        .parent()
+        .filter(|at| at.kind() == "variable_declarator")
+        .and_then(|at| at.child_by_field_name("name"));
+    if bound.is_some_and(|name| js.src.contains(&format!("isNaN({})", js.text(name)))) {
+        return Ok(vec![replace(call, format!("Number({})", js.text(argument)))]);
+    }
     let counts = ["calc", "expr", "formula", "math", "equation", "comput", "arith"]
         .iter()
         .any(|word| words.contains(word));

@@ -156,6 +156,16 @@ pub(crate) fn one_line<'t>(js: &Js<'t>, argument: Node<'t>) -> Result<Vec<TextEd
     js.wrapped(argument, |code| format!("String({code}).replace(/[\\r\\n]/g, {q}{q})"))
 }
 
+/// A secret kept out of the log: its place stays.
+pub(crate) fn redact<'t>(js: &Js<'t>, argument: Node<'t>) -> Vec<TextEdit> {
+    let hole = argument.parent().filter(|hole| hole.kind() == "template_substitution");
+    let q = js.quote();
+    vec![match hole {
+        Some(hole) => replace(hole, "[redacted]"),
+        None => replace(argument, format!("{q}[redacted]{q}")),
+    }]
+}
+
 /// A pattern that matches the text itself.
 pub(crate) fn regex<'t>(js: &Js<'t>, argument: Node<'t>) -> Result<Vec<TextEdit>, String> {
     let q = js.quote();

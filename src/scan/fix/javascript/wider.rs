@@ -27,6 +27,14 @@ pub(super) fn named(name: &str) -> Option<Fixer> {
         "js-ldap" => |site| {
             drafted(site, "Escape the value in the filter.", |js, place| values::ldap(js, place.argument))
         },
+        "js-redact" => |site| {
+            drafted(site, "Keep the secret out of the log.", |js, place| {
+                Ok(values::redact(js, place.argument))
+            })
+        },
+        "js-compare" => {
+            |site| drafted(site, "Compare in constant time.", |js, place| bring::compare(js, place.whole))
+        }
         "js-text" => fix_text,
         "js-template" => fix_template,
         "js-xpath" => |site| {

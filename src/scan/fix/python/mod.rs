@@ -9,6 +9,7 @@ mod disclose;
 mod disclose_carry;
 mod disclose_log;
 mod driver;
+mod guard;
 mod helper;
 mod leaves;
 mod password;
@@ -71,6 +72,9 @@ pub(super) fn named(name: &str) -> Option<Fixer> {
         "python-xml-parser" => Some(xml::given_parser),
         "python-xml-feature" => Some(xml::feature),
         "python-jwt" => Some(token::verify),
+        "python-decorate" => Some(guard::decorate),
+        "python-compare" => Some(guard::compare),
+        "python-redact" => Some(guard::redact),
         "python-jwt-expiry" => Some(token::expiry),
         _ => None,
     }
