@@ -156,7 +156,8 @@ fn shows_a_folder_of_ones_own() {
 
 #[test]
 fn a_baseline_leaves_only_what_is_new() {
-    let weak = "import os\nfrom flask import request\n\n\ndef x():\n    os.system('id ' + request.args['x'])\n";
+    let weak =
+        "import os\nfrom flask import request\n\n\ndef x():\n    os.system('id ' + request.args['x'])\n";
     let stage = house::stage::Stage::with(&[("app.py", weak)]);
     let run = stage.agent(&["scan", "--write-baseline", "known.json", "--fail-on-findings"]).exits(6);
     assert!(run.stdout.contains("1 findings"), "{run}");
