@@ -14,6 +14,9 @@ const FIX: &str = include_str!("../prompts/fix.md");
 const COMPACT: &str = include_str!("../prompts/compact.md");
 const HELPER: &str = include_str!("../prompts/helper.md");
 
+/// How the harness's own notes in a conversation begin: they are nobody's request.
+pub const NOTES: &str = "[Notes of the harness]";
+
 /// Pages that one mission carries at most; the rest would crowd out the issue.
 pub const MAX_PAGES: usize = 3;
 

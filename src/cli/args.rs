@@ -153,6 +153,10 @@ pub enum Command {
         /// Folder it may write in
         #[arg(long, default_value = ".")]
         workspace: PathBuf,
+        /// Host it may reach, through a proxy: `example.com`, `example.com:8443`, `*.example.com`, `@registries`;
+        /// may be repeated
+        #[arg(long, value_name = "HOST[:PORT]")]
+        allow_host: Vec<String>,
         /// The command and its arguments, after `--`
         #[arg(last = true, required = true)]
         command: Vec<String>,
@@ -200,8 +204,16 @@ pub struct WorkArgs {
     /// Longest time; ends whatever is under way
     #[arg(long, value_name = "MINUTES", value_parser = positive)]
     pub max_minutes: Option<f64>,
-    /// Host that webfetch may reach without asking; may be repeated
-    #[arg(long, value_name = "HOST")]
+    /// Another model that goes on with the work where the provider's policy refuses; asked first on a terminal. May
+    /// be repeated
+    #[arg(long, value_name = "PROVIDER/NAME")]
+    pub fallback_model: Vec<String>,
+    /// Tokens that the model's window holds; the conversation is cut to fit before it fills 80 % of that
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1_024..))]
+    pub context_window: Option<u64>,
+    /// Host that webfetch and commands may reach without asking: `example.com`, `example.com:8443`,
+    /// `*.example.com`, or `@registries` for the public registries of packages; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub allow_host: Vec<String>,
     /// Also scan with the rules in this folder or file of yours; may be repeated
     #[arg(long, value_name = "DIR")]
@@ -284,6 +296,8 @@ impl WorkArgs {
             max_tokens: self.max_tokens,
             max_usd: self.max_usd,
             max_minutes: self.max_minutes,
+            fallback_models: self.fallback_model.clone(),
+            context_window: self.context_window,
             allow_hosts: self.allow_host.clone(),
             sandbox_off: self.sandbox == Walls::Off,
             scan_rules: self.rules.clone(),

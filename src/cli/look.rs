@@ -2,8 +2,11 @@
 
 use super::args::Format;
 use super::{say, say_error};
+use crate::action::Action;
 use crate::config::{self, Flags};
 use crate::event::Outcome;
+use crate::network::{Fixed, Gate};
+use crate::policy::{Mode, Policy, Verdict};
 use crate::sandbox::{Exit, Job, Watch};
 use crate::tool;
 use crate::wire::{self, Trouble, exit};
@@ -28,8 +31,8 @@ pub(super) fn tools(format: Format) -> u8 {
 }
 
 /// `agent sandbox -- CMD`.
-pub(super) fn sandbox(workspace: &Path, command: &[String]) -> u8 {
-    match run_walled(workspace, command) {
+pub(super) fn sandbox(workspace: &Path, hosts: &[String], command: &[String]) -> u8 {
+    match run_walled(workspace, hosts, command) {
         Ok(code) => code,
         Err(trouble) => {
             say_error(&trouble.text);
@@ -38,7 +41,7 @@ pub(super) fn sandbox(workspace: &Path, command: &[String]) -> u8 {
     }
 }
 
-fn run_walled(workspace: &Path, command: &[String]) -> Result<u8, Trouble> {
+fn run_walled(workspace: &Path, hosts: &[String], command: &[String]) -> Result<u8, Trouble> {
     let config = config::decide(Flags::default(), &wire::lookup)
         .map_err(|error| Trouble::coded(exit::USAGE, error.to_string()))?;
     let workspace = Workspace::open(workspace)?;
@@ -51,11 +54,16 @@ fn run_walled(workspace: &Path, command: &[String]) -> Result<u8, Trouble> {
         timeout: Duration::from_hours(1),
     };
     let watch = Watch { output: Arc::new(say), cancel: CancellationToken::new() };
-    let done = runtime
-        .block_on(walls.run(job, watch))
-        .map_err(|error| Trouble::new(Outcome::Error, error.to_string()))?;
+    let run = match gate(hosts, &job.command)? {
+        Some(gate) => walls.run_reaching(job, watch, gate),
+        None => walls.run(job, watch),
+    };
+    let done = runtime.block_on(run).map_err(|error| Trouble::new(Outcome::Error, error.to_string()))?;
     for denial in &done.denials {
         say_error(&format!("sandbox: {denial}"));
+    }
+    for place in &done.reached {
+        say_error(&format!("sandbox: reached {place}"));
     }
     Ok(match done.exit {
         Exit::Code(code) => u8::try_from(code).unwrap_or(1),
@@ -63,6 +71,25 @@ fn run_walled(workspace: &Path, command: &[String]) -> Result<u8, Trouble> {
         Exit::TimedOut => 3,
         Exit::Cancelled => exit::code(Outcome::Cancelled),
     })
+}
+
+/// What the command may reach: the hosts of the flag, and nobody is asked.
+fn gate(hosts: &[String], command: &str) -> Result<Option<Arc<dyn Gate>>, Trouble> {
+    let mut policy = Policy::new(Mode::Yes);
+    for host in hosts {
+        policy.allow_host(host).map_err(|why| Trouble::coded(exit::USAGE, why))?;
+    }
+    if hosts.is_empty() {
+        return Ok(None);
+    }
+    let command = command.to_owned();
+    Ok(Some(Arc::new(Fixed(move |host: &str, port| {
+        let action = Action::Connect { host: host.to_owned(), port, command: command.clone() };
+        match policy.judge(&action) {
+            Verdict::Allow(_) => Ok(()),
+            Verdict::Ask(_) | Verdict::Deny(_) => Err("not among the hosts of --allow-host".into()),
+        }
+    }))))
 }
 
 /// A word as the shell reads it back unchanged.

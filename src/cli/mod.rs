@@ -31,6 +31,13 @@ fn run(cli: Cli) -> u8 {
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     known::know(variables.filter(is_secret).map(|(_, value)| value).collect());
+    let _logs = match crate::wire::logs::begin() {
+        Ok(logs) => logs,
+        Err(trouble) => {
+            say_error(&trouble.text);
+            return trouble.code;
+        }
+    };
     let Some(command) = cli.command else {
         say_error(
             "the terminal UI is coming; until then: `agent fix ISSUE`, `agent scan`, or `agent --help`",
@@ -65,7 +72,9 @@ fn run(cli: Cli) -> u8 {
         Command::Models { provider, output_format } => keys::models(provider.as_deref(), output_format),
         Command::Agents { workspace, output_format } => agents::agents(workspace, output_format),
         Command::Tools { output_format } => look::tools(output_format),
-        Command::Sandbox { workspace, command } => look::sandbox(&workspace, &command),
+        Command::Sandbox { workspace, allow_host, command } => {
+            look::sandbox(&workspace, &allow_host, &command)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "agent", &mut script);

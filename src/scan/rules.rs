@@ -230,6 +230,9 @@ pub struct Sink {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
+    /// The object whose method is called.
+    #[serde(default)]
+    pub receiver: bool,
     /// By keyword.
     #[serde(default)]
     pub keyword: Option<String>,
@@ -247,6 +250,9 @@ pub struct Condition {
     /// None of these.
     #[serde(default)]
     pub not: Vec<String>,
+    /// A number with one of these bits.
+    #[serde(default)]
+    pub bits: Option<i64>,
     /// A number smaller than this.
     #[serde(default)]
     pub below: Option<i64>,
@@ -322,6 +328,9 @@ pub struct Vocabulary {
     /// What makes a value safe.
     #[serde(default)]
     pub sanitizers: Vec<Sanitizer>,
+    /// Checks whose first argument is safe when they hold.
+    #[serde(default)]
+    pub guards: Vec<Sanitizer>,
     /// What makes a value dangerous again: decoders.
     #[serde(default)]
     pub restorers: Vec<Sanitizer>,
@@ -364,6 +373,9 @@ pub struct Origin {
     /// Only in files that import one of these modules.
     #[serde(default)]
     pub imports: Vec<String>,
+    /// Kinds the value is safe for from the start: a text is no query object.
+    #[serde(default)]
+    pub safe: Vec<Kind>,
 }
 
 /// Calls whose result is safe.
@@ -435,38 +447,106 @@ pub struct RuleSet {
     pub broken: Vec<String>,
 }
 
+/// Embeds files of `rules/` under their names.
+macro_rules! files {
+    ($($name:literal),* $(,)?) => { &[$(($name, include_str!(concat!("../../rules/", $name)))),*] };
+}
+
 /// Rule files for Python and for every language.
-const PYTHON: &[(&str, &str)] = &[
-    ("python/command-injection.yaml", include_str!("../../rules/python/command-injection.yaml")),
-    ("python/error-disclosure.yaml", include_str!("../../rules/python/error-disclosure.yaml")),
-    ("python/flask-debug.yaml", include_str!("../../rules/python/flask-debug.yaml")),
-    ("python/hardcoded-secret.yaml", include_str!("../../rules/python/hardcoded-secret.yaml")),
-    ("python/path-traversal.yaml", include_str!("../../rules/python/path-traversal.yaml")),
-    ("python/sql-injection.yaml", include_str!("../../rules/python/sql-injection.yaml")),
-    ("python/unsafe-deserialization.yaml", include_str!("../../rules/python/unsafe-deserialization.yaml")),
-    ("python/weak-password-hash.yaml", include_str!("../../rules/python/weak-password-hash.yaml")),
-    ("python/yaml-load.yaml", include_str!("../../rules/python/yaml-load.yaml")),
+#[rustfmt::skip]
+const PYTHON: &[(&str, &str)] = files![
+    "python/archive-traversal.yaml",
+    "python/code-injection.yaml",
+    "python/command-injection.yaml",
+    "python/cookie-settings.yaml",
+    "python/cors-misconfiguration.yaml",
+    "python/cors-reflection.yaml",
+    "python/cross-site-scripting.yaml",
+    "python/csrf-disabled.yaml",
+    "python/error-disclosure.yaml",
+    "python/flask-debug.yaml",
+    "python/hardcoded-secret.yaml",
+    "python/header-injection.yaml",
+    "python/insecure-cookie.yaml",
+    "python/insecure-permissions.yaml",
+    "python/insecure-temp-file.yaml",
+    "python/jwt-verification.yaml",
+    "python/ldap-injection.yaml",
+    "python/log-injection.yaml",
+    "python/mass-assignment.yaml",
+    "python/missing-authentication.yaml",
+    "python/missing-rate-limit.yaml",
+    "python/nosql-code.yaml",
+    "python/nosql-injection.yaml",
+    "python/open-redirect.yaml",
+    "python/path-traversal.yaml",
+    "python/regex-denial-of-service.yaml",
+    "python/sensitive-logging.yaml",
+    "python/server-side-request-forgery.yaml",
+    "python/sql-injection.yaml",
+    "python/static-iv.yaml",
+    "python/template-injection.yaml",
+    "python/timing-attack.yaml",
+    "python/tls-verification.yaml",
+    "python/trust-boundary.yaml",
+    "python/unrestricted-upload.yaml",
+    "python/unsafe-deserialization.yaml",
+    "python/weak-cipher.yaml",
+    "python/weak-hash.yaml",
+    "python/weak-key.yaml",
+    "python/weak-password-hash.yaml",
+    "python/weak-randomness.yaml",
+    "python/weak-tls-version.yaml",
+    "python/xml-external-entity.yaml",
+    "python/xpath-injection.yaml",
+    "python/yaml-load.yaml",
 ];
 
 /// Rule files for JavaScript and TypeScript.
-const JAVASCRIPT: &[(&str, &str)] = &[
-    ("javascript/command-injection.yaml", include_str!("../../rules/javascript/command-injection.yaml")),
-    ("javascript/error-disclosure.yaml", include_str!("../../rules/javascript/error-disclosure.yaml")),
-    ("javascript/hardcoded-secret.yaml", include_str!("../../rules/javascript/hardcoded-secret.yaml")),
-    ("javascript/path-traversal.yaml", include_str!("../../rules/javascript/path-traversal.yaml")),
-    ("javascript/sql-injection.yaml", include_str!("../../rules/javascript/sql-injection.yaml")),
-    (
-        "javascript/unsafe-deserialization.yaml",
-        include_str!("../../rules/javascript/unsafe-deserialization.yaml"),
-    ),
-    ("javascript/weak-password-hash.yaml", include_str!("../../rules/javascript/weak-password-hash.yaml")),
+#[rustfmt::skip]
+const JAVASCRIPT: &[(&str, &str)] = files![
+    "javascript/code-injection.yaml",
+    "javascript/command-injection.yaml",
+    "javascript/cookie-settings.yaml",
+    "javascript/cors-misconfiguration.yaml",
+    "javascript/cors-reflection.yaml",
+    "javascript/cross-site-scripting.yaml",
+    "javascript/error-disclosure.yaml",
+    "javascript/hardcoded-secret.yaml",
+    "javascript/header-injection.yaml",
+    "javascript/insecure-cookie.yaml",
+    "javascript/insecure-permissions.yaml",
+    "javascript/jwt-verification.yaml",
+    "javascript/ldap-injection.yaml",
+    "javascript/log-injection.yaml",
+    "javascript/mass-assignment.yaml",
+    "javascript/nosql-code.yaml",
+    "javascript/nosql-injection.yaml",
+    "javascript/open-redirect.yaml",
+    "javascript/path-traversal.yaml",
+    "javascript/prototype-pollution.yaml",
+    "javascript/regex-denial-of-service.yaml",
+    "javascript/sensitive-logging.yaml",
+    "javascript/server-side-request-forgery.yaml",
+    "javascript/sql-injection.yaml",
+    "javascript/static-iv.yaml",
+    "javascript/template-injection.yaml",
+    "javascript/timing-attack.yaml",
+    "javascript/tls-verification.yaml",
+    "javascript/trust-boundary.yaml",
+    "javascript/unrestricted-upload.yaml",
+    "javascript/unsafe-deserialization.yaml",
+    "javascript/weak-cipher.yaml",
+    "javascript/weak-hash.yaml",
+    "javascript/weak-key.yaml",
+    "javascript/weak-password-hash.yaml",
+    "javascript/weak-randomness.yaml",
+    "javascript/xml-external-entity.yaml",
+    "javascript/xpath-injection.yaml",
 ];
 
 /// Vocabularies.
-const VOCABULARIES: &[(&str, &str)] = &[
-    ("python/vocabulary.yaml", include_str!("../../rules/python/vocabulary.yaml")),
-    ("javascript/vocabulary.yaml", include_str!("../../rules/javascript/vocabulary.yaml")),
-];
+const VOCABULARIES: &[(&str, &str)] = files!["python/vocabulary.yaml", "javascript/vocabulary.yaml"];
 
 /// The embedded rules, read at the first call.
 pub fn embedded() -> &'static RuleSet {

@@ -10,3 +10,4 @@
 pub mod model;
 pub mod speech;
 pub mod stage;
+pub mod workshop;

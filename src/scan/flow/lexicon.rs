@@ -21,6 +21,7 @@ pub(super) struct Lexicon {
     pub(super) path_sources: Index<&'static Origin>,
     pub(super) call_sources: Index<&'static Origin>,
     pub(super) sanitizers: Index<&'static Sanitizer>,
+    pub(super) guards: Index<&'static Sanitizer>,
     pub(super) restorers: Index<&'static Sanitizer>,
     pub(super) makers: Index<&'static Made>,
     pub(super) setters: Index<&'static Made>,
@@ -75,6 +76,11 @@ fn compile(set: &'static RuleSet, tongue: Tongue) -> Lexicon {
         for sanitizer in &vocabulary.sanitizers {
             for pattern in &sanitizer.call {
                 lexicon.sanitizers.add(pattern, sanitizer);
+            }
+        }
+        for guard in &vocabulary.guards {
+            for pattern in &guard.call {
+                lexicon.guards.add(pattern, guard);
             }
         }
         for restorer in &vocabulary.restorers {

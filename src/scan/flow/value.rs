@@ -40,6 +40,10 @@ pub(super) struct Route {
     pub(super) no_dots: bool,
     /// Is not absolute.
     pub(super) no_root: bool,
+    /// Begins with a slash.
+    pub(super) rooted: bool,
+    /// Does not begin with two.
+    pub(super) not_double: bool,
 }
 
 /// A dangerous origin inside a value.
@@ -185,6 +189,12 @@ impl Taint {
         Self { source, origin: (file, at), cleared: Kinds::default(), trail }
     }
 
+    /// Safe for these kinds from the start.
+    pub(super) fn safe_for(mut self, kinds: &[Kind]) -> Self {
+        self.cleared = self.cleared.or(Kinds::of(kinds));
+        self
+    }
+
     /// One step further.
     pub(super) fn step(&self, file: usize, at: At, note: &str) -> Self {
         if self.trail.length >= 12 || (self.trail.at == at && self.trail.file == file) {
@@ -251,6 +261,11 @@ impl<'a> Value<'a> {
             || self.shape.as_ref().is_some_and(|shape| shape.parts().iter().any(|part| part.is_tainted()))
     }
 
+    /// Whether something of this source is in it.
+    pub(super) fn is_tainted_by(&self, source: Source) -> bool {
+        self.all_taints().iter().any(|taint| taint.source == source)
+    }
+
     /// Takes over another value's taints.
     pub(super) fn taint_from(&mut self, other: &Value<'a>) {
         merge(&mut self.taints, &other.all_taints());
@@ -311,6 +326,8 @@ impl<'a> Value<'a> {
             normal: self.route.normal && other.route.normal,
             no_dots: self.route.no_dots && other.route.no_dots,
             no_root: self.route.no_root && other.route.no_root,
+            rooted: self.route.rooted && other.route.rooted,
+            not_double: self.route.not_double && other.route.not_double,
         };
         for name in other.from {
             if !self.from.contains(&name) && self.from.len() < 8 {
