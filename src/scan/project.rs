@@ -12,16 +12,41 @@ pub struct SourceFile {
     /// Workspace-relative path.
     pub path: String,
     /// Its text as scanned.
-    pub text: Arc<str>,
+    pub text: SourceText,
     /// Its tree, made when it is first looked at.
     pub module: Tree,
+}
+
+/// A file's text, shared by all who look at it.
+#[derive(Debug, Clone)]
+pub struct SourceText(Arc<str>);
+
+impl SourceText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for SourceText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for SourceText {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 /// The tree of a text; it is made at the first look.
 #[derive(Debug)]
 pub struct Tree {
     language: Language,
-    text: Arc<str>,
+    text: SourceText,
     module: OnceLock<Module>,
 }
 
@@ -85,17 +110,17 @@ impl SourceFile {
     /// grammar.
     pub fn parse(path: &str, text: String) -> Option<Self> {
         let language = lower::language_of(path)?;
-        Some(Self::unread(path.to_owned(), text.into(), language))
+        Some(Self::unread(path.to_owned(), SourceText(text.into()), language))
     }
 
-    fn unread(path: String, text: Arc<str>, language: Language) -> Self {
-        let module = Tree { language, text: Arc::clone(&text), module: OnceLock::new() };
+    fn unread(path: String, text: SourceText, language: Language) -> Self {
+        let module = Tree { language, text: text.clone(), module: OnceLock::new() };
         Self { path, text, module }
     }
 
     /// The same file without its tree: it is made anew when somebody looks.
     pub(super) fn without_tree(&self) -> Self {
-        Self::unread(self.path.clone(), Arc::clone(&self.text), self.language())
+        Self::unread(self.path.clone(), self.text.clone(), self.language())
     }
 
     /// The file's language.
