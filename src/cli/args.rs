@@ -13,14 +13,19 @@ use std::path::PathBuf;
     version,
     about,
     disable_help_subcommand = true,
+    // Options before a command would pass for the command's own.
+    args_conflicts_with_subcommands = true,
     after_help = "Exit codes: 0 done, fixed or nothing to fix · 1 error · 2 usage · 4 no such session or input · \
                   5 denied · 6 not fixed · 7 budget used up · 8 blocked: something is missing, or another agent is at work in the workspace · 9 model unavailable · \
                   10 fixed, but a gate is unknown · 11 refused by the provider · 129 lost its terminal · 130 interrupted · 143 terminated"
 )]
 pub struct Cli {
-    /// What to do.
+    /// What to do; without a command, on a terminal, the terminal UI opens
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// Model, mode, workspace of the terminal UI
+    #[command(flatten)]
+    pub work: WorkArgs,
 }
 
 /// What can be done.
@@ -42,6 +47,9 @@ pub enum Command {
         /// The project's test command, when the one that is found is not right
         #[arg(long, value_name = "COMMAND")]
         test: Option<String>,
+        /// Review, reports, delivery
+        #[command(flatten)]
+        fixing: super::fixing::FixArgs,
         /// Another tool's findings instead of an issue
         #[command(flatten)]
         sarif: super::sarif::SarifArgs,
@@ -67,6 +75,14 @@ pub enum Command {
         /// Model, mode, workspace, output
         #[command(flatten)]
         work: WorkArgs,
+    },
+    /// Show a session for review: contract, change, gates, transcript; secrets are hidden
+    Show(super::show::ShowArgs),
+    /// Print the JSON Schema of what programs read
+    Schema {
+        /// What
+        #[arg(value_enum)]
+        which: super::show::Schema,
     },
     /// Show as a diff what a session changed; secrets are hidden
     Diff(UndoArgs),

@@ -3,13 +3,12 @@
 use super::args::{Format, UndoArgs};
 use super::{say, say_error};
 use crate::config::{self, Flags};
-use crate::diff::unified;
 use crate::event::Outcome;
 use crate::session::record::{self, RecordError};
 use crate::text::{printable, redact};
 use crate::wire::{self, Trouble, exit};
 use crate::workspace::Workspace;
-use crate::workspace::journal::{Choice, Done, Journal, JournalError, Refused, Touch, Version};
+use crate::workspace::journal::{Choice, Done, Journal, JournalError, Refused, Touch};
 use crate::workspace::lock::Lock;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -183,7 +182,7 @@ fn look(case: &Case) -> Result<Said, Trouble> {
     let mut text = String::new();
     let mut files = Vec::new();
     for touch in journal.changes(&case.choice) {
-        let (diff, changed_since) = diff_of(&journal, &case.workspace, &touch);
+        let (diff, changed_since) = journal.diff(&case.workspace, &touch);
         text.push_str(&diff);
         if changed_since {
             let _ = writeln!(text, "# {}: changed again since, by somebody else", touch.path);
@@ -202,39 +201,4 @@ fn look(case: &Case) -> Result<Said, Trouble> {
         "v": VERSION, "session_id": case.session_id, "files": files, "not_covered": uncovered,
     });
     Ok(Said { text, json, code: 0 })
-}
-
-/// One file's diff, and whether what the agent left is no longer what is there.
-fn diff_of(journal: &Journal, workspace: &Workspace, touch: &Touch) -> (String, bool) {
-    let current = workspace.place(&touch.path).and_then(|place| workspace.read(&place)).ok();
-    let changed_since = current.as_ref().map(|content| content.hash) != touch.after.as_ref().map(|v| v.hash);
-    let kept = |version: &Option<Version>| version.as_ref().map(|version| journal.content(version));
-    let before = kept(&touch.before);
-    let after = match (&touch.after, changed_since) {
-        (Some(_), false) => Some(current.map(|content| content.bytes)),
-        (after, _) => kept(after),
-    };
-    let gone = |side: &Option<Option<Vec<u8>>>| matches!(side, Some(None));
-    if gone(&before) || gone(&after) {
-        return (format!("# {}: a content is no longer kept\n", touch.path), changed_since);
-    }
-    let text = |side: &Option<Option<Vec<u8>>>| -> Option<Result<String, ()>> {
-        let bytes = side.as_ref()?.as_ref()?;
-        let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
-        // Both sides are hidden before they are compared: a key's lines are one secret, a diff's are not.
-        Some(text.map(|text| redact(text).into_owned()).ok_or(()))
-    };
-    let diff = match (text(&before), text(&after)) {
-        (Some(Err(())), _) | (_, Some(Err(()))) => format!("# {}: a binary file differs\n", touch.path),
-        (before, after) => {
-            let (before, after) = (before.and_then(Result::ok), after.and_then(Result::ok));
-            let diff = unified(&touch.path, before.as_deref(), after.as_deref());
-            if diff.is_empty() {
-                format!("# {}: its mode or a hidden part differs\n", touch.path)
-            } else {
-                diff
-            }
-        }
-    };
-    (diff, changed_since)
 }

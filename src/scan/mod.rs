@@ -100,7 +100,8 @@ impl Last {
         let is_alike = earlier.files.len() == project.files.len()
             && earlier.files.iter().zip(&project.files).all(|(one, two)| one.path == two.path)
             && earlier.dependencies == project.dependencies
-            && earlier.env_examples == project.env_examples;
+            && earlier.env_examples == project.env_examples
+            && earlier.properties == project.properties;
         if !is_alike {
             return None;
         }
@@ -182,6 +183,9 @@ impl Scanner {
         let parsed = spread::spread(files.len(), |at| SourceFile::parse(files[at].0, files[at].1.to_owned()));
         let parsed = parsed.into_iter().flatten().flatten().map(Arc::new).collect();
         let mut project = Project::new(parsed);
+        let properties = files.iter().filter(|(path, _)| path.ends_with(".properties"));
+        project.properties =
+            properties.map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
         project.rules = self.rules;
         let asked = Asked { is_wanted: &|_| true, watch: None };
         report::findings(&mut project, &mut Known::default(), &asked, &mut Vec::new()).0

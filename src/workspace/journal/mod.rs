@@ -11,6 +11,7 @@
 
 mod command;
 mod look;
+mod shown;
 mod store;
 mod undo;
 
