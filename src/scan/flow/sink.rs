@@ -391,8 +391,9 @@ pub(super) fn holds(condition: &Condition, receiver: Option<&Value<'_>>, given: 
     };
     for key in condition.key.iter().flat_map(|key| key.split('.')) {
         if value.shape.is_none() {
-            // Options that are made elsewhere are not known.
-            return condition.absent && matches!(value.known, Some(Known::Null));
+            // Options that are made elsewhere are not known; an object of Java on which nothing was set is.
+            let is_object = condition.keyword.as_deref() == Some("this");
+            return condition.absent && (is_object || matches!(value.known, Some(Known::Null)));
         }
         match value.shape.as_deref().and_then(|shape| shape.entry(key)) {
             Some(found) => value = found,
