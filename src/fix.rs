@@ -228,7 +228,7 @@ impl Mission {
         let world = session.world();
         let cancel = session.cancel();
         let befores = befores(session);
-        let mut after = After { contract, changes, ..After::default() };
+        let mut after = After { changes, contract, ..After::default() };
         if let Some(command) = self.test_command.as_ref().filter(|_| !cancel.is_cancelled()) {
             after.tests.push(run_tests(command, "after", session, host).await);
             if proof::disagrees(self.baseline.tests.as_ref(), &after.tests[0]) {

@@ -29,7 +29,7 @@ pub struct FixArgs {
     /// Commit the fix on a new branch of this name; the checkout stays on its own
     #[arg(long, value_name = "NAME")]
     pub branch: Option<String>,
-    /// Push that branch to `origin` and open a pull or merge request (GITHUB_TOKEN, GH_TOKEN or GITLAB_TOKEN)
+    /// Push that branch to `origin` and open a pull or merge request (`GITHUB_TOKEN`, `GH_TOKEN` or `GITLAB_TOKEN`)
     #[arg(long)]
     pub pr: bool,
     /// Work in a new worktree in this folder, on a branch of its own; several fixes can run side by side

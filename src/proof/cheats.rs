@@ -300,7 +300,7 @@ fn replaced_by_refusal(path: &str, before: &str, after: &str) -> Option<String> 
     static REFUSES: OnceLock<Option<Regex>> = OnceLock::new();
     let refuses = REFUSES.get_or_init(|| {
         Regex::new(
-            r#"(?i)\b(?:40[0-9]|410|418|50[0-3])\b|forbidden|disabled|not allowed|unavailable|not implemented|NotImplementedError|denied|rejected|temporarily"#,
+            r"(?i)\b(?:40[0-9]|410|418|50[0-3])\b|forbidden|disabled|not allowed|unavailable|not implemented|NotImplementedError|denied|rejected|temporarily",
         )
         .ok()
     });
