@@ -13,9 +13,10 @@ use std::path::PathBuf;
 /// Options of `agent fix` alone.
 #[derive(Debug, Clone, Args)]
 pub struct FixArgs {
-    /// Whether a fresh, read-only helper looks for a way round the change (models other than `rules`)
-    #[arg(long, value_enum, default_value_t = Switch::On)]
-    pub review: Switch,
+    /// Whether a fresh, read-only helper looks for a way round the change (models other than `rules`); `review` in
+    /// config.toml when absent, else on
+    #[arg(long, value_enum)]
+    pub review: Option<Switch>,
     /// Also write the report to this file; its ending says how: .md, .html, .sarif, .json, .patch; may be repeated
     #[arg(long, value_name = "FILE")]
     pub report: Vec<PathBuf>,
