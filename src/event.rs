@@ -1,6 +1,6 @@
 //! What the house says and asks. Events are plain data: printable, recordable, replayable.
 
-use crate::action::Action;
+use crate::action::{Action, Change};
 use crate::finding::Finding;
 use crate::finding::contract::Contract;
 use crate::message::Usage;
@@ -158,6 +158,9 @@ pub enum Answer {
     Session,
     /// No; the sentence, if any, goes to the model.
     Reject(Option<String>),
+    /// This once, but these changes in place of the ones that were asked about: a part of them, or an edit.
+    /// They are judged anew, and only files of the question may be among them.
+    Instead(Vec<Change>),
 }
 
 /// How a session's work ended.

@@ -11,13 +11,15 @@ mod plain;
 pub mod rules;
 pub mod sarif;
 pub mod scan;
+mod screen;
 mod trust;
 mod undo;
 mod show;
 mod work;
 
+use crate::serve::acp;
 use crate::text::known;
-use crate::wire::exit;
+use crate::wire::Trouble;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use std::io::Write;
@@ -41,10 +43,7 @@ fn run(cli: Cli) -> u8 {
         }
     };
     let Some(command) = cli.command else {
-        say_error(
-            "the terminal UI is coming; until then: `agent fix ISSUE`, `agent scan`, or `agent --help`",
-        );
-        return exit::USAGE;
+        return screen::open(&cli.work);
     };
     match command {
         Command::Run { prompt, work } => work::run(&prompt, &work),
@@ -61,6 +60,7 @@ fn run(cli: Cli) -> u8 {
         Command::Diff(args) => undo::diff(&args),
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),
+        Command::Acp(args) => serve(acp::serve(args.start())),
         Command::Trust { path, list, revoke, check, output_format } => {
             let wanted = match (list, revoke, check) {
                 (true, ..) => trust::Wanted::List,
@@ -95,6 +95,14 @@ fn run(cli: Cli) -> u8 {
             }
         }
     }
+}
+
+/// The exit code of a door that served.
+fn serve(served: Result<u8, Trouble>) -> u8 {
+    served.unwrap_or_else(|trouble| {
+        say_error(&trouble.text);
+        trouble.code
+    })
 }
 
 /// One line on standard error.

@@ -83,6 +83,8 @@ pub struct Config {
     pub allow_hosts: Vec<String>,
     /// The user's own rules.
     pub rules: Vec<Rule>,
+    /// The user's own keys of the terminal UI: what they do to keys separated by blanks. Checked by the UI.
+    pub keys: BTreeMap<String, String>,
     /// Whether commands run without walls, by the user's explicit flag alone.
     pub sandbox_off: bool,
     /// Folders or files with rules of the scanner that the command line names.
@@ -129,6 +131,8 @@ struct File {
     allow_hosts: Vec<String>,
     #[serde(default)]
     rules: Vec<Line>,
+    #[serde(default)]
+    keys: BTreeMap<String, String>,
 }
 
 /// One `[[rules]]` table: what is allowed, asked or denied. Deny beats allow, whoever wrote it.
@@ -227,6 +231,7 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         folder,
         allow_hosts,
         rules,
+        keys: file.keys,
         sandbox_off: flags.sandbox_off,
         scan_rules: flags.scan_rules,
     })

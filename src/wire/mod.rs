@@ -132,6 +132,21 @@ pub fn with_settings<T>(config: &Config, ask: impl FnOnce(&choose::Settings<'_>)
     ask(&choose::Settings { lookup: &lookup, base_url: &base_url, key: &key })
 }
 
+/// Asks a provider for its models: `provider/name` each. Blocks; not within a runtime.
+pub fn models_of(config: &Config, name: &str) -> Result<Vec<String>, Trouble> {
+    let unusable = |error: &ModelError| match error {
+        ModelError::Unusable(_) => Trouble::coded(exit::USAGE, error.to_string()),
+        _ => Trouble::new(Outcome::ModelUnavailable, error.to_string()),
+    };
+    let provider = choose::provider(name).map_err(|error| unusable(&error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Trouble::new(Outcome::Error, format!("cannot start: {error}")))?;
+    let names = with_settings(config, |settings| runtime.block_on(choose::list(provider, settings)));
+    Ok(names.map_err(|error| unusable(&error))?.iter().map(|model| format!("{name}/{model}")).collect())
+}
+
 /// Opens the model.
 pub fn model(config: &Config) -> Result<Arc<dyn Model>, Trouble> {
     if config.model == RULES {

@@ -78,6 +78,11 @@ impl Stage {
         self
     }
 
+    /// What was added to the environment of the binary.
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
     /// The workspace.
     pub fn root(&self) -> &Path {
         self.workspace.path()
