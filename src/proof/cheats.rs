@@ -153,8 +153,9 @@ fn is_payload(literal: &str) -> bool {
     let is_statement = ["select ", "insert ", "update ", "delete ", "<html", "http://", "https://"]
         .iter()
         .any(|start| lower.starts_with(start));
-    let signs =
-        ["../", "..\\", "/etc/", "'", ";", "--", " or 1", "union ", "$(", "| ", "<script", "%2e", "%27"];
+    let signs = [
+        "../", "..\\", "/etc/", "'", ";", "--", " or 1", "union ", "$(", "| ", "<script", "%2e", "%27", "{\"",
+    ];
     !is_statement
         && (SHORTEST_INPUT..=200).contains(&literal.len())
         && signs.iter().any(|sign| lower.contains(sign))
