@@ -207,7 +207,8 @@ impl Desk {
         if self.parts.is_none() && self.session.is_none() {
             if self.world.is_none() {
                 let config = &self.setup.config;
-                self.world = Some(Arc::new(wire::world(config)?));
+                self.world =
+                    Some(Arc::new(wire::world(config)?));
             }
             let parts = wire::parts(&self.setup.config, &self.setup.definition, CancellationToken::new())?;
             self.world = Some(Arc::clone(&parts.world));
