@@ -307,7 +307,7 @@ fn replaced_by_refusal(path: &str, before: &str, after: &str) -> Option<String> 
     });
     let refuses = refuses.as_ref()?;
     // An answer to an error was no work to begin with.
-    let answers = Regex::new(r"(?i)\b(?:e|ex|err|error|exc|exception|traceback|stack|format_exc)\b").ok()?;
+    let answers = Regex::new(r"(?i)\b(?:err|error|exc|exception|traceback|stack|format_exc)\b").ok()?;
     let conditional = Regex::new(r"\b(?:if|unless|try|match|switch|when|guard|case|while|for)\b|\?").ok()?;
     for hunk in crate::diff::hunks(before, after, 0) {
         let side = |sign: char| -> Vec<&str> {

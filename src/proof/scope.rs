@@ -301,7 +301,7 @@ fn runs_tests_otherwise(path: &str, before: &str, after: &str) -> bool {
                 let mut lines = lines.peekable();
                 let first = lines.next().unwrap_or_default().to_owned();
                 let recipe = lines.take_while(|line| line.starts_with(['\t', ' ']) || line.trim().is_empty());
-                recipe.fold(first, |all, line| all + "\n" + line.trim_end())
+                recipe.fold(first, |all, line| all + "\n" + line.trim_end()).trim_end().to_owned()
             }
             "pyproject.toml" | "setup.cfg" | "tox.ini" => {
                 sections(text, &["pytest", "coverage", "tox", "testenv"])
