@@ -67,6 +67,8 @@ pub struct Config {
     pub max_usd: Option<f64>,
     /// Longest time, in minutes.
     pub max_minutes: Option<f64>,
+    /// Whether a fresh helper looks for a way round every change.
+    pub review: bool,
     /// Models that may go on where a provider's policy refuses, in order.
     pub fallback_models: Vec<String>,
     /// Tokens that the window of `model` holds, where the user knows better.
@@ -120,6 +122,7 @@ struct File {
     max_tokens: Option<u64>,
     max_usd: Option<f64>,
     max_minutes: Option<f64>,
+    review: Option<bool>,
     #[serde(default)]
     fallback_models: Vec<String>,
     #[serde(default)]
@@ -219,6 +222,7 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         max_tokens: flags.max_tokens.or(file.max_tokens),
         max_usd: flags.max_usd.or(file.max_usd),
         max_minutes: flags.max_minutes.or(file.max_minutes),
+        review: file.review.unwrap_or(true),
         fallback_models: if flags.fallback_models.is_empty() {
             file.fallback_models
         } else {
