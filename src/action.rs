@@ -36,6 +36,15 @@ pub enum Action {
         /// Its host as parsed, lower case.
         host: String,
     },
+    /// A command that is under way reaches a host, which it can then send anything.
+    Connect {
+        /// The host's name, lower case.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The command, as `bash -c` got it.
+        command: String,
+    },
 }
 
 /// One file before and after.
@@ -77,7 +86,7 @@ impl Action {
                     *text = map(text);
                 }
             }
-            Action::Run { command, .. } => *command = map(command),
+            Action::Run { command, .. } | Action::Connect { command, .. } => *command = map(command),
             Action::Fetch { url, .. } => *url = map(url),
             Action::Read { .. } => {}
         }
@@ -95,6 +104,7 @@ impl Action {
             Action::Run { command, workdir, .. } if workdir == "." => format!("run {command}"),
             Action::Run { command, workdir, .. } => format!("run {command} (in {workdir})"),
             Action::Fetch { url, .. } => format!("fetch {url}"),
+            Action::Connect { host, port, .. } => format!("reach {host}:{port}"),
         }
     }
 }

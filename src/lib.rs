@@ -15,6 +15,7 @@
 //! | `config` | flags, environment, files and `agent.md` to decided settings, once |
 //! | `prompt` | embedded Markdown to a finished prompt |
 //! | `workspace` | the one door to files: resolve beneath, read, write, journal, undo |
+//! | `network` | which hosts and addresses may be reached; the proxy for commands |
 //! | `sandbox` | run a command behind walls, with limits, streamed output |
 //! | `scan` | rules and flow over syntax trees to findings with fixes |
 //! | `model` | request in, deltas out |
@@ -39,6 +40,7 @@ pub mod policy;
 pub mod config;
 pub mod prompt;
 pub mod workspace;
+pub mod network;
 pub mod sandbox;
 pub mod scan;
 

@@ -14,6 +14,9 @@ const FIX: &str = include_str!("../prompts/fix.md");
 const COMPACT: &str = include_str!("../prompts/compact.md");
 const HELPER: &str = include_str!("../prompts/helper.md");
 
+/// How the harness's own notes in a conversation begin: they are nobody's request.
+pub const NOTES: &str = "[Notes of the harness]";
+
 /// Pages that one mission carries at most; the rest would crowd out the issue.
 pub const MAX_PAGES: usize = 3;
 
@@ -112,6 +115,7 @@ pub fn weakness(family: Family) -> &'static str {
         Family::WeakPasswordHash => include_str!("../prompts/weakness/weak-password-hash.md"),
         Family::UnsafeDeserialization => include_str!("../prompts/weakness/unsafe-deserialization.md"),
         Family::ErrorDisclosure => include_str!("../prompts/weakness/error-disclosure.md"),
+        Family::Other => include_str!("../prompts/weakness/other.md"),
         Family::CrossSiteScripting => include_str!("../prompts/weakness/cross-site-scripting.md"),
         Family::ServerSideRequestForgery => {
             include_str!("../prompts/weakness/server-side-request-forgery.md")

@@ -39,6 +39,19 @@ pub(super) fn fix(issue: &str, test: Option<String>, work: &WorkArgs) -> u8 {
     start(read_issue(issue).map(|issue| Job::Fix { issue, test }), work)
 }
 
+/// `agent fix --sarif`.
+pub(super) fn fix_reported(
+    file: &Path,
+    args: &super::sarif::SarifArgs,
+    test: Option<&str>,
+    work: &WorkArgs,
+) -> u8 {
+    let one = |issue: String, door: &mut Door| {
+        execute(Ok(Job::Fix { issue, test: test.map(ToOwned::to_owned) }), work, door)
+    };
+    super::sarif::fix(file, args, work, &one)
+}
+
 /// `agent resume`.
 pub(super) fn resume(session: Option<String>, prompt: &str, work: &WorkArgs) -> u8 {
     start(Ok(Job::Resume { session, prompt: prompt.to_owned() }), work)
@@ -83,13 +96,13 @@ pub(super) fn list(work: &WorkArgs) -> u8 {
 }
 
 /// The door of one run: a host for events, and the words after the last one.
-enum Door {
+pub(super) enum Door {
     Plain(Plain),
     Lines(Lines),
 }
 
 impl Door {
-    fn of(format: Format) -> Self {
+    pub(super) fn of(format: Format) -> Self {
         match format {
             Format::Text => Door::Plain(Plain::default()),
             Format::Json => Door::Lines(Lines::silent()),
@@ -107,8 +120,14 @@ impl Door {
 
 /// Does the job and says how it went: a result comes last, whatever happens.
 fn start(job: Result<Job, Trouble>, work: &WorkArgs) -> u8 {
-    let begun = Instant::now();
     let mut door = Door::of(work.output_format);
+    let (report, code) = execute(job, work, &mut door);
+    finish(&mut door, &report, work, code)
+}
+
+/// Does the job; the report and the exit code, whatever happens.
+fn execute(job: Result<Job, Trouble>, work: &WorkArgs, door: &mut Door) -> (Report, u8) {
+    let begun = Instant::now();
     let signalled = std::sync::Arc::new(AtomicU8::new(0));
     let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let job = job?;
@@ -136,7 +155,7 @@ fn start(job: Result<Job, Trouble>, work: &WorkArgs) -> u8 {
     };
     report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let code = Some(signalled.load(Ordering::Relaxed)).filter(|code| *code != 0).unwrap_or(code);
-    finish(&mut door, &report, work, code)
+    (report, code)
 }
 
 fn finish(door: &mut Door, report: &Report, work: &WorkArgs, code: u8) -> u8 {
@@ -147,12 +166,17 @@ fn finish(door: &mut Door, report: &Report, work: &WorkArgs, code: u8) -> u8 {
         say_error(&format!("{}: {error}; the result is not on disk", path.display()));
         code = code.max(1);
     }
+    show(door, report);
+    code
+}
+
+/// The report, as the last word on a job.
+pub(super) fn show(door: &mut Door, report: &Report) {
     match door {
         Door::Plain(_) if report.session_id.is_empty() => say_error(&report.summary),
         Door::Plain(host) => host.print(&format!("\n{}\nSession: {}\n", report.render(), report.session_id)),
         Door::Lines(host) => host.finish(report),
     }
-    code
 }
 
 async fn perform(
@@ -331,7 +355,7 @@ fn check_issue(text: String) -> Result<String, Trouble> {
 }
 
 /// Whole or not at all: a parent that is gone still finds a result it can read.
-fn write_result(path: &Path, report: &Report) -> std::io::Result<()> {
+pub(super) fn write_result(path: &Path, report: &impl serde::Serialize) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     serde_json::to_writer_pretty(&mut file, report)?;

@@ -372,6 +372,8 @@ pub const FAMILIES: &[FamilyFacts] = &[
         307,
         &["rate limit", "rate-limit", "brute force", "brute-force", "throttl"],
     ),
+    // No CWE is the main one; 1000 is the view of all of them.
+    facts(Family::Other, "other", "weakness of another kind", 1000, &[]),
 ];
 
 const fn facts(

@@ -39,7 +39,8 @@ impl Sandbox for Bare {
             command.arg("-c").arg(&job.command).current_dir(&job.workdir);
             command.env_clear().envs(variables).stdin(Stdio::null());
             let driven =
-                drive(command, Ender::Group, std::future::ready(()), &job, &watch, &self.logs).await?;
+                drive(command, Ender::Group, std::future::ready(()), &job, &watch, (&self.logs, None))
+                    .await?;
             Ok(Done {
                 exit: driven.exit,
                 output: driven.captured.text,
@@ -47,6 +48,7 @@ impl Sandbox for Bare {
                 log: driven.captured.log,
                 took: driven.took,
                 denials: Vec::new(),
+                reached: Vec::new(),
             })
         })
     }

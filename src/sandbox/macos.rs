@@ -69,7 +69,8 @@ impl Sandbox for Profile {
             command.arg(environment::find_shell(&variables)).arg("-c").arg(&job.command);
             command.current_dir(&job.workdir).env_clear().envs(variables).stdin(Stdio::null());
             let driven =
-                drive(command, Ender::Group, std::future::ready(()), &job, &watch, &self.logs).await?;
+                drive(command, Ender::Group, std::future::ready(()), &job, &watch, (&self.logs, None))
+                    .await?;
             Ok(Done {
                 exit: driven.exit,
                 output: driven.captured.text,
@@ -77,6 +78,7 @@ impl Sandbox for Profile {
                 log: driven.captured.log,
                 took: driven.took,
                 denials: Vec::new(),
+                reached: Vec::new(),
             })
         })
     }

@@ -1,7 +1,8 @@
 //! The workspace's files as a project: which are looked at, and what the manifests ask for.
 
 use super::project::{Project, SourceFile};
-use super::{lower, spread};
+use super::spread::Count;
+use super::{Stage, Watch, lower, spread};
 use crate::workspace::{Kind, Place, Workspace};
 use std::sync::Arc;
 
@@ -44,7 +45,12 @@ enum Read {
 }
 
 /// Reads what is to be scanned, and parses what is not `known` with the same text.
-pub(super) fn gather(workspace: &Workspace, beneath: Option<&Place>, known: &[Arc<SourceFile>]) -> Gathered {
+pub(super) fn gather(
+    workspace: &Workspace,
+    beneath: Option<&Place>,
+    known: &[Arc<SourceFile>],
+    watch: Watch<'_>,
+) -> Gathered {
     let mut skipped = Vec::new();
     let root = match workspace.place(".").and_then(|root| workspace.files(&root)) {
         Ok(files) => files,
@@ -65,7 +71,12 @@ pub(super) fn gather(workspace: &Workspace, beneath: Option<&Place>, known: &[Ar
         places.extend(more.into_iter().filter(|place| is_source(place.as_str(), asked)));
         places.sort_by(|left, right| left.as_str().cmp(right.as_str()));
     }
-    let read = spread::spread(places.len(), |at| read(workspace, &places[at], known));
+    let count = Count::new(Stage::Reading, places.len(), watch);
+    let read = spread::spread(places.len(), |at| {
+        let read = read(workspace, &places[at], known);
+        count.one();
+        read
+    });
     let mut files = Vec::new();
     for (place, read) in places.iter().zip(read) {
         match read {

@@ -2,6 +2,7 @@
 
 use super::ir::{Import, Language, Module};
 use super::lower;
+use super::rules::{RuleSet, embedded};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
@@ -17,8 +18,10 @@ pub struct SourceFile {
 }
 
 /// All files of a scan.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Project {
+    /// What is looked for in them.
+    pub rules: &'static RuleSet,
     /// In the order of their paths.
     pub files: Vec<Arc<SourceFile>>,
     /// Names of packages the manifests ask for, lower case (`requirements.txt`, `pyproject.toml`, `package.json`).
@@ -84,7 +87,8 @@ impl Project {
         let by_path: BTreeMap<_, _> =
             files.iter().enumerate().map(|(index, file)| (file.path.clone(), index)).collect();
         let links = files.iter().map(|_| Arc::default()).collect();
-        Self { files, dependencies: Vec::new(), env_examples: Vec::new(), by_path: Arc::new(by_path), links }
+        let (dependencies, env_examples) = (Vec::new(), Vec::new());
+        Self { rules: embedded(), files, dependencies, env_examples, by_path: Arc::new(by_path), links }
     }
 
     /// The same project with one file in another text; `None` when that text gives no tree.

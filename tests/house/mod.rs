@@ -11,3 +11,4 @@ pub mod model;
 pub mod pty;
 pub mod speech;
 pub mod stage;
+pub mod workshop;

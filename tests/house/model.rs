@@ -46,8 +46,13 @@ pub struct ModelServer {
     stage: Arc<Stage>,
 }
 
+/// What is answered to a request: its body, and how long that is in bytes.
+type Answering = Box<dyn Fn(&Value, usize) -> Turn + Send + Sync>;
+
 struct Stage {
     turns: Vec<Turn>,
+    /// In place of turns.
+    answering: Option<Answering>,
     received: Mutex<Vec<Received>>,
     tries: Mutex<HashMap<usize, usize>>,
     connections: AtomicUsize,
@@ -61,12 +66,23 @@ impl ModelServer {
         Self::start_blocking(wire, turns)
     }
 
+    /// A server that decides each answer by the request alone. It keeps no requests: it is for sessions without
+    /// end.
+    pub fn answering(wire: Wire, answer: impl Fn(&Value, usize) -> Turn + Send + Sync + 'static) -> Self {
+        Self::start_stage(wire, Vec::new(), Some(Box::new(answer)))
+    }
+
     /// The same for tests without a runtime.
     pub fn start_blocking(wire: Wire, turns: Vec<Turn>) -> Self {
+        Self::start_stage(wire, turns, None)
+    }
+
+    fn start_stage(wire: Wire, turns: Vec<Turn>, answering: Option<Answering>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let address = listener.local_addr().unwrap();
         let stage = Arc::new(Stage {
             turns,
+            answering,
             received: Mutex::default(),
             tries: Mutex::default(),
             connections: AtomicUsize::new(0),
@@ -145,7 +161,9 @@ impl Stage {
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut stream = stream;
         while let Some(request) = read_request(&mut reader)? {
-            self.received.lock().unwrap().push(request.clone());
+            if self.answering.is_none() {
+                self.received.lock().unwrap().push(request.clone());
+            }
             if request.path.split('?').next().is_some_and(|path| path.ends_with("/models")) {
                 let list = json!({"data": [{"id": "scripted"}, {"id": "other"}],
                     "models": [{"name": "models/scripted"}, {"name": "models/other"}]});
@@ -163,6 +181,14 @@ impl Stage {
                 continue;
             };
             let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            if let Some(answer) = &self.answering {
+                let turn = answer(&body, request.body.len());
+                if !self.play(&mut stream, wire, &turn, turn.fault_at(0), &request)? {
+                    stream.shutdown(Shutdown::Both)?;
+                    return Ok(());
+                }
+                continue;
+            }
             let at = wire.answers(&body);
             let tried = {
                 let mut tries = self.tries.lock().unwrap();

@@ -307,6 +307,7 @@ impl Site {
             blank,
             readable,
             writable,
+            door: false,
         }
     }
 }

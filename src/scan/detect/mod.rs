@@ -1,11 +1,18 @@
 //! Checks that are no flow from a source to a sink: written in Rust, named in rule files.
 
+mod compare;
 mod context;
+mod csrf;
 mod debug;
 mod javascript;
+mod logged;
+mod merge;
 mod password;
 mod secret;
+mod sibling;
+mod upload;
 
+pub(super) use context::is_session_cookie;
 pub(super) use password::{is_neutral, is_password, speaks_of};
 pub(super) use secret::words as secret_words;
 
@@ -36,6 +43,13 @@ pub(super) fn named(name: &str) -> Option<Detector> {
     match name {
         "secret" => Some(secret::find),
         "python-debug" => Some(debug::find),
+        "compare" => Some(compare::find),
+        "logged" => Some(logged::find),
+        "unasked" => Some(sibling::unasked),
+        "unlimited" => Some(sibling::unlimited),
+        "python-upload" => Some(upload::find),
+        "js-prototype" => Some(merge::find),
+        "python-csrf-exempt" => Some(csrf::find),
         "python-password" => Some(password::find),
         _ => javascript::named(name),
     }

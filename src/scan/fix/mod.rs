@@ -7,6 +7,7 @@
 mod imports;
 mod javascript;
 mod python;
+mod rewrite;
 
 use super::ir::{At, Block, Expr, Function};
 use super::project::{Project, SourceFile};
@@ -85,6 +86,9 @@ pub type Fixer = for<'a> fn(&Site<'a>) -> Result<Draft, String>;
 
 /// The fixer of a name in a rule file.
 pub fn named(name: &str) -> Option<Fixer> {
+    if name == "rewrite" {
+        return Some(rewrite::fix);
+    }
     python::named(name).or_else(|| javascript::named(name))
 }
 

@@ -176,7 +176,7 @@ pub(super) fn evaluate(project: &Project, file: usize, take_notes: bool) -> (Vec
     let mut engine = Engine {
         project,
         entry: file,
-        lexicon: lexicon::lexicon(Tongue::of(source.language())),
+        lexicon: lexicon::lexicon(project.rules, Tongue::of(source.language())),
         globals: HashMap::new(),
         members: HashMap::new(),
         hits: Vec::new(),

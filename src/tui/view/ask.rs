@@ -45,6 +45,7 @@ fn title(ask: &Ask, width: usize) -> Line<'static> {
         Action::Run { .. } => "run this command?".to_owned(),
         Action::Read { .. } => "read this?".to_owned(),
         Action::Fetch { .. } => "fetch this page?".to_owned(),
+        Action::Connect { .. } => "let this command reach a host?".to_owned(),
     };
     let edited = if ask.edited { " (edited by you)" } else { "" };
     rule(&format!("{what}{edited}"), width, WARN.patch(BOLD))
@@ -106,7 +107,11 @@ fn body(state: &State, ask: &Ask, width: usize) -> (Vec<Line<'static>>, Option<u
                 fact("sandbox", "none: it can do whatever you can", BAD);
             } else {
                 fact("sandbox", &state.desk.sandbox, Style::new());
-                fact("network", "none", Style::new());
+                fact(
+                    "network",
+                    "none; a host that it wants is asked for, if not allowed before",
+                    Style::new(),
+                );
                 fact("writes", "this folder and a private /tmp; not .git/hooks or .git/config", Style::new());
             }
             let seconds = timeout_ms / 1000;
@@ -118,6 +123,13 @@ fn body(state: &State, ask: &Ask, width: usize) -> (Vec<Line<'static>>, Option<u
                 lines.extend(wrap_text(&one_line(path), BOLD, width, "  ", "  "));
             }
             lines.extend(wrap_text("what it holds goes to the model", FAINT, width, "  ", "  "));
+        }
+        Action::Connect { host, port, command } => {
+            lines.extend(wrap_text(&format!("{}:{port}", one_line(host)), BOLD, width, "  ", "  "));
+            let text = redact(command);
+            lines.extend(wrap_text(&clean(&text), Style::new(), width, "  $ ", "    "));
+            let warning = "it can send that host anything it can read";
+            lines.extend(wrap_text(warning, WARN, width, "  ", "  "));
         }
         Action::Fetch { url, host } => {
             lines.extend(wrap_text(&one_line(&redact(url)), BOLD, width, "  ", "  "));
