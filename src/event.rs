@@ -2,6 +2,7 @@
 
 use crate::action::{Action, Change};
 use crate::finding::Finding;
+use crate::finding::contract::Contract;
 use crate::message::Usage;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,11 @@ pub enum Event {
     Findings {
         /// Them.
         findings: Vec<Finding>,
+    },
+    /// What the change has to keep to: once as the harness computes it, again when the model has its say.
+    Contract {
+        /// It.
+        contract: Contract,
     },
     /// A gate has its answer.
     Verify {

@@ -1,5 +1,6 @@
 //! A weakness in the code, as data: where, what, why, and the change that would close it.
 
+pub mod contract;
 pub mod baseline;
 mod facts;
 mod family;

@@ -47,6 +47,9 @@ pub enum Command {
         /// The project's test command, when the one that is found is not right
         #[arg(long, value_name = "COMMAND")]
         test: Option<String>,
+        /// Review, reports, delivery
+        #[command(flatten)]
+        fixing: super::fixing::FixArgs,
         /// Another tool's findings instead of an issue
         #[command(flatten)]
         sarif: super::sarif::SarifArgs,
@@ -72,6 +75,14 @@ pub enum Command {
         /// Model, mode, workspace, output
         #[command(flatten)]
         work: WorkArgs,
+    },
+    /// Show a session for review: contract, change, gates, transcript; secrets are hidden
+    Show(super::show::ShowArgs),
+    /// Print the JSON Schema of what programs read
+    Schema {
+        /// What
+        #[arg(value_enum)]
+        which: super::show::Schema,
     },
     /// Show as a diff what a session changed; secrets are hidden
     Diff(UndoArgs),

@@ -3,6 +3,7 @@
 pub mod args;
 mod agents;
 mod doctor;
+pub mod fixing;
 mod keys;
 mod lines;
 mod look;
@@ -13,6 +14,7 @@ pub mod scan;
 mod screen;
 mod trust;
 mod undo;
+mod show;
 mod work;
 
 use crate::text::known;
@@ -43,14 +45,16 @@ fn run(cli: Cli) -> u8 {
     };
     match command {
         Command::Run { prompt, work } => work::run(&prompt, &work),
-        Command::Fix { issue, test, sarif, work } => match &sarif.sarif {
-            Some(file) => work::fix_reported(file, &sarif, test.as_deref(), &work),
-            None => work::fix(&issue.unwrap_or_default(), test, &work),
+        Command::Fix { issue, test, fixing, sarif, work } => match &sarif.sarif {
+            Some(file) => work::fix_reported(file, &sarif, (test.as_deref(), &fixing), &work),
+            None => work::fix(&issue.unwrap_or_default(), test, fixing, &work),
         },
         Command::Resume { list: true, work, .. } => work::list(&work),
         Command::Resume { session, prompt, work, .. } => work::resume(session, &prompt, &work),
         Command::Scan(args) => scan::scan(&args),
         Command::Rules(command) => rules::rules(&command),
+        Command::Show(args) => show::show(&args),
+        Command::Schema { which } => show::schema(which),
         Command::Diff(args) => undo::diff(&args),
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),

@@ -83,6 +83,8 @@ pub enum Family {
     MissingAuthorization,
     /// CWE-307.
     MissingRateLimit,
+    /// CWE-1395.
+    VulnerableDependency,
     /// What a rule of one's own looks for, when no other family fits.
     #[default]
     Other,

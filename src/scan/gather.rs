@@ -9,6 +9,9 @@ use std::sync::Arc;
 /// Larger files are generated or data.
 const MAX_SOURCE: u64 = 1024 * 1024;
 
+/// Larger property files (bytes) are translations.
+const MAX_PROPERTIES: u64 = 64 * 1024;
+
 /// Longer lines on average are minified code.
 const MAX_MEAN_LINE: usize = 1000;
 
@@ -155,15 +158,26 @@ fn note_manifest(workspace: &Workspace, place: &Place, project: &mut Project) {
         project.env_examples.push(place.as_str().to_owned());
         return;
     }
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    if ending == "properties" && matches!(workspace.kind(place), Ok(Kind::File(size)) if size <= MAX_PROPERTIES) {
+        if let Ok(content) = workspace.read(place)
+            && let Some(text) = content.text()
+        {
+            project.properties.insert(place.as_str().to_owned(), text.to_owned());
+        }
+        return;
+    }
     let is_requirements =
         name.starts_with("requirements") && matches!(name.rsplit_once('.'), Some((_, "txt")));
-    if !is_requirements && !matches!(name, "pyproject.toml" | "Pipfile" | "package.json") {
+    let is_java = matches!(name, "pom.xml" | "build.gradle" | "build.gradle.kts");
+    if !is_requirements && !is_java && !matches!(name, "pyproject.toml" | "Pipfile" | "package.json") {
         return;
     }
     let Ok(content) = workspace.read(place) else { return };
     let Some(text) = content.text() else { return };
     let names: Vec<String> = match name {
         "package.json" => package_json(text),
+        _ if is_java => artifacts(text),
         _ if is_requirements => text.lines().filter_map(requirement).collect(),
         _ => text.split(['"', '\'', '\n']).filter_map(requirement).collect(),
     };
@@ -172,6 +186,17 @@ fn note_manifest(workspace: &Workspace, place: &Place, project: &mut Project) {
             project.dependencies.push(name);
         }
     }
+}
+
+/// Names of artifacts that a build of Maven or Gradle asks for.
+fn artifacts(text: &str) -> Vec<String> {
+    let maven = text.split("<artifactId>").skip(1).filter_map(|rest| rest.split('<').next());
+    let gradle = text.split(['"', '\'']).filter_map(|word| {
+        let mut parts = word.split(':');
+        let (_, name) = (parts.next()?, parts.next()?);
+        (!name.is_empty() && !word.contains(char::is_whitespace)).then_some(name)
+    });
+    maven.chain(gradle).map(|name| name.trim().to_lowercase()).collect()
 }
 
 fn package_json(text: &str) -> Vec<String> {

@@ -20,6 +20,7 @@ use crate::finding::{Family, Finding, Severity, Suppressed};
 use crate::workspace::{Place, Workspace};
 use project::{Project, SourceFile};
 use rules::{RuleSet, embedded};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What to look for, and where.
@@ -89,6 +90,7 @@ struct Last {
     files: Vec<Arc<SourceFile>>,
     dependencies: Vec<String>,
     env_examples: Vec<String>,
+    properties: BTreeMap<String, String>,
     filter: Filter,
     findings: Vec<Finding>,
     suppressed: Vec<Suppressed>,
@@ -102,6 +104,7 @@ impl Last {
         self.filter == *filter
             && self.dependencies == project.dependencies
             && self.env_examples == project.env_examples
+            && self.properties == project.properties
             && self.files.len() == project.files.len()
             && self.files.iter().zip(&project.files).all(|(one, two)| Arc::ptr_eq(one, two))
     }
@@ -110,7 +113,7 @@ impl Last {
     fn still_silent(&self, project: &Project) -> Vec<bool> {
         let same_paths = self.files.len() == project.files.len()
             && self.files.iter().zip(&project.files).all(|(one, two)| one.path == two.path);
-        if !same_paths {
+        if !same_paths || self.properties != project.properties {
             // A file that came or went may be what an import leads to.
             return vec![false; project.files.len()];
         }
@@ -198,6 +201,7 @@ impl Scanner {
             files: project.files.clone(),
             dependencies: project.dependencies.clone(),
             env_examples: project.env_examples.clone(),
+            properties: project.properties.clone(),
             filter: filter.clone(),
             findings: findings.to_vec(),
             suppressed: suppressed.to_vec(),
@@ -216,6 +220,8 @@ impl Scanner {
         let parsed = spread::spread(files.len(), |at| SourceFile::parse(files[at].0, files[at].1.to_owned()));
         let parsed = parsed.into_iter().flatten().flatten().map(Arc::new).collect();
         let mut project = Project::new(parsed);
+        let properties = files.iter().filter(|(path, _)| path.ends_with(".properties"));
+        project.properties = properties.map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
         project.rules = self.rules;
         report::findings(&project, &mut [], &|_| true, None).0
     }

@@ -100,6 +100,8 @@ pub enum Tongue {
     Python,
     /// JavaScript and TypeScript.
     JavaScript,
+    /// Java.
+    Java,
 }
 
 /// What a value can be safe or unsafe for.
@@ -545,8 +547,52 @@ const JAVASCRIPT: &[(&str, &str)] = files![
     "javascript/xpath-injection.yaml",
 ];
 
+/// Rule files for Java.
+#[rustfmt::skip]
+const JAVA: &[(&str, &str)] = files![
+    "java/code-injection.yaml",
+    "java/command-injection.yaml",
+    "java/cookie-httponly.yaml",
+    "java/cors-misconfiguration.yaml",
+    "java/cross-origin.yaml",
+    "java/cross-site-scripting.yaml",
+    "java/csrf-disabled.yaml",
+    "java/default-typing.yaml",
+    "java/error-disclosure.yaml",
+    "java/hardcoded-secret.yaml",
+    "java/header-injection.yaml",
+    "java/insecure-cookie.yaml",
+    "java/insecure-temp-file.yaml",
+    "java/jpa-injection.yaml",
+    "java/jwt-verification.yaml",
+    "java/ldap-injection.yaml",
+    "java/log-injection.yaml",
+    "java/nosql-injection.yaml",
+    "java/open-redirect.yaml",
+    "java/path-traversal.yaml",
+    "java/regex-denial-of-service.yaml",
+    "java/server-side-request-forgery.yaml",
+    "java/sql-injection.yaml",
+    "java/static-key.yaml",
+    "java/template-injection.yaml",
+    "java/timing-attack.yaml",
+    "java/tls-protocol.yaml",
+    "java/tls-verification.yaml",
+    "java/trust-boundary.yaml",
+    "java/unsafe-deserialization.yaml",
+    "java/unsafe-reflection.yaml",
+    "java/weak-cipher.yaml",
+    "java/weak-hash.yaml",
+    "java/weak-password-hash.yaml",
+    "java/weak-randomness.yaml",
+    "java/xml-external-entity.yaml",
+    "java/xpath-injection.yaml",
+    "java/yaml-load.yaml",
+];
+
 /// Vocabularies.
-const VOCABULARIES: &[(&str, &str)] = files!["python/vocabulary.yaml", "javascript/vocabulary.yaml"];
+const VOCABULARIES: &[(&str, &str)] = 
+    files!["python/vocabulary.yaml", "javascript/vocabulary.yaml", "java/vocabulary.yaml"];
 
 /// The embedded rules, read at the first call.
 pub fn embedded() -> &'static RuleSet {
@@ -554,7 +600,7 @@ pub fn embedded() -> &'static RuleSet {
     RULES.get_or_init(|| {
         let mut broken = Vec::new();
         let mut rules: Vec<Rule> = Vec::new();
-        for (name, text) in PYTHON.iter().chain(JAVASCRIPT) {
+        for (name, text) in PYTHON.iter().chain(JAVASCRIPT).chain(JAVA) {
             match serde_saphyr::from_str(text) {
                 Ok(rule) => rules.push(rule),
                 Err(error) => broken.push(format!("{name}: {error}")),
@@ -594,6 +640,7 @@ impl Tongue {
     pub fn of(language: Language) -> Self {
         match language {
             Language::Python => Tongue::Python,
+            Language::Java => Tongue::Java,
             Language::JavaScript | Language::TypeScript | Language::Tsx => Tongue::JavaScript,
         }
     }

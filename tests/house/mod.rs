@@ -7,6 +7,7 @@
     reason = "a harness that cannot go on should say so loudly"
 )]
 
+pub mod forge;
 pub mod model;
 pub mod pty;
 pub mod speech;

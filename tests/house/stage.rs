@@ -144,6 +144,18 @@ impl Stage {
         self.agent_with_input(args, None)
     }
 
+    /// Runs the binary to its end with more in its environment.
+    pub fn agent_in<S: AsRef<str>>(&self, args: &[&str], environment: &[(&str, S)]) -> Run {
+        let mut command = self.command(args);
+        command.envs(environment.iter().map(|(name, value)| (name, value.as_ref())));
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        Run {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// Runs the binary to its end.
     pub fn agent_with_input(&self, args: &[&str], input: Option<&str>) -> Run {
         use std::io::Write;

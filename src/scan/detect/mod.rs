@@ -4,6 +4,7 @@ mod compare;
 mod context;
 mod csrf;
 mod debug;
+mod java;
 mod javascript;
 mod logged;
 mod merge;
@@ -51,6 +52,8 @@ pub(super) fn named(name: &str) -> Option<Detector> {
         "js-prototype" => Some(merge::find),
         "python-csrf-exempt" => Some(csrf::find),
         "python-password" => Some(password::find),
+        "java-trust" => Some(java::trust),
+        "java-cross-origin" => Some(java::cross_origin),
         _ => javascript::named(name),
     }
 }
@@ -64,5 +67,6 @@ pub(super) fn holds(
     argument: &Expr,
     chain: &[&Function],
 ) -> bool {
-    context::holds(name, &context::Place { file, expr, argument, chain })
+    java::holds(name, file, expr, argument, chain)
+        .unwrap_or_else(|| context::holds(name, &context::Place { file, expr, argument, chain }))
 }

@@ -5,6 +5,7 @@
 //! edits, parses again and scans again, and drops a draft that does not hold.
 
 mod imports;
+mod java;
 mod javascript;
 mod python;
 mod rewrite;
@@ -89,7 +90,7 @@ pub fn named(name: &str) -> Option<Fixer> {
     if name == "rewrite" {
         return Some(rewrite::fix);
     }
-    python::named(name).or_else(|| javascript::named(name))
+    python::named(name).or_else(|| javascript::named(name)).or_else(|| java::named(name))
 }
 
 /// A draft with its imports as one list of edits, in order.

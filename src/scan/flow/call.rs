@@ -76,6 +76,9 @@ const NORMALISING: &[&str] = &[
 impl<'a> Engine<'a> {
     /// A call.
     pub(super) fn call(&mut self, frame: &mut Frame<'a>, expr: &'a Expr, call: &'a Call) -> Value<'a> {
+        if self.is_java(frame.file) {
+            return self.java_call(frame, expr, call);
+        }
         let (callee, receiver) = match &call.callee.kind {
             ExprKind::Member { object, name, .. } => {
                 let holder = self.expr(frame, object);
@@ -174,7 +177,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn arguments(&mut self, frame: &mut Frame<'a>, call: &'a Call) -> Vec<Given<'a>> {
+    pub(super) fn arguments(&mut self, frame: &mut Frame<'a>, call: &'a Call) -> Vec<Given<'a>> {
         call.args
             .iter()
             .map(|arg| Given {
@@ -197,13 +200,13 @@ impl<'a> Engine<'a> {
         Some(Taint::new(origin.source, frame.file, expr.at, note).safe_for(&origin.safe))
     }
 
-    fn call_source(&self, frame: &Frame<'a>, path: &str) -> Option<&'static Origin> {
+    pub(super) fn call_source(&self, frame: &Frame<'a>, path: &str) -> Option<&'static Origin> {
         let file = self.source(frame.file);
         let matches = self.lexicon.call_sources.matches(path);
         matches.into_iter().find(|origin| super::expr::imports_one(file, &origin.imports)).copied()
     }
 
-    fn sanitized(
+    pub(super) fn sanitized(
         &self,
         path: &str,
         callee: &Value<'a>,
@@ -221,7 +224,7 @@ impl<'a> Engine<'a> {
     }
 
     /// What an unknown function gives: everything it was given may be in it.
-    fn unknown(path: &str, callee: &Value<'a>, holder: Option<&Value<'a>>, given: &[Given<'a>]) -> Value<'a> {
+    pub(super) fn unknown(path: &str, callee: &Value<'a>, holder: Option<&Value<'a>>, given: &[Given<'a>]) -> Value<'a> {
         let first = given.first().map(|arg| &arg.value);
         if PASSING.contains(&path)
             && let (Some(first), 1) = (first, given.len())

@@ -77,7 +77,12 @@ impl<'a> Engine<'a> {
             ExprKind::Spread(inner) | ExprKind::Await(inner) => self.expr(frame, inner),
             ExprKind::Conditional { test, then, other } => self.conditional(frame, test, then, other),
             ExprKind::Lambda(function) => Self::function_value(frame, function),
-            ExprKind::Class(class) => Self::class_value(frame, class),
+            ExprKind::Class(class) => {
+                if self.is_java(frame.file) {
+                    Self::define_methods(frame, class);
+                }
+                Self::class_value(frame, class)
+            }
             ExprKind::Assign { target, value: written } => {
                 let value = self.expr(frame, written);
                 self.check_assigned(frame, target, written, &value);

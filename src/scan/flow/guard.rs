@@ -58,6 +58,10 @@ impl<'a> Engine<'a> {
 
     /// Narrows variables by a condition that held (or did not).
     pub(super) fn narrow(&mut self, frame: &mut Frame<'a>, test: &'a Expr, held: bool) {
+        if self.is_java(frame.file) {
+            self.java_narrow(frame, test, held);
+            return;
+        }
         if super::javascript::asks_environment(test) || (held && asks_debug(test)) {
             // Either branch is written with the kind of environment in mind.
             frame.vars.change(
@@ -329,7 +333,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Whether membership in this proves anything: a collection of constants, or a name that says so.
-    fn is_allow_list(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> bool {
+    pub(super) fn is_allow_list(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> bool {
         let value = self.quiet_value(frame, expr);
         if value.is_tainted() || value.known_text().is_some() {
             return false;

@@ -26,10 +26,13 @@ impl<'a> Engine<'a> {
 
     fn stmt(&mut self, frame: &mut Frame<'a>, stmt: &'a Stmt) -> Way {
         match &stmt.kind {
-            StmtKind::Assign { targets, value, .. } => {
+            StmtKind::Assign { targets, value, annotation, .. } => {
                 super::javascript::define_values(frame, value);
                 let written = value;
-                let value = self.expr(frame, written);
+                let mut value = self.expr(frame, written);
+                if self.is_java(frame.file) {
+                    value = self.typed(value, annotation.as_deref());
+                }
                 for target in targets {
                     self.check_assigned(frame, target, written, &value);
                     let mut value = value.clone();
@@ -149,6 +152,7 @@ impl<'a> Engine<'a> {
     pub(super) fn assign(&mut self, frame: &mut Frame<'a>, target: &'a Expr, value: Value<'a>) {
         match &target.kind {
             ExprKind::Name(name) => {
+                let value = if self.is_java(frame.file) { Self::retyped(frame, name, value) } else { value };
                 Self::forget_members(frame, name);
                 self.note(frame.file, target.at, &value);
                 frame.vars.insert(name.as_str().into(), value);
@@ -317,6 +321,11 @@ impl<'a> Engine<'a> {
         body: &'a Block,
         other: &'a Block,
     ) -> Way {
+        if self.is_java(frame.file)
+            && let Some(way) = self.counted_turns(frame, test, body)
+        {
+            return way;
+        }
         let over = over.map(|over| self.expr(frame, over));
         let mut endless = false;
         // Twice: what the first turn leaves behind reaches the second.

@@ -134,6 +134,7 @@ impl Tongue {
         match self {
             Tongue::Python => "app.py",
             Tongue::JavaScript => "app.js",
+            Tongue::Java => "App.java",
         }
     }
 }

@@ -85,6 +85,11 @@ pub(super) fn take(state: &mut State, event: Event) {
                 state.transcript.push(Block::Finding { text });
             }
         }
+        Event::Contract { contract } => {
+            for (name, text) in contract.lines().into_iter().filter(|(_, text)| !text.is_empty()) {
+                state.note(Tone::Faint, format!("{name}: {text}"));
+            }
+        }
         Event::Verify { gate, status, evidence } => {
             state.transcript.push(Block::Gate { name: gate, status, evidence });
         }
