@@ -51,7 +51,7 @@ fn an_issue_is_typed_approved_proven_and_taken_back() {
     assert_eq!(stage.tree(), before, "nothing happens before the answer");
     terminal.answer("y");
     let screen = terminal.wait("run this command?");
-    assert!(screen.contains("network  none") && screen.contains("sandbox"), "{screen}");
+    assert!(screen.contains("network  none;") && screen.contains("sandbox"), "{screen}");
     terminal.answer("a");
     terminal.wait("Result: fixed");
     let all = terminal.everything();
