@@ -310,7 +310,7 @@ fn findings_are_chosen_and_sessions_are_gone_on_with() {
     terminal.enter("/new");
     terminal.wait("a new session");
     terminal.enter("/resume");
-    terminal.wait("the first one");
+    terminal.wait("Sessions of this folder");
     terminal.send(b"\r");
     terminal.wait_until("the picker is gone", |screen| !screen.contains("Sessions of this folder"));
     terminal.wait("describe an issue");

@@ -159,7 +159,9 @@ fn note_manifest(workspace: &Workspace, place: &Place, project: &mut Project) {
         return;
     }
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-    if ending == "properties" && matches!(workspace.kind(place), Ok(Kind::File(size)) if size <= MAX_PROPERTIES) {
+    if ending == "properties"
+        && matches!(workspace.kind(place), Ok(Kind::File(size)) if size <= MAX_PROPERTIES)
+    {
         if let Ok(content) = workspace.read(place)
             && let Some(text) = content.text()
         {

@@ -221,7 +221,8 @@ impl Scanner {
         let parsed = parsed.into_iter().flatten().flatten().map(Arc::new).collect();
         let mut project = Project::new(parsed);
         let properties = files.iter().filter(|(path, _)| path.ends_with(".properties"));
-        project.properties = properties.map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+        project.properties =
+            properties.map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
         project.rules = self.rules;
         report::findings(&project, &mut [], &|_| true, None).0
     }

@@ -591,7 +591,7 @@ const JAVA: &[(&str, &str)] = files![
 ];
 
 /// Vocabularies.
-const VOCABULARIES: &[(&str, &str)] = 
+const VOCABULARIES: &[(&str, &str)] =
     files!["python/vocabulary.yaml", "javascript/vocabulary.yaml", "java/vocabulary.yaml"];
 
 /// The embedded rules, read at the first call.

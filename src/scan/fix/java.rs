@@ -72,9 +72,7 @@ fn with_call(
 ) -> Result<Draft, String> {
     let tree = parse(site)?;
     let java = Java { src: &site.file.text, root: tree.root_node(), notes: site.notes };
-    let call = java
-        .node_at(site.expr.at)
-        .ok_or("the call is not found in the tree")?;
+    let call = java.node_at(site.expr.at).ok_or("the call is not found in the tree")?;
     let argument = java.arguments(call).into_iter().find(|argument| {
         argument.start_byte() <= site.argument.at.start && site.argument.at.end <= argument.end_byte()
     });

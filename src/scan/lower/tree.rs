@@ -39,7 +39,12 @@ pub(super) fn child<'t>(node: Node<'t>, field: &str) -> Option<Node<'t>> {
 pub(super) fn children(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     let mut cursor = node.walk();
     node.named_children(&mut cursor)
-        .filter(|inner| !matches!(inner.kind(), "comment" | "line_comment" | "block_comment" | "line_continuation" | "html_comment"))
+        .filter(|inner| {
+            !matches!(
+                inner.kind(),
+                "comment" | "line_comment" | "block_comment" | "line_continuation" | "html_comment"
+            )
+        })
         .collect::<Vec<_>>()
         .into_iter()
 }

@@ -317,9 +317,10 @@ impl Desk {
 
     /// Tells how full the model's window is.
     fn context(&self) {
-        if let Some(session) = &self.session {
-            let (used, window) = (session.context_used(), session.context_window().unwrap_or(0));
-            self.door.told(Told::Context { used, window });
+        if let Some(session) = &self.session
+            && let Some(window) = session.context_window()
+        {
+            self.door.told(Told::Context { used: session.context_used(), window });
         }
     }
 

@@ -83,8 +83,10 @@ impl<'a> Engine<'a> {
         self.java_sinks(frame, expr, path, Some((object, holder)), listed.as_deref().unwrap_or(given));
         if let Some(origin) = self.call_source(frame, path) {
             let note = format!("`{}()` comes from outside", crate::scan::flow::expr::short(path));
-            let mut value = Value::tainted(Taint::new(origin.source, frame.file, expr.at, note).safe_for(&origin.safe));
-            value.path = Some(types::given_by(path).map_or_else(|| format!("{path}()"), str::to_owned).into());
+            let mut value =
+                Value::tainted(Taint::new(origin.source, frame.file, expr.at, note).safe_for(&origin.safe));
+            value.path =
+                Some(types::given_by(path).map_or_else(|| format!("{path}()"), str::to_owned).into());
             return value;
         }
         if let Some(value) = self.builder_method(frame, object, holder, name, given) {
@@ -306,7 +308,13 @@ impl<'a> Engine<'a> {
     }
 
     /// Keeps an object as a method left it.
-    fn put_object(&mut self, frame: &mut Frame<'a>, object: &'a Expr, holder: &Value<'a>, changed: Value<'a>) {
+    fn put_object(
+        &mut self,
+        frame: &mut Frame<'a>,
+        object: &'a Expr,
+        holder: &Value<'a>,
+        changed: Value<'a>,
+    ) {
         match &object.kind {
             ExprKind::Name(name) if frame.vars.contains_key(name) => {
                 frame.vars.insert(name.as_str().into(), changed);

@@ -7,9 +7,8 @@ use crate::scan::ir::{Call, Expr, ExprKind};
 use crate::scan::rules::Kind;
 
 /// Methods whose result is the text itself, for a check.
-const SAME: &[&str] = &[
-    "trim", "strip", "toLowerCase", "toUpperCase", "toString", "intern", "normalize", "getPath", "valueOf",
-];
+const SAME: &[&str] =
+    &["trim", "strip", "toLowerCase", "toUpperCase", "toString", "intern", "normalize", "getPath", "valueOf"];
 
 /// What a host that is known makes an address safe for.
 const ADDRESS: &[Kind] = &[Kind::Url, Kind::Redirect];
@@ -59,9 +58,10 @@ impl<'a> Engine<'a> {
             }
             ("matches", pattern) if held => self.matched(frame, object, pattern, second),
             ("startsWith", Some(beginning)) => self.begins(frame, object, beginning, held),
-            ("isNumeric" | "isAlphanumeric" | "isAlpha" | "isDigits" | "isCreatable" | "isParsable", Some(item))
-                if held =>
-            {
+            (
+                "isNumeric" | "isAlphanumeric" | "isAlpha" | "isDigits" | "isCreatable" | "isParsable",
+                Some(item),
+            ) if held => {
                 self.java_prove(frame, item, Self::harmless());
             }
             ("isAbsolute", None) if !held => self.prove(frame, object, Proof::NoRoot),

@@ -267,11 +267,8 @@ impl<'a> Engine<'a> {
     /// Sets a static field; `joins` what is known of it already.
     pub(super) fn put_static(&mut self, class: &'a Class, name: &str, value: Value<'a>, joins: bool) {
         let Some(known) = self.java.statics.get_mut(&std::ptr::from_ref(class)) else { return };
-        let mut shape = known
-            .shape
-            .as_deref()
-            .cloned()
-            .unwrap_or(Shape::Map { entries: Vec::new(), rest: None });
+        let mut shape =
+            known.shape.as_deref().cloned().unwrap_or(Shape::Map { entries: Vec::new(), rest: None });
         let value = match shape.entry(name) {
             Some(before) if joins => before.clone().join(value),
             _ => value,

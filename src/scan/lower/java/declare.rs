@@ -28,9 +28,7 @@ impl Lowering<'_> {
             .children(&mut cursor)
             .filter_map(|word| match word.kind() {
                 "annotation" | "marker_annotation" => Some(self.annotation(word)),
-                "static" | "abstract" => {
-                    Some(Expr::new(at(word), ExprKind::Name(word.kind().to_owned())))
-                }
+                "static" | "abstract" => Some(Expr::new(at(word), ExprKind::Name(word.kind().to_owned()))),
                 _ => None,
             })
             .collect()
@@ -65,9 +63,9 @@ impl Lowering<'_> {
         if let Some(parent) = field(node, "superclass") {
             bases.extend(named(parent).map(|kind| self.type_expr(kind)));
         }
-        let lists = field(node, "interfaces").into_iter().chain(
-            named(node).filter(|child| child.kind() == "extends_interfaces"),
-        );
+        let lists = field(node, "interfaces")
+            .into_iter()
+            .chain(named(node).filter(|child| child.kind() == "extends_interfaces"));
         for list in lists {
             for types in named(list) {
                 bases.extend(named(types).map(|kind| self.type_expr(kind)));
@@ -227,9 +225,8 @@ impl Lowering<'_> {
                 starts.push(Stmt { at: place, kind });
             }
             let end = declarator.end_byte();
-            let value = value
-                .filter(|_| is_static)
-                .unwrap_or_else(|| Expr::new(At::new(end, end), ExprKind::Null));
+            let value =
+                value.filter(|_| is_static).unwrap_or_else(|| Expr::new(At::new(end, end), ExprKind::Null));
             let kind = StmtKind::Assign {
                 targets: vec![target],
                 value,

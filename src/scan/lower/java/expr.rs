@@ -51,7 +51,8 @@ impl Lowering<'_> {
             "field_access" => self.member(node),
             "scoped_type_identifier" | "generic_type" => ExprKind::Name(self.type_name(node)),
             "class_literal" => {
-                let kind = named(node).next().map(|kind| Expr::new(at(kind), ExprKind::Name(self.type_name(kind))));
+                let kind =
+                    named(node).next().map(|kind| Expr::new(at(kind), ExprKind::Name(self.type_name(kind))));
                 kind.map_or(ExprKind::Null, |object| ExprKind::Member {
                     name_at: at(node),
                     object: Box::new(object),
@@ -262,22 +263,15 @@ impl Lowering<'_> {
         let Some(operand) = named(node).next() else { return ExprKind::Other(Vec::new()) };
         let op = if self.str(node).contains("--") { "-" } else { "+" };
         let one = Expr::new(at(node), ExprKind::Number("1".into()));
-        let kind = ExprKind::Binary {
-            op: op.to_owned(),
-            left: Box::new(self.expr(operand)),
-            right: Box::new(one),
-        };
-        ExprKind::Assign {
-            target: Box::new(self.expr(operand)),
-            value: Box::new(Expr::new(at(node), kind)),
-        }
+        let kind =
+            ExprKind::Binary { op: op.to_owned(), left: Box::new(self.expr(operand)), right: Box::new(one) };
+        ExprKind::Assign { target: Box::new(self.expr(operand)), value: Box::new(Expr::new(at(node), kind)) }
     }
 
     /// `x instanceof T`, `x instanceof T name`.
     fn instance_of(&self, node: Node<'_>) -> ExprKind {
-        let kind = field(node, "right").or_else(|| {
-            field(node, "pattern").and_then(|pattern| named(pattern).next())
-        });
+        let kind =
+            field(node, "right").or_else(|| field(node, "pattern").and_then(|pattern| named(pattern).next()));
         let kind = kind.map_or(ExprKind::Null, |kind| ExprKind::Name(self.type_name(kind)));
         let mut left = self.field_expr(node, "left");
         if let Some(name) = field(node, "name") {

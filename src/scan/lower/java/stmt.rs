@@ -245,9 +245,7 @@ impl Lowering<'_> {
         let types = param
             .and_then(|param| named(param).find(|child| child.kind() == "catch_type"))
             .map(|kinds| {
-                named(kinds)
-                    .map(|kind| Expr::new(at(kind), ExprKind::Name(self.type_name(kind))))
-                    .collect()
+                named(kinds).map(|kind| Expr::new(at(kind), ExprKind::Name(self.type_name(kind)))).collect()
             })
             .unwrap_or_default();
         self.scopes.borrow_mut().open();
