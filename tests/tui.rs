@@ -344,3 +344,25 @@ fn the_first_frame_comes_fast_and_an_idle_screen_costs_nothing() {
     // Far above what it takes, so that a busy machine does not fail it; `docs/tui.md` has the measured figure.
     assert!(first < Duration::from_secs(2), "{first:?}");
 }
+
+#[test]
+fn a_long_session_stays_small() {
+    let text =
+        "A paragraph of **bold** words and `code`, 漢字 and more, as a model writes them.\n\n".repeat(20_000);
+    let (mut terminal, _server, _stage) =
+        with_model(Stage::empty(), vec![Turn::text(text + "The end.").in_deltas_of(200)]);
+    terminal.enter("tell me everything");
+    terminal.wait("The end.");
+    terminal.wait("describe an issue");
+    let status = format!("/proc/{}/status", terminal.child.process_id().unwrap());
+    let Ok(status) = std::fs::read_to_string(status) else {
+        eprintln!("SKIPPED: no /proc to ask for memory");
+        return;
+    };
+    let size = |name: &str| -> u64 {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    eprintln!("after 1.6 MB of answer: {} KB resident, {} KB of its own", size("VmRSS"), size("RssAnon"));
+    assert!(size("RssAnon") < 60 * 1024, "{} KB", size("RssAnon"));
+}
