@@ -3,6 +3,7 @@
 use crate::config::Flags;
 use crate::finding::{Family, Severity};
 use crate::policy::Mode;
+use crate::serve::Start;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -98,6 +99,11 @@ pub enum Command {
     Undo(UndoArgs),
     /// Take the last undo back
     Redo(UndoArgs),
+    /// Be the agent of an editor or of another agent: ACP over standard input and output
+    ///
+    /// Sessions are opened by the client, each in its own folder; the options here are what they begin with.
+    /// Ends when standard input does.
+    Acp(DoorArgs),
     /// Trust a workspace as it is now: what it holds may configure the agent and start its tool servers
     ///
     /// Before that, nothing in a repository configures or runs anything. Trust is for this folder at this path;
@@ -240,6 +246,67 @@ pub struct WorkArgs {
     /// Also write the result object to this file
     #[arg(long, value_name = "FILE")]
     pub result: Option<PathBuf>,
+}
+
+/// Options of the commands that serve other programs: what every session begins with.
+#[derive(Debug, Clone, Args)]
+pub struct DoorArgs {
+    /// `anthropic/NAME`, `openai/NAME`, `responses/NAME`, `gemini/NAME`, or `rules`, the embedded one
+    #[arg(long, value_name = "PROVIDER/NAME")]
+    pub model: Option<String>,
+    /// Agent definition: a name (`agent agents` shows which), or a Markdown file; the embedded one when absent
+    #[arg(long, value_name = "NAME|FILE")]
+    pub agent: Option<String>,
+    /// How much happens without asking
+    #[arg(long, value_parser = mode, value_name = "ask|auto|read-only|yes")]
+    pub mode: Option<Mode>,
+    /// Most answers of the model to one prompt
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_turns: Option<u32>,
+    /// Most tokens of one prompt, input and output
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_tokens: Option<u64>,
+    /// Most US dollars of one prompt; needs a known price
+    #[arg(long, value_name = "USD", value_parser = positive)]
+    pub max_usd: Option<f64>,
+    /// Longest time of one prompt
+    #[arg(long, value_name = "MINUTES", value_parser = positive)]
+    pub max_minutes: Option<f64>,
+    /// Another model that goes on with the work where the provider's policy refuses. May be repeated
+    #[arg(long, value_name = "PROVIDER/NAME")]
+    pub fallback_model: Vec<String>,
+    /// Tokens that the model's window holds
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1_024..))]
+    pub context_window: Option<u64>,
+    /// Host that webfetch and commands may reach without asking, as for `run`; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub allow_host: Vec<String>,
+    /// `off` runs commands without walls, on your word alone
+    #[arg(long, value_enum, default_value_t = Walls::Auto)]
+    pub sandbox: Walls,
+}
+
+impl DoorArgs {
+    /// As what a door is started with.
+    pub fn start(&self) -> Start {
+        Start {
+            flags: Flags {
+                workspace: None,
+                model: self.model.clone(),
+                mode: self.mode,
+                max_turns: self.max_turns,
+                max_tokens: self.max_tokens,
+                max_usd: self.max_usd,
+                max_minutes: self.max_minutes,
+                fallback_models: self.fallback_model.clone(),
+                context_window: self.context_window,
+                allow_hosts: self.allow_host.clone(),
+                sandbox_off: self.sandbox == Walls::Off,
+                scan_rules: Vec::new(),
+            },
+            agent: self.agent.clone(),
+        }
+    }
 }
 
 /// Options of the commands that take changes back.

@@ -17,7 +17,9 @@ mod undo;
 mod show;
 mod work;
 
+use crate::serve::acp;
 use crate::text::known;
+use crate::wire::Trouble;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use std::io::Write;
@@ -58,6 +60,7 @@ fn run(cli: Cli) -> u8 {
         Command::Diff(args) => undo::diff(&args),
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),
+        Command::Acp(args) => serve(acp::serve(args.start())),
         Command::Trust { path, list, revoke, check, output_format } => {
             let wanted = match (list, revoke, check) {
                 (true, ..) => trust::Wanted::List,
@@ -92,6 +95,14 @@ fn run(cli: Cli) -> u8 {
             }
         }
     }
+}
+
+/// The exit code of a door that served.
+fn serve(served: Result<u8, Trouble>) -> u8 {
+    served.unwrap_or_else(|trouble| {
+        say_error(&trouble.text);
+        trouble.code
+    })
 }
 
 /// One line on standard error.

@@ -211,6 +211,7 @@ impl Session {
         host: &mut dyn Host,
     ) -> Result<Result<ToolOutput, ToolError>, RecordError> {
         announce(call, Some(&plan.action), host);
+        self.take_switch(host);
         let (plan, permit) = match self.permit_for(call, &plan.action, host).await {
             Ok((None, permit)) => (plan, permit),
             Ok((Some(changes), permit)) => {

@@ -31,6 +31,16 @@ impl Keep {
         Ok(Self { turns: journal.last_turn(), journal: Arc::new(journal), _lock: lock })
     }
 
+    /// The journal's turns that are not of this stretch of work.
+    pub(super) fn earlier_turns(&self) -> u32 {
+        self.turns
+    }
+
+    /// The same with another count of earlier turns.
+    pub(super) fn counting_from(self, turns: u32) -> Self {
+        Self { turns, ..self }
+    }
+
     /// Keeps what `action` is about to change; the step's number, if it changes files.
     pub(super) async fn begin(
         &self,

@@ -77,6 +77,8 @@ pub struct Session {
     state: PathBuf,
     /// Absent where nothing may change.
     keep: Option<keep::Keep>,
+    /// The journal's turns before this stretch of work.
+    earlier_turns: u32,
     steering: Steering,
     deeds: Vec<Action>,
     /// Paths that the deeds hold the texts of.
@@ -154,8 +156,10 @@ impl Session {
         let budget = budget::Budget::start(&parts.limits, &parts.cancel);
         let told = serde_json::to_string(&parts.toolbox.specs()).unwrap_or_default();
         let gauge = room::Gauge::of(parts.system.len() + told.len());
+        let earlier_turns = kept.1.as_ref().map_or(0, keep::Keep::earlier_turns);
         Self {
             id,
+            earlier_turns,
             parts,
             history: Vec::new(),
             record,
@@ -285,10 +289,23 @@ impl Session {
     /// may have: then the mode stays as it was.
     pub fn set_mode(&mut self, mode: Mode) -> Result<(), RecordError> {
         if mode != Mode::ReadOnly && self.keep.is_none() {
-            self.keep = Some(keep::Keep::take(&self.parts.world, &self.state, &self.id)?);
+            let keep = keep::Keep::take(&self.parts.world, &self.state, &self.id)?;
+            // What this session itself did here is already counted in its turns.
+            self.keep = Some(keep.counting_from(self.earlier_turns));
         }
         self.parts.policy.set_mode(mode);
         Ok(())
+    }
+
+    /// Lets the workspace go between two runs, so that others may work there: until [`Session::set_mode`] takes
+    /// it again, nothing may change. Gives the mode it had.
+    pub fn rest(&mut self) -> Mode {
+        let mode = self.mode();
+        self.parts.policy.set_mode(Mode::ReadOnly);
+        if let Some(keep) = self.keep.take() {
+            self.earlier_turns = keep.earlier_turns();
+        }
+        mode
     }
 
     /// Goes on with another model, also of another provider. `price` is what it costs, where that is known.
@@ -431,6 +448,15 @@ impl Session {
             host.tell(Event::Steered { text: text.clone() });
         }
         Ok(!words.is_empty())
+    }
+
+    /// Another mode the user asked for meanwhile holds from now on.
+    fn take_switch(&mut self, host: &mut dyn Host) {
+        if let Some(mode) = self.steering.switched()
+            && let Err(error) = self.set_mode(mode)
+        {
+            host.tell(Event::Warning { text: format!("the mode stays {}: {error}", self.mode()) });
+        }
     }
 
     fn last_words(&self, text: String) -> Ending {

@@ -9,6 +9,7 @@
 
 pub mod forge;
 pub mod model;
+pub mod pipe;
 pub mod pty;
 pub mod speech;
 pub mod stage;
