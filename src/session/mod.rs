@@ -12,6 +12,7 @@ mod handover;
 mod keep;
 pub mod ledger;
 mod lighten;
+mod permit;
 mod room;
 pub mod record;
 pub mod shelf;
