@@ -97,6 +97,12 @@ pub enum Command {
     /// Sessions are opened by the client, each in its own folder; the options here are what they begin with.
     /// Ends when standard input does.
     Acp(DoorArgs),
+    /// Be a tool server for other agents: MCP over standard input and output
+    ///
+    /// Offers fix, scan, run, reply, and start, status, result, cancel for hosts with short limits. Without --mode
+    /// it works as `auto`: workspace edits and sandboxed commands happen, anything beyond is asked of the user where
+    /// the host can ask, and else left and reported as `needs_approval`.
+    Mcp(DoorArgs),
     /// Trust a workspace as it is now: what it holds may configure the agent and start its tool servers
     ///
     /// Before that, nothing in a repository configures or runs anything. Trust is for this folder at this path;

@@ -11,7 +11,7 @@ mod trust;
 mod undo;
 mod work;
 
-use crate::serve::acp;
+use crate::serve::{acp, mcp};
 use crate::text::known;
 use crate::wire::{Trouble, exit};
 use args::{Cli, Command};
@@ -47,6 +47,7 @@ fn run(cli: Cli) -> u8 {
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),
         Command::Acp(args) => serve(acp::serve(args.start())),
+        Command::Mcp(args) => serve(mcp::serve(args.start())),
         Command::Trust { path, list, revoke, check, output_format } => {
             let wanted = match (list, revoke, check) {
                 (true, ..) => trust::Wanted::List,

@@ -51,6 +51,8 @@ pub struct Config {
     pub model: String,
     /// How much happens without asking.
     pub mode: Mode,
+    /// Whether the user said so, by a flag or in the file; `ask` is the word where nobody did.
+    pub mode_said: bool,
     /// Most answers of the model.
     pub max_turns: u32,
     /// Most tokens in all.
@@ -181,6 +183,7 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
             .or(file.model)
             .unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
         mode: flags.mode.or(file_mode).unwrap_or(Mode::Ask),
+        mode_said: flags.mode.or(file_mode).is_some(),
         max_turns: flags.max_turns.or(file.max_turns).unwrap_or(DEFAULT_MAX_TURNS),
         max_tokens: flags.max_tokens.or(file.max_tokens),
         max_usd: flags.max_usd.or(file.max_usd),

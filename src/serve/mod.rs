@@ -3,6 +3,7 @@
 //! [`Start`] opens sessions for every door here, [`work`] runs them, [`acp`] and [`mcp`] speak for them.
 
 pub mod acp;
+pub mod mcp;
 mod signals;
 mod work;
 
