@@ -36,6 +36,15 @@ pub enum Action {
         /// Its host as parsed, lower case.
         host: String,
     },
+    /// A tool of another process is called.
+    Call {
+        /// The server's name in the user's settings.
+        server: String,
+        /// The tool's name there.
+        tool: String,
+        /// Its arguments, a JSON object as text.
+        arguments: String,
+    },
 }
 
 /// One file before and after.
@@ -79,6 +88,7 @@ impl Action {
             }
             Action::Run { command, .. } => *command = map(command),
             Action::Fetch { url, .. } => *url = map(url),
+            Action::Call { arguments, .. } => *arguments = map(arguments),
             Action::Read { .. } => {}
         }
         self
@@ -95,6 +105,7 @@ impl Action {
             Action::Run { command, workdir, .. } if workdir == "." => format!("run {command}"),
             Action::Run { command, workdir, .. } => format!("run {command} (in {workdir})"),
             Action::Fetch { url, .. } => format!("fetch {url}"),
+            Action::Call { server, tool, arguments } => format!("call {server}/{tool} {arguments}"),
         }
     }
 }

@@ -67,6 +67,8 @@ pub struct Config {
     pub base_urls: BTreeMap<String, String>,
     /// The user's own folder of settings, if there is a place for one.
     pub folder: Option<PathBuf>,
+    /// Tool servers of the user's own file, by name.
+    pub mcp: BTreeMap<String, Server>,
     /// Hosts that webfetch may reach without asking.
     pub allow_hosts: Vec<String>,
     /// The user's own rules.
@@ -110,6 +112,31 @@ struct File {
     allow_hosts: Vec<String>,
     #[serde(default)]
     rules: Vec<Line>,
+    #[serde(default)]
+    mcp: BTreeMap<String, Server>,
+}
+
+/// A tool server that speaks MCP: a program, or an address.
+#[derive(Debug, Clone, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Program, found on the `PATH`.
+    pub command: Option<String>,
+    /// Its arguments.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Its environment, besides a few harmless variables.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Address of a server that is already running, instead of a program.
+    pub url: Option<String>,
+    /// Variable that holds its bearer token.
+    pub token_env: Option<String>,
+    /// Headers sent with every request.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Longest call, in seconds; 60 when absent.
+    pub timeout_seconds: Option<u64>,
 }
 
 /// One `[[rules]]` table: what is allowed, asked or denied. Deny beats allow, whoever wrote it.
@@ -191,6 +218,7 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         prices: file.prices,
         base_urls: file.base_urls,
         folder,
+        mcp: file.mcp,
         allow_hosts,
         rules,
         sandbox_off: flags.sandbox_off,

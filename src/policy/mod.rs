@@ -83,6 +83,7 @@ enum Remember {
     Write(String),
     Run(Remembered),
     Host(String),
+    Call(String),
 }
 
 /// A verdict before it becomes a permit or a question.
@@ -144,6 +145,7 @@ impl Policy {
             Remember::Write(path) => format!("write {path}"),
             Remember::Run(command) => format!("run {}", command.title()),
             Remember::Host(host) => format!("fetch from {host}"),
+            Remember::Call(tool) => format!("call {tool}"),
         };
         self.answers.iter().map(title).collect()
     }
@@ -207,6 +209,7 @@ impl Policy {
             Action::Write { changes } => self.lean_write(changes),
             Action::Run { command, workdir, .. } => self.lean_run(command, workdir),
             Action::Fetch { host, .. } => self.lean_fetch(host),
+            Action::Call { server, tool, .. } => self.lean_call(&format!("{server}/{tool}")),
         }
     }
 
@@ -323,6 +326,24 @@ impl Policy {
         Leaning::Ask(format!("{host} has not been asked for before"), true)
     }
 
+    /// A tool of another process works outside of the walls: nothing but a person's word lets it be called.
+    fn lean_call(&self, tool: &str) -> Leaning {
+        if let Some(rule) = self.rule(Kind::Call, Effect::Deny, |rule| rule.covers_call(tool)) {
+            return Leaning::Deny(rule.title());
+        }
+        let asked = self.rule(Kind::Call, Effect::Ask, |rule| rule.covers_call(tool)).is_some();
+        let allowed = !asked && self.rule(Kind::Call, Effect::Allow, |rule| rule.covers_call(tool)).is_some();
+        if self.mode == Mode::ReadOnly && !allowed {
+            return Leaning::Deny(
+                "no tool server is called in mode `read-only` without an allow rule".into(),
+            );
+        }
+        if allowed || self.answers.contains(&Remember::Call(tool.to_owned())) {
+            return Leaning::Allow;
+        }
+        Leaning::Ask(format!("{tool} works outside of the sandbox"), true)
+    }
+
     fn rule(&self, action: Kind, effect: Effect, covers: impl Fn(&Rule) -> bool) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.action == action && rule.effect == effect && covers(rule))
     }
@@ -349,6 +370,7 @@ impl Policy {
                     .collect()
             }
             Action::Fetch { host, .. } => vec![Remember::Host(host.to_lowercase())],
+            Action::Call { server, tool, .. } => vec![Remember::Call(format!("{server}/{tool}"))],
         }
     }
 }
@@ -358,6 +380,7 @@ fn way_out(action: &Action) -> &'static str {
     match action {
         Action::Fetch { .. } => "give `--allow-host` for it, or use mode `ask`",
         Action::Run { .. } => "use mode `ask`, or run it yourself",
+        Action::Call { .. } => "write an allow rule (action \"call\") for this tool, or use mode `ask`",
         Action::Read { .. } | Action::Write { .. } => "write an allow rule for this path, or use mode `ask`",
     }
 }

@@ -16,6 +16,8 @@ pub enum Kind {
     Run,
     /// Fetching a page; the pattern is a host, `*.example.com`, or `*`.
     Fetch,
+    /// Calling a tool of a server; the pattern is `SERVER/TOOL`, `*` stands for any run of characters.
+    Call,
 }
 
 /// What a rule says.
@@ -56,7 +58,8 @@ impl Rule {
             Kind::Fetch if self.pattern.is_empty() || self.pattern.contains('/') => {
                 Err(format!("{}: `{}` is no host", self.from, self.pattern))
             }
-            Kind::Fetch => Ok(()),
+            Kind::Call if self.pattern.is_empty() => Err(format!("{}: the pattern is empty", self.from)),
+            Kind::Fetch | Kind::Call => Ok(()),
         }
     }
 
@@ -131,6 +134,11 @@ impl Rule {
             Some(end) => host.strip_suffix(end).is_some_and(|start| start.len() > 1 && start.ends_with('.')),
             None => host == pattern,
         }
+    }
+
+    /// Whether it speaks of this tool, `SERVER/TOOL`.
+    pub(super) fn covers_call(&self, tool: &str) -> bool {
+        !self.leaves_out(|rule| rule.covers_call(tool)) && is_like(&self.pattern, tool)
     }
 
     fn words(&self) -> Result<Vec<String>, String> {

@@ -11,7 +11,6 @@ use crate::event::Outcome;
 use crate::model::rules::{NAME as RULES, Rules};
 use crate::model::{Model, ModelError, choose, price};
 use crate::policy::{Mode, Policy};
-use crate::prompt;
 use crate::sandbox::{self, Sandbox, Wish};
 use crate::scan::Scanner;
 use crate::session::record::RecordError;
@@ -19,6 +18,8 @@ use crate::session::{Limits, Parts};
 use crate::tool::{self, Tool, Toolbox, World};
 use crate::workspace::lock::LockError;
 use crate::workspace::{Workspace, WorkspaceError};
+use crate::{prompt, remote};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -232,4 +233,29 @@ pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken
         tools.push(Box::new(tool::skill::Skill::new(skills)));
     }
     Ok(Parts { model, toolbox: Toolbox::of(tools), world, policy, system, limits, cancel })
+}
+
+/// Adds the tools of the user's tool servers, and of `more` servers that whoever opened the session named. Gives
+/// what was wrong with some of them; a broken server ends nothing.
+pub async fn join_servers(
+    parts: &mut Parts,
+    config: &Config,
+    definition: &Definition,
+    more: &BTreeMap<String, remote::Server>,
+) -> Vec<String> {
+    // A tool server reaches further than a command: an agent that may run none calls none.
+    if !definition.offers("bash") {
+        return Vec::new();
+    }
+    let mut servers = more.clone();
+    // The user's own settings win over what a caller names alike.
+    servers.extend(config.mcp.clone());
+    let (tools, mut warnings) = remote::tools(&servers).await;
+    for tool in tools {
+        let name = tool.spec().name.clone();
+        if !parts.toolbox.push(tool) {
+            warnings.push(format!("two tools are called {name}; the first one is offered"));
+        }
+    }
+    warnings
 }

@@ -10,6 +10,7 @@ use crate::serve::{Start, work};
 use crate::session::{Session, record};
 use crate::wire::{Trouble, exit};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -128,7 +129,7 @@ fn open(start: &Start, order: Order, cancel: CancellationToken) -> Result<(Sessi
         config.max_turns = turns.min(config.max_turns);
     }
     let most = config.max_turns;
-    let mut opening = start.open(config, cancel)?;
+    let mut opening = start.open(config, &BTreeMap::new(), cancel)?;
     opening.parts.limits.max_turns = opening.parts.limits.max_turns.min(most);
     let config = opening.config;
     let session = match &order.task {
