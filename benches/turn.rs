@@ -64,6 +64,7 @@ fn agent(bencher: divan::Bencher<'_, '_>) {
             let sandbox = open(workspace.root(), folder.path(), folder.path(), Wish::Off);
             let parts = Parts {
                 model,
+                fallbacks: Vec::new(),
                 toolbox: Toolbox::of(tool::all()),
                 world: Arc::new(World { workspace, sandbox, scanner: Scanner::new() }),
                 policy: Policy::new(Mode::Yes),

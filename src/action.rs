@@ -45,6 +45,15 @@ pub enum Action {
         /// Its arguments, a JSON object as text.
         arguments: String,
     },
+    /// A command that is under way reaches a host, which it can then send anything.
+    Connect {
+        /// The host's name, lower case.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The command, as `bash -c` got it.
+        command: String,
+    },
 }
 
 /// One file before and after.
@@ -86,7 +95,7 @@ impl Action {
                     *text = map(text);
                 }
             }
-            Action::Run { command, .. } => *command = map(command),
+            Action::Run { command, .. } | Action::Connect { command, .. } => *command = map(command),
             Action::Fetch { url, .. } => *url = map(url),
             Action::Call { arguments, .. } => *arguments = map(arguments),
             Action::Read { .. } => {}
@@ -106,6 +115,7 @@ impl Action {
             Action::Run { command, workdir, .. } => format!("run {command} (in {workdir})"),
             Action::Fetch { url, .. } => format!("fetch {url}"),
             Action::Call { server, tool, arguments } => format!("call {server}/{tool} {arguments}"),
+            Action::Connect { host, port, .. } => format!("reach {host}:{port}"),
         }
     }
 }

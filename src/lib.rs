@@ -15,6 +15,7 @@
 //! | `config` | flags, environment, files and `agent.md` to decided settings, once |
 //! | `prompt` | embedded Markdown to a finished prompt |
 //! | `workspace` | the one door to files: resolve beneath, read, write, journal, undo |
+//! | `network` | which hosts and addresses may be reached; the proxy for commands |
 //! | `sandbox` | run a command behind walls, with limits, streamed output |
 //! | `scan` | rules and flow over syntax trees to findings with fixes |
 //! | `model` | request in, deltas out |
@@ -25,6 +26,7 @@
 //! | `fix` | the mission: issue to opening, done-check, report |
 //! | `wire` | settings to a session: where rooms are put together; exit codes |
 //! | `serve` | be someone's helper over ACP or MCP |
+//! | `tui` | the terminal UI: state, update, view, keys |
 //! | `cli` | arguments, plain and JSON output |
 
 // ground: words. No I/O, no async runtime.
@@ -40,6 +42,7 @@ pub mod policy;
 pub mod config;
 pub mod prompt;
 pub mod workspace;
+pub mod network;
 pub mod sandbox;
 pub mod scan;
 
@@ -56,4 +59,5 @@ pub mod fix;
 // top: doors.
 pub mod wire;
 pub mod serve;
+pub mod tui;
 pub mod cli;

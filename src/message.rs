@@ -79,6 +79,18 @@ pub struct ToolResult {
     /// Whether the call failed.
     #[serde(default)]
     pub is_error: bool,
+    /// What it shows beside the text, for models that see.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
+}
+
+/// A picture.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Image {
+    /// `image/png` and the like.
+    pub media_type: String,
+    /// Its bytes in Base64.
+    pub base64: String,
 }
 
 /// Tokens, as the provider counted them.
@@ -283,6 +295,7 @@ fn interrupted(call: &ToolCall) -> Part {
         name: call.name.clone(),
         text: "interrupted before it gave a result; it may or may not have taken effect".into(),
         is_error: true,
+        images: Vec::new(),
     })
 }
 
@@ -300,6 +313,7 @@ mod tests {
             name: "read".into(),
             text: "ok".into(),
             is_error: false,
+            images: Vec::new(),
         })
     }
 

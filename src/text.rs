@@ -43,7 +43,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
             break;
         }
     }
-    if let Cow::Owned(new) = redact_values(&out, known::values()) {
+    if let Cow::Owned(new) = redact_values(&out, &known::values()) {
         out = Cow::Owned(new);
     }
     match out {

@@ -86,8 +86,8 @@ fn judges_reads_and_writes_by_the_class_of_the_path() {
 fn asks_for_every_host() {
     check(&fetch("example.com"), "???d");
     let mut policy = Policy::new(Mode::Yes);
-    policy.allow_host("docs.example.com");
-    policy.allow_host("*.rust-lang.org");
+    policy.allow_host("docs.example.com").unwrap();
+    policy.allow_host("*.rust-lang.org").unwrap();
     for (host, expected) in [
         ("docs.example.com", 'a'),
         ("DOCS.example.com", 'a'),
@@ -100,6 +100,59 @@ fn asks_for_every_host() {
     ] {
         assert_eq!(letter(&policy, &fetch(host)), expected, "{host}");
     }
+}
+
+fn connect(host: &str, port: u16) -> Action {
+    Action::Connect { host: host.into(), port, command: "pip install x".into() }
+}
+
+#[test]
+fn asks_for_every_host_a_command_wants_to_reach() {
+    use Effect::{Allow, Ask, Deny};
+    check(&connect("example.com", 443), "??dd");
+    for mode in MODES {
+        let expected = |letter: char| if mode == Mode::ReadOnly { 'd' } else { letter };
+        let closed = if mode == Mode::Yes { 'd' } else { '?' };
+        let mut policy = Policy::new(mode);
+        policy.allow_host("example.com").unwrap();
+        policy.allow_host("files.example.net:8443").unwrap();
+        assert_eq!(letter(&policy, &connect("example.com", 443)), expected('a'), "{mode:?}");
+        assert_eq!(letter(&policy, &connect("example.com", 22)), expected(closed), "{mode:?}");
+        assert_eq!(letter(&policy, &connect("files.example.net", 8443)), expected('a'), "{mode:?}");
+        assert_eq!(letter(&policy, &connect("files.example.net", 443)), expected(closed), "{mode:?}");
+        assert_eq!(letter(&policy, &connect("a.example.com", 443)), expected(closed), "{mode:?}");
+        // A page that may be read is less than a host that may be sent anything.
+        let reader = with(mode, &[(Kind::Fetch, "*", Allow)]);
+        assert_eq!(letter(&reader, &connect("example.com", 443)), expected(closed), "{mode:?}");
+        for (effect, letter_of) in [(Deny, 'd'), (Ask, closed)] {
+            let mut bounded = with(mode, &[(Kind::Fetch, "*.example.com", effect)]);
+            bounded.allow_host("*").unwrap();
+            assert_eq!(letter(&bounded, &connect("a.example.com", 443)), expected(letter_of), "{mode:?}");
+            assert_eq!(letter(&bounded, &connect("other.example", 443)), expected('a'), "{mode:?}");
+        }
+    }
+    assert!(!Policy::new(Mode::Yes).opens_network() && !Policy::new(Mode::ReadOnly).opens_network());
+    assert!(Policy::new(Mode::Auto).opens_network());
+}
+
+#[test]
+fn an_answer_about_a_host_covers_this_host_at_this_port() {
+    let mut policy = Policy::new(Mode::Auto);
+    let asked = question(&policy, &connect("example.com", 443));
+    assert_eq!(asked.remember.as_deref(), Some("let commands reach example.com:443"));
+    policy.settle(&asked, &Answer::Once).unwrap();
+    assert_eq!(letter(&policy, &connect("example.com", 443)), '?', "once is once");
+    policy.settle(&asked, &Answer::Session).unwrap();
+    for (action, expected) in [
+        (connect("example.com", 443), 'a'),
+        (connect("example.com", 80), '?'),
+        (connect("www.example.com", 443), '?'),
+        (fetch("example.com"), '?'),
+    ] {
+        assert_eq!(letter(&policy, &action), expected, "{action:?}");
+    }
+    policy.forget(0);
+    assert_eq!(letter(&policy, &connect("example.com", 443)), '?');
 }
 
 #[test]

@@ -202,6 +202,66 @@ fn faults_that_do_not_pass_end_in_their_own_exit_code() {
     }
 }
 
+/// Row by row: whatever goes wrong for good after work was done, the run ends in bounded time, says why, has its
+/// exit code, and the work is kept and reported.
+#[test]
+fn every_lasting_fault_ends_in_time_with_its_code_and_the_work_kept() {
+    let soon = |fault: Fault| fault.with_header("retry-after-ms", "10");
+    let event = |code: &str, message: &str| Fault::ErrorEvent(code.into(), message.into());
+    // What ends it, its exit code, how many requests it takes, what the words say.
+    let rows = [
+        (soon(Fault::status(408)), 9, 5, "HTTP 408"),
+        (soon(Fault::status(429)), 9, 5, "HTTP 429"),
+        (soon(Fault::status(500)), 9, 5, "HTTP 500"),
+        (soon(Fault::status(503)), 9, 5, "HTTP 503"),
+        (soon(Fault::status(529)), 9, 5, "HTTP 529"),
+        (Fault::status(429).with_header("retry-after", "3600"), 9, 1, "HTTP 429"),
+        (Fault::error(429, "insufficient_quota", "You exceeded your current quota"), 9, 1, "quota"),
+        (Fault::status(403), 9, 1, "key"),
+        (Fault::status(404), 1, 1, "HTTP 404"),
+        (Fault::Html, 1, 1, "HTML"),
+        (Fault::Json("{\"id\":1}".into()), 1, 1, "no event stream"),
+        (Fault::BrokenEvent, 1, 1, "does not speak"),
+        (Fault::GiganticLine(17 * 1024 * 1024), 1, 1, "does not speak"),
+        (Fault::Redirect("https://elsewhere.example/".into()), 1, 1, "redirects"),
+        (Fault::error(400, "context_length_exceeded", "too long"), 1, 1, "window"),
+        (event("invalid_request_error", "prompt is too long"), 1, 1, "window"),
+        (event("authentication_error", "bad"), 9, 1, "key"),
+    ];
+    for wire in Wire::ALL {
+        for (fault, code, requests, words) in &rows {
+            let turns = vec![
+                Turn::call("write", json!({"filePath": "kept.txt", "content": "x\n"})),
+                Turn::text("a rather long answer in several deltas").always(fault.clone()),
+            ];
+            let begun = std::time::Instant::now();
+            let (run, stage, received) = play(Stage::empty(), wire, turns, &[]);
+            let run = run.exits(*code);
+            let result = run.result();
+            assert!(begun.elapsed().as_secs() < 30, "{wire:?} {fault:?}");
+            assert!(result["summary"].as_str().unwrap().contains(words), "{wire:?} {fault:?}: {run}");
+            assert_eq!(result["files"][0]["path"], "kept.txt", "{wire:?} {fault:?}: {run}");
+            assert_eq!(stage.read("kept.txt"), "x\n");
+            assert_eq!(received.len(), 1 + requests, "{wire:?} {fault:?}");
+        }
+    }
+}
+
+/// The faults that are waited out by the clock: on one wire, since waiting is not the wires' business.
+#[test]
+fn what_never_comes_right_ends_after_five_tries_with_the_work_kept() {
+    for (fault, code) in [(Fault::ResetAtOnce, 9), (Fault::CleanEnd, 1), (Fault::Reset, 1)] {
+        let turns = vec![
+            Turn::call("write", json!({"filePath": "kept.txt", "content": "x\n"})),
+            Turn::text("a rather long answer in several deltas").always(fault.clone()),
+        ];
+        let (run, stage, _) = play(Stage::empty(), Wire::OpenAi, turns, &[]);
+        let run = run.exits(code);
+        assert_eq!(run.result()["files"][0]["path"], "kept.txt", "{fault:?}: {run}");
+        assert_eq!(stage.read("kept.txt"), "x\n");
+    }
+}
+
 #[test]
 fn an_empty_answer_is_never_taken_for_success() {
     for wire in Wire::ALL {

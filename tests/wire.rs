@@ -212,7 +212,13 @@ async fn reasoning_is_carried_back_as_it_came() {
         let message = assemble(&deltas).message();
         let call = message.calls().next().unwrap().clone();
         messages.push(message);
-        let result = ToolResult { call_id: call.id, name: call.name, text: "x = 1".into(), is_error: false };
+        let result = ToolResult {
+            call_id: call.id,
+            name: call.name,
+            text: "x = 1".into(),
+            is_error: false,
+            images: Vec::new(),
+        };
         messages.push(Message { role: Role::User, parts: vec![Part::Result(result)] });
         let (_, error) = ask(model.as_ref(), &messages).await;
         assert_eq!(error, None);
@@ -547,6 +553,47 @@ async fn a_server_without_tls_is_unreachable_over_https() {
     }
 }
 
+/// A server that speaks TLS with a certificate nobody vouches for; tells whether a byte came through it.
+fn untrusted_tls() -> (std::net::SocketAddr, std::thread::JoinHandle<bool>) {
+    use std::io::Read;
+    let signed = rcgen::generate_simple_self_signed(vec!["localhost".into(), "127.0.0.1".into()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![signed.cert.der().clone()], key)
+        .unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let connection = rustls::ServerConnection::new(std::sync::Arc::new(config)).unwrap();
+        let mut stream = rustls::StreamOwned::new(connection, stream);
+        matches!(stream.read(&mut [0; 1]), Ok(1))
+    });
+    (address, serving)
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_unreachable_and_gets_no_key() {
+    for wire in Wire::ALL {
+        for host in ["127.0.0.1", "localhost"] {
+            let (address, serving) = untrusted_tls();
+            let base = format!("https://{host}:{}", address.port());
+            let model = open(wire, &base, Duration::from_secs(5));
+            let (_, error) = ask(model.as_ref(), &[Message::user("go")]).await;
+            assert!(
+                matches!(&error, Some(ModelError::Unreachable { reason, .. })
+                    if reason.to_lowercase().contains("certificate")),
+                "{wire:?}: {error:?}"
+            );
+            assert!(!serving.join().unwrap(), "{wire:?}: not a byte went out");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_retry_gets_the_same_turn() {
     for wire in Wire::ALL {
@@ -592,6 +639,7 @@ async fn many_turns_share_one_connection_and_one_growing_prefix() {
                         name: call.name.clone(),
                         text: String::new(),
                         is_error: true,
+                        images: Vec::new(),
                     })
                 })
                 .collect();
@@ -759,16 +807,16 @@ async fn a_dropped_stream_ends_the_request() {
     }
 }
 
-/// An independent server for the two wires that such servers speak, when there is one: `AGENT_E2E_BASE_URL=http://127.0.0.1:8080`
+/// An independent server for the three wires that such servers speak, when there is one: `AGENT_E2E_BASE_URL=http://127.0.0.1:8080`
 /// (without `/v1`). Proves the wires, not the model's wit.
 #[tokio::test]
-async fn a_real_server_understands_both_wires() {
+async fn a_real_server_understands_its_wires() {
     let Ok(base) = std::env::var("AGENT_E2E_BASE_URL") else {
-        eprintln!("SKIPPED: a_real_server_understands_both_wires needs AGENT_E2E_BASE_URL");
+        eprintln!("SKIPPED: a_real_server_understands_its_wires needs AGENT_E2E_BASE_URL");
         return;
     };
-    for wire in [Wire::OpenAi, Wire::Anthropic] {
-        let base = if wire == Wire::OpenAi { format!("{base}/v1") } else { base.clone() };
+    for wire in [Wire::OpenAi, Wire::Responses, Wire::Anthropic] {
+        let base = if wire == Wire::Anthropic { base.clone() } else { format!("{base}/v1") };
         let model = open(wire, &base, Duration::from_mins(3));
         let tools = [&*SPEC];
         let say = |text: &str| vec![Message::user(text)];
@@ -794,8 +842,13 @@ async fn a_real_server_understands_both_wires() {
         };
         eprintln!("{wire:?} called {call:?}");
         assert!(serde_json::from_str::<Value>(&call.arguments).is_ok(), "{call:?}");
-        let result =
-            ToolResult { call_id: call.id, name: call.name, text: "fn main() {}".into(), is_error: false };
+        let result = ToolResult {
+            call_id: call.id,
+            name: call.name,
+            text: "fn main() {}".into(),
+            is_error: false,
+            images: Vec::new(),
+        };
         messages.push(message);
         messages.push(Message { role: Role::User, parts: vec![Part::Result(result)] });
         let assembly = ask(&messages).await;

@@ -24,7 +24,11 @@ pub(crate) struct Cost {
 )]
 #[allow(clippy::disallowed_methods, reason = "the bench starts the programs it measures")]
 pub(crate) fn measure(mut command: Command, limit: Duration) -> Option<Cost> {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
+    // For finding out why one fails.
+    if std::env::var_os("AGENT_PEERS_LOUD").is_none() {
+        command.stderr(Stdio::null());
+    }
     let begun = Instant::now();
     let child = command.spawn().ok()?;
     let pid = i32::try_from(child.id()).ok()?;

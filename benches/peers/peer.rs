@@ -108,7 +108,6 @@ fn all() -> Vec<Peer> {
             arguments: |prompt| words(&["run", "--model", "openai/scripted", "--yes"], prompt),
             ..copy(&floor)
         },
-        // The same without walls, as most of the others run commands.
         Peer {
             name: "codex",
             wire: Wire::Responses,
@@ -163,7 +162,7 @@ fn all() -> Vec<Peer> {
             name: "gemini",
             wire: Wire::Gemini,
             tool: "run_shell_command",
-            arguments: |prompt| words(&["--yolo", "-m", "gemini-2.5-pro", "-p"], prompt),
+            arguments: |prompt| words(&["--yolo", "--skip-trust", "-m", "gemini-2.5-pro", "-p"], prompt),
             prepare: |home, _| {
                 let settings = json!({"security": {"auth": {"selectedType": "gemini-api-key"}},
                     "privacy": {"usageStatisticsEnabled": false}, "general": {"disableAutoUpdate": true}});
@@ -174,21 +173,6 @@ fn all() -> Vec<Peer> {
                     ("GOOGLE_GEMINI_BASE_URL", url.trim_end_matches("/v1beta").to_owned()),
                     ("GEMINI_API_KEY", KEY.into()),
                 ]
-            },
-            ..copy(&floor)
-        },
-        Peer {
-            name: "mini",
-            arguments: |prompt| words(&["-y", "--exit-immediately", "-m", "openai/scripted", "-t"], prompt),
-            environment: |url| {
-                [
-                    openai(url),
-                    vec![
-                        ("MSWEA_CONFIGURED", "true".into()),
-                        ("MSWEA_COST_TRACKING", "ignore_errors".into()),
-                    ],
-                ]
-                .concat()
             },
             ..copy(&floor)
         },

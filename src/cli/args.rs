@@ -14,14 +14,19 @@ use std::path::PathBuf;
     version,
     about,
     disable_help_subcommand = true,
+    // Options before a command would pass for the command's own.
+    args_conflicts_with_subcommands = true,
     after_help = "Exit codes: 0 done, fixed or nothing to fix · 1 error · 2 usage · 4 no such session or input · \
                   5 denied · 6 not fixed · 7 budget used up · 8 blocked: something is missing, or another agent is at work in the workspace · 9 model unavailable · \
                   10 fixed, but a gate is unknown · 11 refused by the provider · 129 lost its terminal · 130 interrupted · 143 terminated"
 )]
 pub struct Cli {
-    /// What to do.
+    /// What to do; without a command, on a terminal, the terminal UI opens
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// Model, mode, workspace of the terminal UI
+    #[command(flatten)]
+    pub work: WorkArgs,
 }
 
 /// What can be done.
@@ -38,32 +43,26 @@ pub enum Command {
     /// Close one issue and prove it: scan, change, test, scan again, report
     Fix {
         /// The issue: its text, a file that holds it, or `-` for standard input
-        issue: String,
+        #[arg(required_unless_present = "sarif")]
+        issue: Option<String>,
         /// The project's test command, when the one that is found is not right
         #[arg(long, value_name = "COMMAND")]
         test: Option<String>,
+        /// Review, reports, delivery
+        #[command(flatten)]
+        fixing: super::fixing::FixArgs,
+        /// Another tool's findings instead of an issue
+        #[command(flatten)]
+        sarif: super::sarif::SarifArgs,
         /// Model, mode, workspace, output
         #[command(flatten)]
         work: WorkArgs,
     },
     /// Look for known weaknesses; changes nothing
-    Scan {
-        /// Folder or file
-        #[arg(default_value = ".")]
-        path: PathBuf,
-        /// Only this family (sql-injection, command-injection, path-traversal, …); may be repeated
-        #[arg(long, value_parser = family)]
-        family: Vec<Family>,
-        /// Only findings at least this severe
-        #[arg(long, value_parser = severity, value_name = "low|medium|high|critical")]
-        severity: Option<Severity>,
-        /// Exit with 6 when there are findings
-        #[arg(long)]
-        fail_on_findings: bool,
-        /// Form of the output
-        #[arg(long, value_enum, default_value_t = ScanFormat::Text)]
-        output_format: ScanFormat,
-    },
+    Scan(super::scan::ScanArgs),
+    /// Say which rules there are, show one, try their examples
+    #[command(subcommand)]
+    Rules(super::rules::RulesCommand),
     /// Go on with an earlier session
     Resume {
         /// Session id; the newest of this workspace when absent
@@ -77,6 +76,14 @@ pub enum Command {
         /// Model, mode, workspace, output
         #[command(flatten)]
         work: WorkArgs,
+    },
+    /// Show a session for review: contract, change, gates, transcript; secrets are hidden
+    Show(super::show::ShowArgs),
+    /// Print the JSON Schema of what programs read
+    Schema {
+        /// What
+        #[arg(value_enum)]
+        which: super::show::Schema,
     },
     /// Show as a diff what a session changed; secrets are hidden
     Diff(UndoArgs),
@@ -174,6 +181,10 @@ pub enum Command {
         /// Folder it may write in
         #[arg(long, default_value = ".")]
         workspace: PathBuf,
+        /// Host it may reach, through a proxy: `example.com`, `example.com:8443`, `*.example.com`, `@registries`;
+        /// may be repeated
+        #[arg(long, value_name = "HOST[:PORT]")]
+        allow_host: Vec<String>,
         /// The command and its arguments, after `--`
         #[arg(last = true, required = true)]
         command: Vec<String>,
@@ -221,9 +232,20 @@ pub struct WorkArgs {
     /// Longest time; ends whatever is under way
     #[arg(long, value_name = "MINUTES", value_parser = positive)]
     pub max_minutes: Option<f64>,
-    /// Host that webfetch may reach without asking; may be repeated
-    #[arg(long, value_name = "HOST")]
+    /// Another model that goes on with the work where the provider's policy refuses; asked first on a terminal. May
+    /// be repeated
+    #[arg(long, value_name = "PROVIDER/NAME")]
+    pub fallback_model: Vec<String>,
+    /// Tokens that the model's window holds; the conversation is cut to fit before it fills 80 % of that
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1_024..))]
+    pub context_window: Option<u64>,
+    /// Host that webfetch and commands may reach without asking: `example.com`, `example.com:8443`,
+    /// `*.example.com`, or `@registries` for the public registries of packages; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub allow_host: Vec<String>,
+    /// Also scan with the rules in this folder or file of yours; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub rules: Vec<PathBuf>,
     /// `off` runs commands without walls, on your word alone
     #[arg(long, value_enum, default_value_t = Walls::Auto)]
     pub sandbox: Walls,
@@ -256,8 +278,14 @@ pub struct DoorArgs {
     /// Longest time of one prompt
     #[arg(long, value_name = "MINUTES", value_parser = positive)]
     pub max_minutes: Option<f64>,
-    /// Host that webfetch may reach without asking; may be repeated
-    #[arg(long, value_name = "HOST")]
+    /// Another model that goes on with the work where the provider's policy refuses. May be repeated
+    #[arg(long, value_name = "PROVIDER/NAME")]
+    pub fallback_model: Vec<String>,
+    /// Tokens that the model's window holds
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1_024..))]
+    pub context_window: Option<u64>,
+    /// Host that webfetch and commands may reach without asking, as for `run`; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub allow_host: Vec<String>,
     /// `off` runs commands without walls, on your word alone
     #[arg(long, value_enum, default_value_t = Walls::Auto)]
@@ -276,8 +304,11 @@ impl DoorArgs {
                 max_tokens: self.max_tokens,
                 max_usd: self.max_usd,
                 max_minutes: self.max_minutes,
+                fallback_models: self.fallback_model.clone(),
+                context_window: self.context_window,
                 allow_hosts: self.allow_host.clone(),
                 sandbox_off: self.sandbox == Walls::Off,
+                scan_rules: Vec::new(),
             },
             agent: self.agent.clone(),
         }
@@ -354,8 +385,11 @@ impl WorkArgs {
             max_tokens: self.max_tokens,
             max_usd: self.max_usd,
             max_minutes: self.max_minutes,
+            fallback_models: self.fallback_model.clone(),
+            context_window: self.context_window,
             allow_hosts: self.allow_host.clone(),
             sandbox_off: self.sandbox == Walls::Off,
+            scan_rules: self.rules.clone(),
         }
     }
 }
@@ -370,11 +404,11 @@ fn positive(word: &str) -> Result<f64, String> {
     number.ok_or_else(|| "must be a number above 0, at most 500000".to_owned())
 }
 
-fn family(word: &str) -> Result<Family, String> {
+pub(super) fn family(word: &str) -> Result<Family, String> {
     let names = || crate::finding::FAMILIES.iter().map(|facts| facts.name).collect::<Vec<_>>().join(", ");
     Family::named(word).ok_or_else(|| format!("must be one of {}", names()))
 }
 
-fn severity(word: &str) -> Result<Severity, String> {
+pub(super) fn severity(word: &str) -> Result<Severity, String> {
     Severity::named(word).ok_or_else(|| "must be low, medium, high or critical".to_owned())
 }

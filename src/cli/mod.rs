@@ -3,17 +3,23 @@
 pub mod args;
 mod agents;
 mod doctor;
+pub mod fixing;
 mod keys;
 mod lines;
 mod look;
 mod plain;
+pub mod rules;
+pub mod sarif;
+pub mod scan;
+mod screen;
 mod trust;
 mod undo;
+mod show;
 mod work;
 
 use crate::serve::{acp, mcp};
 use crate::text::known;
-use crate::wire::{Trouble, exit};
+use crate::wire::Trouble;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use std::io::Write;
@@ -29,20 +35,28 @@ fn run(cli: Cli) -> u8 {
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     known::know(variables.filter(is_secret).map(|(_, value)| value).collect());
+    let _logs = match crate::wire::logs::begin() {
+        Ok(logs) => logs,
+        Err(trouble) => {
+            say_error(&trouble.text);
+            return trouble.code;
+        }
+    };
     let Some(command) = cli.command else {
-        say_error(
-            "the terminal UI is coming; until then: `agent fix ISSUE`, `agent scan`, or `agent --help`",
-        );
-        return exit::USAGE;
+        return screen::open(&cli.work);
     };
     match command {
         Command::Run { prompt, work } => work::run(&prompt, &work),
-        Command::Fix { issue, test, work } => work::fix(&issue, test, &work),
+        Command::Fix { issue, test, fixing, sarif, work } => match &sarif.sarif {
+            Some(file) => work::fix_reported(file, &sarif, (test.as_deref(), &fixing), &work),
+            None => work::fix(&issue.unwrap_or_default(), test, fixing, &work),
+        },
         Command::Resume { list: true, work, .. } => work::list(&work),
         Command::Resume { session, prompt, work, .. } => work::resume(session, &prompt, &work),
-        Command::Scan { path, family, severity, fail_on_findings, output_format } => {
-            look::scan(&path, family, severity, fail_on_findings, output_format)
-        }
+        Command::Scan(args) => scan::scan(&args),
+        Command::Rules(command) => rules::rules(&command),
+        Command::Show(args) => show::show(&args),
+        Command::Schema { which } => show::schema(which),
         Command::Diff(args) => undo::diff(&args),
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),
@@ -63,7 +77,9 @@ fn run(cli: Cli) -> u8 {
         Command::Models { provider, output_format } => keys::models(provider.as_deref(), output_format),
         Command::Agents { workspace, output_format } => agents::agents(workspace, output_format),
         Command::Tools { output_format } => look::tools(output_format),
-        Command::Sandbox { workspace, command } => look::sandbox(&workspace, &command),
+        Command::Sandbox { workspace, allow_host, command } => {
+            look::sandbox(&workspace, &allow_host, &command)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "agent", &mut script);

@@ -34,10 +34,16 @@ pub struct Flags {
     pub max_usd: Option<f64>,
     /// `--max-minutes`.
     pub max_minutes: Option<f64>,
+    /// `--fallback-model`.
+    pub fallback_models: Vec<String>,
+    /// `--context-window`.
+    pub context_window: Option<u64>,
     /// `--allow-host`.
     pub allow_hosts: Vec<String>,
     /// `--sandbox=off`.
     pub sandbox_off: bool,
+    /// `--rules`: folders or files with rules of the scanner.
+    pub scan_rules: Vec<PathBuf>,
 }
 
 /// The decided settings.
@@ -61,6 +67,12 @@ pub struct Config {
     pub max_usd: Option<f64>,
     /// Longest time, in minutes.
     pub max_minutes: Option<f64>,
+    /// Models that may go on where a provider's policy refuses, in order.
+    pub fallback_models: Vec<String>,
+    /// Tokens that the window of `model` holds, where the user knows better.
+    pub context_window: Option<u64>,
+    /// The user's own windows by `provider/model`, in tokens.
+    pub context_windows: BTreeMap<String, u64>,
     /// The user's own prices by `provider/model`.
     pub prices: BTreeMap<String, Price>,
     /// The user's own base URLs by provider.
@@ -69,12 +81,16 @@ pub struct Config {
     pub folder: Option<PathBuf>,
     /// Tool servers of the user's own file, by name.
     pub mcp: BTreeMap<String, Server>,
-    /// Hosts that webfetch may reach without asking.
+    /// Hosts that webfetch and commands may reach without asking.
     pub allow_hosts: Vec<String>,
     /// The user's own rules.
     pub rules: Vec<Rule>,
+    /// The user's own keys of the terminal UI: what they do to keys separated by blanks. Checked by the UI.
+    pub keys: BTreeMap<String, String>,
     /// Whether commands run without walls, by the user's explicit flag alone.
     pub sandbox_off: bool,
+    /// Folders or files with rules of the scanner that the command line names.
+    pub scan_rules: Vec<PathBuf>,
 }
 
 /// Why settings cannot be decided.
@@ -105,6 +121,10 @@ struct File {
     max_usd: Option<f64>,
     max_minutes: Option<f64>,
     #[serde(default)]
+    fallback_models: Vec<String>,
+    #[serde(default)]
+    context_windows: BTreeMap<String, u64>,
+    #[serde(default)]
     prices: BTreeMap<String, Price>,
     #[serde(default)]
     base_urls: BTreeMap<String, String>,
@@ -112,6 +132,8 @@ struct File {
     allow_hosts: Vec<String>,
     #[serde(default)]
     rules: Vec<Line>,
+    #[serde(default)]
+    keys: BTreeMap<String, String>,
     #[serde(default)]
     mcp: BTreeMap<String, Server>,
 }
@@ -152,6 +174,8 @@ struct Line {
 
 /// The model when none is configured.
 pub const DEFAULT_MODEL: &str = "rules";
+/// The smallest window that is believed, in tokens.
+pub const LEAST_WINDOW: u64 = 1_024;
 /// Answers of the model when nothing else is said.
 pub const DEFAULT_MAX_TURNS: u32 = 200;
 
@@ -190,6 +214,12 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
     for rule in &rules {
         rule.check().map_err(|reason| ConfigError::File { path: "config.toml".into(), reason })?;
     }
+    if let Some((name, window)) = file.context_windows.iter().find(|(_, window)| **window < LEAST_WINDOW) {
+        return Err(ConfigError::File {
+            path: "config.toml".into(),
+            reason: format!("context_windows.\"{name}\" = {window}: must be at least {LEAST_WINDOW} tokens"),
+        });
+    }
     // A limit that cannot be kept must not pass for one.
     for (name, limit) in [("max_usd", file.max_usd), ("max_minutes", file.max_minutes)] {
         if limit.is_some_and(|limit| !(limit > 0.0 && limit <= 500_000.0)) {
@@ -215,13 +245,22 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         max_tokens: flags.max_tokens.or(file.max_tokens),
         max_usd: flags.max_usd.or(file.max_usd),
         max_minutes: flags.max_minutes.or(file.max_minutes),
+        fallback_models: if flags.fallback_models.is_empty() {
+            file.fallback_models
+        } else {
+            flags.fallback_models
+        },
+        context_window: flags.context_window,
+        context_windows: file.context_windows,
         prices: file.prices,
         base_urls: file.base_urls,
         folder,
         mcp: file.mcp,
         allow_hosts,
         rules,
+        keys: file.keys,
         sandbox_off: flags.sandbox_off,
+        scan_rules: flags.scan_rules,
     })
 }
 

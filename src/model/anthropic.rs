@@ -112,8 +112,13 @@ fn write_part(part: &Part) -> Option<Value> {
         }
         Part::Result(result) => {
             let text = if result.text.trim().is_empty() { "(nothing)" } else { &result.text };
+            let mut content = vec![json!({"type": "text", "text": text})];
+            content.extend(result.images.iter().map(|image| {
+                json!({"type": "image", "source": {"type": "base64", "media_type": image.media_type,
+                    "data": image.base64}})
+            }));
             let mut block = json!({"type": "tool_result", "tool_use_id": as_word(&result.call_id),
-                "content": [{"type": "text", "text": text}]});
+                "content": content});
             if result.is_error {
                 block["is_error"] = Value::Bool(true);
             }
@@ -446,6 +451,7 @@ mod tests {
             name: "read".into(),
             text: String::new(),
             is_error: true,
+            images: Vec::new(),
         };
         check(
             Part::Result(result),

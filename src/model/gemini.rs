@@ -118,7 +118,15 @@ impl Gemini {
                     if own_ids.contains(result.call_id.as_str()) {
                         answer["id"] = json!(result.call_id);
                     }
+                    let mut pictures = result.images.iter().map(
+                        |image| json!({"inlineData": {"mimeType": image.media_type, "data": image.base64}}),
+                    );
+                    // The newer models take pictures within a result, the older ones beside it.
+                    if self.wants_signatures && !result.images.is_empty() {
+                        answer["parts"] = pictures.by_ref().collect();
+                    }
                     parts.push(json!({ "functionResponse": answer }));
+                    parts.extend(pictures);
                 }
             }
         }
@@ -156,6 +164,7 @@ mod tests {
                 name: "read".into(),
                 text: "ok".into(),
                 is_error: false,
+                images: Vec::new(),
             })
         };
         vec![

@@ -10,6 +10,7 @@ pub mod responses;
 pub mod gemini;
 pub mod price;
 pub mod listing;
+pub mod window;
 pub mod choose;
 pub mod retry;
 pub mod rules;

@@ -5,7 +5,7 @@ mod listen;
 use super::http::{Answered, Auth, Endpoint};
 use super::json::{as_object, as_word};
 use super::{Model, ModelError, Request};
-use crate::message::{Message, Part, Role};
+use crate::message::{Image, Message, Part, Role};
 use futures_util::stream::BoxStream;
 use reqwest::Url;
 use secrecy::SecretString;
@@ -93,9 +93,33 @@ fn write_user(message: &Message, out: &mut Vec<Value>) {
         out.push(json!({"role": "tool", "tool_call_id": result.call_id, "content": result.text}));
     }
     let text = join_texts(message);
-    if !text.is_empty() {
-        out.push(json!({"role": "user", "content": text}));
+    // This wire takes no pictures in a tool's message: they follow as the user's, behind all results.
+    let mut seen: Vec<Value> = message
+        .results()
+        .flat_map(|result| {
+            let title = json!({"type": "text", "text": format!("What `{}` showed:", result.name)});
+            let images = result
+                .images
+                .iter()
+                .map(|image| json!({"type": "image_url", "image_url": {"url": data_url(image)}}));
+            (!result.images.is_empty()).then_some(title).into_iter().chain(images)
+        })
+        .collect();
+    if seen.is_empty() {
+        if !text.is_empty() {
+            out.push(json!({"role": "user", "content": text}));
+        }
+        return;
     }
+    if !text.is_empty() {
+        seen.push(json!({"type": "text", "text": text}));
+    }
+    out.push(json!({"role": "user", "content": seen}));
+}
+
+/// A picture as an address that holds it.
+pub(super) fn data_url(image: &Image) -> String {
+    format!("data:{};base64,{}", image.media_type, image.base64)
 }
 
 fn write_assistant(message: &Message) -> Option<Value> {

@@ -12,16 +12,18 @@ static TABLE: LazyLock<Prices> =
 
 /// The price of `name` (`provider/model`). `own` are the user's prices and win.
 pub fn price(name: &str, own: &Prices) -> Option<Price> {
-    let find = |prices: &Prices| {
-        let same = |known: &&str| name.strip_prefix(*known).is_some_and(is_version);
-        let alias = name.strip_prefix("responses/").map(|model| format!("openai/{model}"));
-        let alias_same =
-            |known: &&str| alias.as_ref().and_then(|name| name.strip_prefix(*known)).is_some_and(is_version);
-        let names = || prices.keys().map(String::as_str);
-        let found = names().rfind(same).or_else(|| names().rfind(alias_same))?;
-        prices.get(found).copied()
-    };
-    find(own).or_else(|| find(&TABLE))
+    versioned(name, own).or_else(|| versioned(name, &TABLE))
+}
+
+/// What a table says of `name`, or of the name it is a version of. `responses/NAME` is `openai/NAME`.
+pub(super) fn versioned<T: Copy>(name: &str, table: &BTreeMap<String, T>) -> Option<T> {
+    let same = |known: &&str| name.strip_prefix(*known).is_some_and(is_version);
+    let alias = name.strip_prefix("responses/").map(|model| format!("openai/{model}"));
+    let alias_same =
+        |known: &&str| alias.as_ref().and_then(|name| name.strip_prefix(*known)).is_some_and(is_version);
+    let names = || table.keys().map(String::as_str);
+    let found = names().rfind(same).or_else(|| names().rfind(alias_same))?;
+    table.get(found).copied()
 }
 
 /// Every name with a price, the user's and the table's.

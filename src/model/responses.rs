@@ -4,7 +4,7 @@ mod listen;
 
 use super::http::{Answered, Auth, Endpoint};
 use super::json::as_word;
-use super::openai::write_arguments;
+use super::openai::{data_url, write_arguments};
 use super::{Model, ModelError, Request};
 use crate::message::{Message, Part, Role};
 use futures_util::stream::BoxStream;
@@ -104,8 +104,19 @@ fn write_part(role: Role, part: &Part) -> Option<Value> {
             .cloned(),
         Part::Call(call) => Some(json!({"type": "function_call", "call_id": write_id(&call.id),
             "name": as_word(&call.name), "arguments": write_arguments(&call.arguments)})),
-        Part::Result(result) => Some(json!({"type": "function_call_output",
-            "call_id": write_id(&result.call_id), "output": result.text})),
+        Part::Result(result) => {
+            let mut output = json!(result.text);
+            if !result.images.is_empty() {
+                let text = json!({"type": "input_text", "text": result.text});
+                let images = result
+                    .images
+                    .iter()
+                    .map(|image| json!({"type": "input_image", "image_url": data_url(image)}));
+                output = std::iter::once(text).chain(images).collect();
+            }
+            Some(json!({"type": "function_call_output", "call_id": write_id(&result.call_id),
+                "output": output}))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::ModelError;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Tries in all, the first included.
 pub const TRIES: u32 = 5;
@@ -33,6 +34,54 @@ pub fn wait_with(next: u32, error: &ModelError, jitter: u16) -> Option<Duration>
             Some(whole / 2 + (whole / 2) * u32::from(jitter) / u32::from(u16::MAX))
         }
         _ => None,
+    }
+}
+
+/// First and longest pause between two looks whether the network is back.
+const LOOK: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(15));
+/// So long the network may be away.
+pub const OFFLINE: Duration = Duration::from_mins(10);
+
+/// Whether this machine has no network, as the system's own words for it tell: not a server that refuses.
+pub fn is_offline(error: &ModelError) -> bool {
+    let ModelError::Unreachable { reason, .. } = error else { return false };
+    let reason = reason.to_lowercase();
+    ["network is unreachable", "network is down", "no route to host", "temporary failure in name resolution"]
+        .iter()
+        .any(|words| reason.contains(words))
+}
+
+/// A stretch without network.
+#[derive(Debug, Default)]
+pub struct Offline {
+    since: Option<Instant>,
+    looks: u32,
+}
+
+/// How long to wait for the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// How long.
+    pub time: Duration,
+    /// Whether the network has just gone.
+    pub is_first: bool,
+}
+
+impl Offline {
+    /// How long to wait before the next look; `None` when `error` is another one or the network has been away
+    /// for [`OFFLINE`].
+    pub fn wait(&mut self, error: &ModelError, now: Instant) -> Option<Pause> {
+        if !is_offline(error) {
+            *self = Self::default();
+            return None;
+        }
+        let since = *self.since.get_or_insert(now);
+        if now.duration_since(since) >= OFFLINE {
+            return None;
+        }
+        let time = LOOK.0.saturating_mul(1 << self.looks.min(8)).min(LOOK.1);
+        self.looks += 1;
+        Some(Pause { time, is_first: self.looks == 1 })
     }
 }
 
@@ -74,6 +123,27 @@ mod tests {
         assert_eq!(wait(2, &busy(Some(60))), Some(Duration::from_mins(1)));
         assert_eq!(wait(2, &busy(Some(61))), None);
         assert_eq!(wait_with(2, &busy(Some(0)), 0), Some(Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn being_offline_is_waited_for_and_not_for_ever() {
+        let error = |reason: &str| ModelError::Unreachable { host: "h:1".into(), reason: reason.into() };
+        let away = error("Network is unreachable (os error 101)");
+        let (mut offline, begun) = (Offline::default(), Instant::now());
+        let pause = |secs, is_first| Some(Pause { time: Duration::from_secs(secs), is_first });
+        assert_eq!(offline.wait(&away, begun), pause(2, true));
+        assert_eq!(offline.wait(&away, begun), pause(4, false));
+        for _ in 0..100 {
+            offline.wait(&away, begun);
+        }
+        assert_eq!(offline.wait(&away, begun), pause(15, false));
+        assert_eq!(offline.wait(&away, begun + OFFLINE), None);
+        assert_eq!(offline.wait(&error("Connection refused (os error 111)"), begun), None);
+        assert_eq!(offline.wait(&away, begun + OFFLINE), pause(2, true), "another stretch");
+        let dns = "failed to lookup address information: Temporary failure in name resolution";
+        assert!(is_offline(&error(dns)));
+        assert!(!is_offline(&error("failed to lookup address information: Name or service not known")));
+        assert!(!is_offline(&ModelError::Cut("network is unreachable".into())));
     }
 
     #[test]

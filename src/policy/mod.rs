@@ -4,6 +4,8 @@
 
 pub mod paths;
 mod guard;
+mod hosts;
+mod instead;
 mod look;
 pub mod rule;
 mod run;
@@ -72,7 +74,7 @@ pub struct Policy {
     root: Option<String>,
     walled: bool,
     rules: Vec<Rule>,
-    hosts: Vec<String>,
+    hosts: Vec<hosts::Allowed>,
     answers: Vec<Remember>,
 }
 
@@ -84,6 +86,7 @@ enum Remember {
     Run(Remembered),
     Host(String),
     Call(String),
+    Connect(String, u16),
 }
 
 /// A verdict before it becomes a permit or a question.
@@ -123,9 +126,21 @@ impl Policy {
         self
     }
 
-    /// Lets pages of this host be fetched without asking; `*.example.com` means every name below.
-    pub fn allow_host(&mut self, host: &str) {
-        self.hosts.push(host.to_lowercase());
+    /// Lets this host be reached without asking, by `webfetch` and by commands: `example.com` (for commands, its
+    /// web ports), `example.com:8443`, `*.example.com` for every name below, `*`, or `@registries` for the public
+    /// registries of packages. Anything else is an error and allows nothing.
+    pub fn allow_host(&mut self, host: &str) -> Result<(), String> {
+        self.hosts.extend(hosts::allowed(host)?);
+        Ok(())
+    }
+
+    /// Whether a command can come to reach anything at all: a host is allowed, or somebody can be asked.
+    pub fn opens_network(&self) -> bool {
+        match self.mode {
+            Mode::ReadOnly => false,
+            Mode::Yes => !self.hosts.is_empty(),
+            Mode::Ask | Mode::Auto => true,
+        }
     }
 
     /// Changes the mode; what was answered stays.
@@ -146,6 +161,7 @@ impl Policy {
             Remember::Run(command) => format!("run {}", command.title()),
             Remember::Host(host) => format!("fetch from {host}"),
             Remember::Call(tool) => format!("call {tool}"),
+            Remember::Connect(host, port) => format!("let commands reach {host}:{port}"),
         };
         self.answers.iter().map(title).collect()
     }
@@ -200,6 +216,7 @@ impl Policy {
                 }
                 Ok(Permit { fingerprint: action.fingerprint() })
             }
+            Answer::Instead(_) => Err("another change was approved than the one that was asked about".into()),
         }
     }
 
@@ -208,8 +225,9 @@ impl Policy {
             Action::Read { paths } => self.lean_read(paths),
             Action::Write { changes } => self.lean_write(changes),
             Action::Run { command, workdir, .. } => self.lean_run(command, workdir),
-            Action::Fetch { host, .. } => self.lean_fetch(host),
+            Action::Fetch { host, url } => self.lean_fetch(host, url),
             Action::Call { server, tool, .. } => self.lean_call(&format!("{server}/{tool}")),
+            Action::Connect { host, port, .. } => self.lean_connect(host, *port),
         }
     }
 
@@ -302,7 +320,7 @@ impl Policy {
         }
     }
 
-    fn lean_fetch(&self, host: &str) -> Leaning {
+    fn lean_fetch(&self, host: &str, url: &str) -> Leaning {
         let host = host.to_lowercase();
         if let Some(rule) = self.rule(Kind::Fetch, Effect::Deny, |rule| rule.covers_host(&host)) {
             return Leaning::Deny(rule.title());
@@ -313,14 +331,8 @@ impl Policy {
         if let Some(rule) = self.rule(Kind::Fetch, Effect::Ask, |rule| rule.covers_host(&host)) {
             return Leaning::Ask(rule.title(), true);
         }
-        let listed = |pattern: &String| {
-            let from = String::new();
-            let effect = Effect::Allow;
-            Rule { action: Kind::Fetch, pattern: pattern.clone(), except: Vec::new(), effect, from }
-                .covers_host(&host)
-        };
         let allowed = self.rule(Kind::Fetch, Effect::Allow, |rule| rule.covers_host(&host)).is_some();
-        if allowed || self.hosts.iter().any(listed) {
+        if allowed || self.hosts.iter().any(|one| one.covers_page(&host, url)) {
             return Leaning::Allow;
         }
         Leaning::Ask(format!("{host} has not been asked for before"), true)
@@ -342,6 +354,28 @@ impl Policy {
             return Leaning::Allow;
         }
         Leaning::Ask(format!("{tool} works outside of the sandbox"), true)
+    }
+
+    /// A command's connection. Denials and questions about pages hold for it; allowances do not: a page that may
+    /// be read is less than a host that may be sent anything.
+    fn lean_connect(&self, host: &str, port: u16) -> Leaning {
+        let host = host.to_lowercase();
+        if let Some(rule) = self.rule(Kind::Fetch, Effect::Deny, |rule| rule.covers_host(&host)) {
+            return Leaning::Deny(rule.title());
+        }
+        if self.mode == Mode::ReadOnly {
+            return Leaning::Deny("nothing runs in mode `read-only`".into());
+        }
+        if self.answers.contains(&Remember::Connect(host.clone(), port)) {
+            return Leaning::Allow;
+        }
+        if let Some(rule) = self.rule(Kind::Fetch, Effect::Ask, |rule| rule.covers_host(&host)) {
+            return Leaning::Ask(rule.title(), true);
+        }
+        if self.hosts.iter().any(|one| one.covers_port(&host, port)) {
+            return Leaning::Allow;
+        }
+        Leaning::Ask(format!("a command wants to reach {host}:{port}, which nobody has allowed"), true)
     }
 
     fn rule(&self, action: Kind, effect: Effect, covers: impl Fn(&Rule) -> bool) -> Option<&Rule> {
@@ -371,6 +405,7 @@ impl Policy {
             }
             Action::Fetch { host, .. } => vec![Remember::Host(host.to_lowercase())],
             Action::Call { server, tool, .. } => vec![Remember::Call(format!("{server}/{tool}"))],
+            Action::Connect { host, port, .. } => vec![Remember::Connect(host.to_lowercase(), *port)],
         }
     }
 }
@@ -378,7 +413,7 @@ impl Policy {
 /// What would allow it where nobody can be asked.
 fn way_out(action: &Action) -> &'static str {
     match action {
-        Action::Fetch { .. } => "give `--allow-host` for it, or use mode `ask`",
+        Action::Fetch { .. } | Action::Connect { .. } => "give `--allow-host` for it, or use mode `ask`",
         Action::Run { .. } => "use mode `ask`, or run it yourself",
         Action::Call { .. } => "write an allow rule (action \"call\") for this tool, or use mode `ask`",
         Action::Read { .. } | Action::Write { .. } => "write an allow rule for this path, or use mode `ask`",

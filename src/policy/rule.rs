@@ -14,7 +14,8 @@ pub enum Kind {
     Write,
     /// Running a command; the pattern is words, `*` at the end stands for any rest.
     Run,
-    /// Fetching a page; the pattern is a host, `*.example.com`, or `*`.
+    /// Fetching a page; the pattern is a host, `*.example.com`, or `*`. Denials and questions are about commands
+    /// that reach the host as well.
     Fetch,
     /// Calling a tool of a server; the pattern is `SERVER/TOOL`, `*` stands for any run of characters.
     Call,
@@ -55,7 +56,7 @@ impl Rule {
         match self.action {
             Kind::Read | Kind::Write => self.glob(&self.pattern).map(drop),
             Kind::Run => self.words().map(drop),
-            Kind::Fetch if self.pattern.is_empty() || self.pattern.contains('/') => {
+            Kind::Fetch if self.pattern.is_empty() || self.pattern.contains(['/', ':']) => {
                 Err(format!("{}: `{}` is no host", self.from, self.pattern))
             }
             Kind::Call if self.pattern.is_empty() => Err(format!("{}: the pattern is empty", self.from)),

@@ -5,6 +5,7 @@ use super::{Done, Job, Level, Sandbox, SandboxError, Watch, environment, logs_be
 use futures_util::future::BoxFuture;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use tokio::process::Command;
 
 /// Runs commands as the user would, with a scrubbed environment, limits and nothing else.
@@ -27,6 +28,14 @@ impl Sandbox for Bare {
         &self.level
     }
 
+    fn beside(&self, root: &Path, _lent: &[PathBuf]) -> Option<Arc<dyn Sandbox>> {
+        Some(Arc::new(Self {
+            workspace: root.to_owned(),
+            logs: self.logs.clone(),
+            level: self.level.clone(),
+        }))
+    }
+
     fn log_folder(&self) -> Option<PathBuf> {
         Some(self.logs.clone())
     }
@@ -39,7 +48,8 @@ impl Sandbox for Bare {
             command.arg("-c").arg(&job.command).current_dir(&job.workdir);
             command.env_clear().envs(variables).stdin(Stdio::null());
             let driven =
-                drive(command, Ender::Group, std::future::ready(()), &job, &watch, &self.logs).await?;
+                drive(command, Ender::Group, std::future::ready(()), &job, &watch, (&self.logs, None))
+                    .await?;
             Ok(Done {
                 exit: driven.exit,
                 output: driven.captured.text,
@@ -47,6 +57,7 @@ impl Sandbox for Bare {
                 log: driven.captured.log,
                 took: driven.took,
                 denials: Vec::new(),
+                reached: Vec::new(),
             })
         })
     }

@@ -2,12 +2,14 @@
 
 use super::capture::{Capture, Captured};
 use super::{Exit, Job, Watch};
+use crate::network::proxy::Patience;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::pin::Pin;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe::Receiver;
@@ -64,14 +66,14 @@ impl Drop for Group {
 }
 
 /// Runs `command` to its end; `talk` goes on beside it. Standard output and error share one pipe, so they
-/// come interleaved as written.
+/// come interleaved as written. `patience` says how much of the time was a person's.
 pub(super) async fn drive<F: Future>(
     mut command: Command,
     ender: Ender,
     talk: F,
     job: &Job,
     watch: &Watch,
-    logs: &Path,
+    (logs, patience): (&Path, Option<Arc<Patience>>),
 ) -> std::io::Result<Driven<F::Output>> {
     let (reader, writer) = std::io::pipe()?;
     command.stdout(writer.try_clone()?).stderr(writer).process_group(0);
@@ -94,7 +96,7 @@ pub(super) async fn drive<F: Future>(
     let mut status = tokio::select! {
         status = sides.until(child.wait()) => Some(status?),
         () = watch.cancel.cancelled() => { stopped = Some(Exit::Cancelled); None }
-        () = tokio::time::sleep(job.timeout) => { stopped = Some(Exit::TimedOut); None }
+        () = limit(job.timeout, patience) => { stopped = Some(Exit::TimedOut); None }
     };
     if status.is_none() {
         group.signal(Signal::TERM);
@@ -116,6 +118,19 @@ pub(super) async fn drive<F: Future>(
     drop(group);
     let exit = stopped.unwrap_or_else(|| exit_of(status));
     Ok(Driven { exit, captured: sides.capture.finish(&*watch.output), took, told: sides.told })
+}
+
+/// Ends when the command has had its time; waiting for a person is not of it.
+async fn limit(time: Duration, patience: Option<Arc<Patience>>) {
+    let began = Instant::now();
+    loop {
+        let (waited, waits) = patience.as_ref().map_or((Duration::ZERO, false), |patience| patience.waited());
+        let left = (time + waited).saturating_sub(began.elapsed());
+        if left.is_zero() && !waits {
+            return;
+        }
+        tokio::time::sleep(left.max(Duration::from_millis(50))).await;
+    }
 }
 
 fn exit_of(status: ExitStatus) -> Exit {

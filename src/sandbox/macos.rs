@@ -6,6 +6,7 @@ use super::{Done, Job, Level, Sandbox, SandboxError, Watch, environment, logs_be
 use futures_util::future::BoxFuture;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
 /// Runs commands under `sandbox-exec`.
 pub struct Profile {
@@ -51,6 +52,11 @@ impl Sandbox for Profile {
         &self.level
     }
 
+    fn beside(&self, root: &Path, _lent: &[PathBuf]) -> Option<Arc<dyn Sandbox>> {
+        let workspace = root.canonicalize().ok()?;
+        Some(Arc::new(Self { workspace, logs: self.logs.clone(), level: self.level.clone() }))
+    }
+
     fn log_folder(&self) -> Option<PathBuf> {
         Some(self.logs.clone())
     }
@@ -69,7 +75,8 @@ impl Sandbox for Profile {
             command.arg(environment::find_shell(&variables)).arg("-c").arg(&job.command);
             command.current_dir(&job.workdir).env_clear().envs(variables).stdin(Stdio::null());
             let driven =
-                drive(command, Ender::Group, std::future::ready(()), &job, &watch, &self.logs).await?;
+                drive(command, Ender::Group, std::future::ready(()), &job, &watch, (&self.logs, None))
+                    .await?;
             Ok(Done {
                 exit: driven.exit,
                 output: driven.captured.text,
@@ -77,6 +84,7 @@ impl Sandbox for Profile {
                 log: driven.captured.log,
                 took: driven.took,
                 denials: Vec::new(),
+                reached: Vec::new(),
             })
         })
     }

@@ -4,6 +4,7 @@ pub mod bare;
 mod capture;
 mod drive;
 mod environment;
+pub mod git;
 #[cfg(target_os = "linux")]
 mod denial;
 #[cfg(target_os = "linux")]
@@ -13,6 +14,7 @@ pub mod macos;
 
 pub use capture::{HEAD, LOG_MAX, Log, TAIL};
 
+use crate::network::Gate;
 use futures_util::future::BoxFuture;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -67,6 +69,8 @@ pub struct Done {
     pub took: Duration,
     /// What the walls refused, one sentence each, as far as can be told.
     pub denials: Vec<String>,
+    /// What it reached outside, one sentence each.
+    pub reached: Vec<String>,
 }
 
 /// Why a job could not be started.
@@ -95,6 +99,30 @@ pub trait Sandbox: Send + Sync {
     fn level(&self) -> &Level;
     /// Runs one job to its end.
     fn run(&self, job: Job, watch: Watch) -> BoxFuture<'_, Result<Done, SandboxError>>;
+    /// The same walls around another folder; commands there may also read what lies in `lent`. `None` where that
+    /// cannot be had.
+    fn beside(&self, _root: &Path, _lent: &[PathBuf]) -> Option<Arc<dyn Sandbox>> {
+        None
+    }
+    /// Runs one job that may reach the hosts a gate admits. Where these walls cannot carry that it runs without,
+    /// and what it is told says so when it fails.
+    fn run_reaching(
+        &self,
+        job: Job,
+        watch: Watch,
+        _gate: Arc<dyn Gate>,
+    ) -> BoxFuture<'_, Result<Done, SandboxError>> {
+        Box::pin(async move {
+            let mut done = self.run(job, watch).await?;
+            if done.exit != Exit::Code(0) && self.level().name != "none" {
+                done.denials.push(format!(
+                    "network: no host can be allowed with the walls of this machine (level {})",
+                    self.level().name
+                ));
+            }
+            Ok(done)
+        })
+    }
     /// Where logs of cut outputs go; commands can read there.
     fn log_folder(&self) -> Option<PathBuf> {
         None

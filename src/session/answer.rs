@@ -2,13 +2,16 @@
 //! only look started while the rest still streams.
 
 use super::calls::{Call, Started};
-use super::{Interruption, Session};
+use super::record::RecordError;
+use super::{Interruption, Session, trace};
 use crate::event::{Event, Host};
 use crate::message::{Message, Part, Usage};
-use crate::model::{Assembly, Delta, Model, ModelError, Request, Stop, retry};
+use crate::model::retry::{self, Offline};
+use crate::model::{Assembly, Delta, Model, ModelError, Request, Stop};
 use crate::text::stream::Stream;
 use futures_util::StreamExt;
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// A whole answer.
 pub(super) struct Answer {
@@ -20,39 +23,78 @@ pub(super) struct Answer {
 
 impl Session {
     /// Asks until there is an answer or no hope of one.
-    pub(super) async fn ask_model(&mut self, host: &mut dyn Host) -> Result<Answer, Interruption> {
+    pub(super) async fn ask_model(
+        &mut self,
+        host: &mut dyn Host,
+    ) -> Result<Result<Answer, Interruption>, RecordError> {
         let mut attempt = 1;
+        let mut offline = Offline::default();
         loop {
-            let error = match self.attempt(host).await {
+            let mut assembly = Assembly::default();
+            let span = trace::chat(self.model(), self.max_output());
+            let answered = self.attempt(&mut assembly, host).instrument(span.clone()).await;
+            match &answered {
+                Ok(answer) => trace::answered(&span, answer.usage, &answer.stop),
+                Err(Interruption::Model(error)) => trace::failed(&span, assembly.usage, error),
+                Err(_) => {}
+            }
+            drop(span);
+            if answered.is_err() && assembly.usage != Usage::default() {
+                // What an answer that failed has cost is spent all the same.
+                self.account(assembly.usage, host)?;
+            }
+            let error = match answered {
                 Err(Interruption::Model(error)) => error,
-                other => return other,
+                other => return Ok(other),
             };
-            attempt += 1;
-            let Some(wait) = retry::wait(attempt, &error) else { return Err(Interruption::Model(error)) };
-            host.tell(Event::Retry {
-                attempt,
-                wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-                reason: error.to_string(),
-            });
+            let wait = match offline.wait(&error, tokio::time::Instant::now()) {
+                // Being offline is nobody's fault and uses up no try.
+                Some(wait) => {
+                    if wait.is_first {
+                        host.tell(Event::Status {
+                            text: format!("offline: {error}; the work goes on when the network is back"),
+                        });
+                    }
+                    wait.time
+                }
+                None => {
+                    attempt += 1;
+                    let Some(wait) = retry::wait(attempt, &error) else {
+                        return Ok(Err(Interruption::Model(error)));
+                    };
+                    host.tell(Event::Retry {
+                        attempt,
+                        wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                        reason: error.to_string(),
+                    });
+                    wait
+                }
+            };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = self.parts.cancel.cancelled() => return Err(Interruption::Cancelled),
+                () = self.parts.cancel.cancelled() => return Ok(Err(Interruption::Cancelled)),
+            }
+            if let Some(ending) = self.over() {
+                return Ok(Err(Interruption::Over(ending)));
             }
         }
     }
 
     /// One request, one stream. A failed one leaves nothing behind: calls it started only looked.
-    async fn attempt(&mut self, host: &mut dyn Host) -> Result<Answer, Interruption> {
+    async fn attempt(
+        &mut self,
+        assembly: &mut Assembly,
+        host: &mut dyn Host,
+    ) -> Result<Answer, Interruption> {
         let model: Arc<dyn Model> = Arc::clone(&self.parts.model);
         let specs = self.parts.toolbox.specs();
         let request = Request {
             system: &self.parts.system,
             tools: &specs,
             messages: &self.history,
-            max_output: self.parts.limits.max_output,
+            max_output: self.max_output(),
         };
         let mut stream = model.stream(request);
-        let mut assembly = Assembly::default();
         let mut calls: Vec<Call> = Vec::new();
         let mut words = Words::default();
         loop {
@@ -88,7 +130,7 @@ impl Session {
             )));
         };
         let usage = assembly.usage;
-        let mut message = assembly.message();
+        let mut message = std::mem::take(assembly).message();
         message.parts.retain(|part| !matches!(part, Part::Text { text } if text.is_empty()));
         // A call that never became complete still stands in the message, and is owed a result.
         for call in message.calls() {

@@ -4,6 +4,7 @@ use super::record::{Entry, RecordError};
 use super::{Ending, Session, ended};
 use crate::event::{Event, Host, Outcome, Spent};
 use crate::message::{Price, Usage};
+use crate::model::window;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct Limits {
     pub max_time: Option<Duration>,
     /// What the model costs; `None` when nobody knows.
     pub price: Option<Price>,
+    /// Tokens its window holds; `None` where there is no limit.
+    pub window: Option<u64>,
 }
 
 impl Default for Limits {
@@ -38,6 +41,7 @@ impl Default for Limits {
             max_usd: None,
             max_time: None,
             price: None,
+            window: Some(window::DEFAULT),
         }
     }
 }
@@ -46,6 +50,8 @@ impl Default for Limits {
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     usage: Usage,
+    /// US dollars, each answer at the price of the model that gave it.
+    spent: f64,
     alarm: Option<Alarm>,
 }
 
@@ -75,7 +81,7 @@ impl Budget {
             });
             Alarm { rang, task }
         });
-        Self { usage: Usage::default(), alarm }
+        Self { alarm, ..Self::default() }
     }
 
     fn is_out_of_time(&self) -> bool {
@@ -100,7 +106,7 @@ impl Session {
         if limits.max_tokens.is_some_and(|most| tokens >= most) {
             return stopped(format!("{tokens} tokens (--max-tokens)"));
         }
-        let spent = limits.price.map_or(0.0, |price| price.of(used));
+        let spent = self.budget.spent;
         if limits.max_usd.is_some_and(|most| spent >= most) {
             return stopped(format!("{spent:.4} US dollars (--max-usd)"));
         }
@@ -122,6 +128,7 @@ impl Session {
     pub(super) fn account(&mut self, usage: Usage, host: &mut dyn Host) -> Result<(), RecordError> {
         let cost = self.parts.limits.price.map(|price| price.of(usage));
         self.budget.usage.add(usage);
+        self.budget.spent += cost.unwrap_or_default();
         self.count(usage, cost);
         self.record.append(&Entry::Usage { usage, cost_usd: cost })?;
         host.tell(Event::Usage(Spent {

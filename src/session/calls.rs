@@ -1,19 +1,21 @@
 //! What becomes of an answer's calls: understood, judged, asked about, performed, answered in order.
 
-use super::Session;
+use super::ledger::Note;
 use super::record::{Entry, RecordError};
-use crate::action::Action;
+use super::{Session, trace};
+use crate::action::{Action, Change};
 use crate::event::{Answer, Event, Host};
 use crate::message::{Part, ToolCall, ToolResult};
 use crate::policy::{Permit, Verdict};
 use crate::text::stream::Stream;
 use crate::text::{clip, printable, redact};
-use crate::tool::{Plan, Progress, ToolError, ToolOutput};
+use crate::tool::{self, Leave, Plan, Progress, Request, ToolError, ToolOutput};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 /// The most a result may say to the model, in bytes. Tools cap themselves well below; this is the last net.
 const MAX_RESULT: usize = 96 * 1024;
@@ -22,6 +24,8 @@ const MAX_RESULT: usize = 96 * 1024;
 pub(super) struct Call {
     pub(super) asked: ToolCall,
     pub(super) started: Started,
+    /// What the account says of it when it has gone well.
+    about: Vec<Note>,
     begun: Instant,
 }
 
@@ -40,6 +44,8 @@ pub(super) enum Started {
 /// The answers to an answer's calls.
 pub(super) struct Results {
     pub(super) parts: Vec<Part>,
+    /// What was done, for the account.
+    pub(super) notes: Vec<Note>,
     /// Why the turn should end: the model repeats itself.
     pub(super) stuck: Option<String>,
 }
@@ -82,11 +88,14 @@ impl Drop for Call {
 impl Session {
     /// Finds the tool and plans the call. Planning looks and touches nothing.
     pub(super) fn understand(&self, call: ToolCall) -> Call {
-        let started = match self.plan(&call) {
-            Ok(plan) => Started::Planned(plan),
-            Err(error) => Started::Refused(error),
+        let (started, about) = match self.plan(&call) {
+            Ok(plan) => {
+                let about = about(&call.name, &plan.action);
+                (Started::Planned(plan), about)
+            }
+            Err(error) => (Started::Refused(error), Vec::new()),
         };
-        Call { asked: call, started, begun: Instant::now() }
+        Call { asked: call, started, about, begun: Instant::now() }
     }
 
     fn plan(&self, call: &ToolCall) -> Result<Plan, ToolError> {
@@ -116,8 +125,9 @@ impl Session {
         let Verdict::Allow(permit) = self.parts.policy.judge(&plan.action) else { return };
         let Started::Planned(plan) = std::mem::replace(&mut call.started, Started::Taken) else { return };
         announce(&call.asked, Some(&plan.action), host);
-        let progress = Progress { tell: Arc::new(|_| {}), cancel: self.parts.cancel.clone() };
-        call.started = Started::Running(tokio::spawn(plan.perform(permit, progress)));
+        let progress = Progress { cancel: self.parts.cancel.clone(), ..Progress::silent() };
+        let span = trace::tool(&call.asked.name, &call.asked.id);
+        call.started = Started::Running(tokio::spawn(plan.perform(permit, progress).instrument(span)));
     }
 
     /// Answers every call, in order. Calls that only look run side by side, all others alone.
@@ -126,7 +136,7 @@ impl Session {
         mut calls: Vec<Call>,
         host: &mut dyn Host,
     ) -> Result<Results, RecordError> {
-        let mut results = Results { parts: Vec::new(), stuck: None };
+        let mut results = Results { parts: Vec::new(), notes: Vec::new(), stuck: None };
         for at in 0..calls.len() {
             // Whatever only looks, up to the next call that does more, may start now.
             for later in &mut calls[at..] {
@@ -137,14 +147,27 @@ impl Session {
             }
             let call = &mut calls[at];
             let started = std::mem::replace(&mut call.started, Started::Taken);
+            let denials = self.denials.len();
             let outcome = if self.parts.cancel.is_cancelled() {
                 Err(ToolError::Failed("interrupted by the user before it began".into()))
             } else {
                 self.finish(&call.asked, started, host).await?
             };
+            if let Ok(output) = &outcome {
+                results
+                    .notes
+                    .extend(std::mem::take(&mut call.about).into_iter().map(|note| done(note, output)));
+            }
+            let denied = self.denials[denials..].iter().map(|what| Note::Denied { what: what.clone() });
+            results.notes.extend(denied);
             let (call, begun) = (call.asked.clone(), call.begun);
             let repeats = self.repeats.count(&call);
-            results.parts.push(Part::Result(tell_result(&call, outcome, repeats, begun, host)));
+            let mut result = tell_result(&call, outcome, repeats, begun, host);
+            if self.blind && !result.images.is_empty() {
+                result.images.clear();
+                result.text.push_str(super::lighten::BLIND);
+            }
+            results.parts.push(Part::Result(result));
             if repeats >= STOPPED_AT {
                 results.stuck = Some(format!(
                     "stopped: the model called `{}` with the same arguments {repeats} times in a row",
@@ -189,8 +212,11 @@ impl Session {
     ) -> Result<Result<ToolOutput, ToolError>, RecordError> {
         announce(call, Some(&plan.action), host);
         self.take_switch(host);
-        let permit = match self.permit_for(call, &plan.action, host).await {
-            Ok(permit) => permit,
+        let (plan, permit) = match self.permit_for(call, &plan.action, host).await {
+            Ok((None, permit)) => (plan, permit),
+            Ok((Some(changes), permit)) => {
+                (tool::write::plan_instead(&plan.action, changes, &self.parts.world), permit)
+            }
             Err(reason) => {
                 self.stopped_by_denial |= !plan.action.is_read_only();
                 self.denials.push(hide(&format!("{}: {reason}", plan.action.title())));
@@ -201,38 +227,93 @@ impl Session {
         if changes {
             // Noted before it is done: after a crash, what may have happened is known.
             self.record.append(&Entry::Deed { action: plan.action.clone().map_text(&hide) })?;
-            self.deeds.push(plan.action.clone());
+            self.push_deed(plan.action.clone());
         }
-        let outcome = self.perform_kept(plan, permit, &call.id, host).await;
+        let span = trace::tool(&call.name, &call.id);
+        let outcome = self.perform_kept(plan, permit, call, host).instrument(span).await;
         self.stopped_by_denial &= !(changes && outcome.is_ok());
         Ok(outcome)
     }
 
     /// Performs a plan once the journal has what it takes to undo it.
     async fn perform_kept(
-        &self,
+        &mut self,
         plan: Plan,
         permit: Permit,
-        id: &str,
+        call: &ToolCall,
         host: &mut dyn Host,
     ) -> Result<ToolOutput, ToolError> {
-        let (world, cancel) = (&self.parts.world, self.parts.cancel.clone());
-        let Some(keep) = &self.keep else { return perform(plan, permit, id, cancel, host).await };
         let action = plan.action.clone();
-        let Some(step) = keep.begin(world, &action, self.turns).await? else {
-            return perform(plan, permit, id, cancel, host).await;
+        let step = match &self.keep {
+            Some(keep) => keep.begin(&self.parts.world, &action, self.turns).await?,
+            None => None,
         };
-        let outcome = perform(plan, permit, id, cancel, host).await;
-        keep.settle(world, step, &action, outcome).await
+        let outcome = self.perform(plan, permit, call, host).await;
+        match (&self.keep, step) {
+            (Some(keep), Some(step)) => keep.settle(&self.parts.world, step, &action, outcome).await,
+            _ => outcome,
+        }
     }
 
-    /// Policy's word, or the user's where policy has none.
+    /// Performs a plan, passes on what it prints, and has what it asks for meanwhile judged. Never dropped
+    /// half-way: on cancel the deed is told and comes to its own end, so that no file is left half-written and
+    /// no process behind.
+    async fn perform(
+        &mut self,
+        plan: Plan,
+        permit: Permit,
+        call: &ToolCall,
+        host: &mut dyn Host,
+    ) -> Result<ToolOutput, ToolError> {
+        let (sender, mut receiver) = mpsc::unbounded_channel::<String>();
+        let (asking, mut asked) = mpsc::unbounded_channel();
+        let progress = Progress {
+            tell: Arc::new(move |piece| {
+                let _ = sender.send(piece.to_owned());
+            }),
+            cancel: self.parts.cancel.clone(),
+            leave: Leave::of(self.parts.policy.clone(), asking),
+        };
+        let mut deed = Box::pin(plan.perform(permit, progress));
+        let mut hiding = Stream::default();
+        let show = |host: &mut dyn Host, delta: String| {
+            if !delta.is_empty() {
+                host.tell(Event::ToolUpdate { id: call.id.clone(), delta });
+            }
+        };
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                Some(piece) = receiver.recv() => show(host, hiding.push(&piece)),
+                Some(Request { action, answer }) = asked.recv() => {
+                    // The deed goes on while somebody thinks; when it ends first, the answer is not needed.
+                    let settled = tokio::select! {
+                        settled = self.permit_for(call, &action, host) => settled,
+                        outcome = &mut deed => break outcome,
+                    };
+                    if let Err(reason) = &settled {
+                        self.denials.push(hide(&format!("{}: {reason}", action.title())));
+                    }
+                    let _ = answer.send(settled.map(drop));
+                }
+                outcome = &mut deed => break outcome,
+            }
+        };
+        while let Ok(piece) = receiver.try_recv() {
+            show(host, hiding.push(&piece));
+        }
+        show(host, hiding.finish());
+        outcome
+    }
+
+    /// Policy's word, or the user's where policy has none; with the changes that the user approved in place of the
+    /// planned ones, if so.
     async fn permit_for(
         &mut self,
         call: &ToolCall,
         action: &Action,
         host: &mut dyn Host,
-    ) -> Result<Permit, String> {
+    ) -> Result<(Option<Vec<Change>>, Permit), String> {
         let say = |host: &mut dyn Host, verdict: &str, reason: &str| {
             host.tell(Event::Permission {
                 id: call.id.clone(),
@@ -241,7 +322,7 @@ impl Session {
             });
         };
         match self.parts.policy.judge(action) {
-            Verdict::Allow(permit) => Ok(permit),
+            Verdict::Allow(permit) => Ok((None, permit)),
             Verdict::Deny(reason) => {
                 say(host, "denied", &reason);
                 Err(reason)
@@ -252,8 +333,15 @@ impl Session {
                     answer = host.ask(&question) => answer,
                     () = cancel.cancelled() => Answer::Reject(Some("interrupted by the user".into())),
                 };
-                let settled = self.parts.policy.settle(&question, &answer);
+                let policy = &mut self.parts.policy;
+                let settled = match &answer {
+                    Answer::Instead(changes) => policy
+                        .settle_instead(&question, changes)
+                        .map(|(_, permit)| (Some(changes.clone()), permit)),
+                    _ => policy.settle(&question, &answer).map(|permit| (None, permit)),
+                };
                 match &settled {
+                    Ok((Some(_), _)) => say(host, "allowed", "by the user, with changes of their own"),
                     Ok(_) => say(host, "allowed", "by the user"),
                     Err(reason) => say(host, "denied", reason),
                 }
@@ -270,11 +358,11 @@ fn tell_result(
     begun: Instant,
     host: &mut dyn Host,
 ) -> ToolResult {
-    let (mut text, summary, is_error) = match outcome {
-        Ok(output) => (output.text, output.summary, false),
+    let (mut text, summary, images, is_error) = match outcome {
+        Ok(output) => (output.text, output.summary, output.images, false),
         Err(error) => {
             let text = error.to_string();
-            (text.clone(), text.lines().next().unwrap_or_default().to_owned(), true)
+            (text.clone(), text.lines().next().unwrap_or_default().to_owned(), Vec::new(), true)
         }
     };
     let clipped = clip(&text, MAX_RESULT);
@@ -295,44 +383,30 @@ fn tell_result(
         summary: clip(&redact(&summary), 300).text.to_owned(),
         duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
     });
-    ToolResult { call_id: call.id.clone(), name: call.name.clone(), text, is_error }
+    ToolResult { call_id: call.id.clone(), name: call.name.clone(), text, is_error, images }
 }
 
-/// Performs a plan and passes on what it prints. Never dropped half-way: on cancel the deed is told and
-/// comes to its own end, so that no file is left half-written and no process behind.
-async fn perform(
-    plan: Plan,
-    permit: Permit,
-    id: &str,
-    cancel: tokio_util::sync::CancellationToken,
-    host: &mut dyn Host,
-) -> Result<ToolOutput, ToolError> {
-    let (sender, mut receiver) = mpsc::unbounded_channel::<String>();
-    let progress = Progress {
-        tell: Arc::new(move |piece| {
-            let _ = sender.send(piece.to_owned());
-        }),
-        cancel,
-    };
-    let mut deed = Box::pin(plan.perform(permit, progress));
-    let mut hiding = Stream::default();
-    let mut show = |delta: String| {
-        if !delta.is_empty() {
-            host.tell(Event::ToolUpdate { id: id.to_owned(), delta });
+/// What an action is to the account.
+fn about(tool: &str, action: &Action) -> Vec<Note> {
+    match action {
+        // The other tools that look search: what they saw is no file that was read.
+        Action::Read { paths } if tool == "read" => {
+            paths.iter().map(|path| Note::Read { path: path.clone() }).collect()
         }
-    };
-    loop {
-        tokio::select! {
-            biased;
-            Some(piece) = receiver.recv() => show(hiding.push(&piece)),
-            outcome = &mut deed => {
-                while let Ok(piece) = receiver.try_recv() {
-                    show(hiding.push(&piece));
-                }
-                show(hiding.finish());
-                return outcome;
-            }
+        Action::Write { changes } => {
+            changes.iter().map(|change| Note::Changed { path: change.path.clone() }).collect()
         }
+        Action::Run { command, .. } => vec![Note::Ran { command: hide(command), exit: None }],
+        Action::Fetch { url, .. } => vec![Note::Fetched { url: hide(url) }],
+        _ => Vec::new(),
+    }
+}
+
+/// The same note once it is known how the call ended.
+fn done(note: Note, output: &ToolOutput) -> Note {
+    match note {
+        Note::Ran { command, .. } => Note::Ran { command, exit: output.exit },
+        note => note,
     }
 }
 

@@ -88,16 +88,22 @@ impl Keep {
         }
     }
 
-    /// The files that stood there and that commands or tools changed since the session began, as they were.
-    /// Texts only: what else a command touches (caches, databases) is no change that a person reviews.
-    pub(super) fn befores(&self) -> Vec<(String, String)> {
+    /// What was changed, and what it takes to undo it.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The files that commands or tools changed, made or removed since the session began, as they were.
+    pub(super) fn befores(&self) -> Vec<(String, Option<Vec<u8>>)> {
         let touched = self.journal.changes(&Choice::default());
         touched
             .into_iter()
             .filter_map(|touch| {
-                let bytes = self.journal.content(&touch.before?)?;
-                let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
-                Some((touch.path, text))
+                let before = match &touch.before {
+                    Some(version) => Some(self.journal.content(version)?),
+                    None => None,
+                };
+                Some((touch.path, before))
             })
             .collect()
     }

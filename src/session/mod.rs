@@ -4,28 +4,38 @@
 //! had in `answer`, what is kept in `record`.
 
 mod answer;
+mod back;
 mod budget;
 mod calls;
+mod compact;
+mod handover;
 mod keep;
+pub mod ledger;
+mod lighten;
+mod room;
 pub mod record;
 pub mod shelf;
 mod steer;
+mod trace;
 
 use crate::action::Action;
 use crate::event::{Event, Host, Outcome};
 use crate::finding::hand_over::{self, HandOver};
 use crate::message::{Message, Part, Price, Role, Usage, map_strings, repair};
-use crate::model::{Model, ModelError, Stop};
+use crate::model::{Model, ModelError, Stop, window};
 use crate::policy::{Mode, Policy};
 use crate::prompt::issue_in;
 use crate::text::printable;
 use crate::tool::{Toolbox, World};
 pub use budget::Limits;
+pub use handover::Mind;
 use record::{Entry, Record, RecordError};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 pub use steer::Steering;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// How a stretch of work ended.
 #[derive(Debug, Clone)]
@@ -40,6 +50,8 @@ pub struct Ending {
 pub struct Parts {
     /// The mind.
     pub model: Arc<dyn Model>,
+    /// Those that may go on where its provider refuses, in order.
+    pub fallbacks: Vec<Mind>,
     /// The hands.
     pub toolbox: Toolbox,
     /// What they work on.
@@ -68,6 +80,13 @@ pub struct Session {
     earlier_turns: u32,
     steering: Steering,
     deeds: Vec<Action>,
+    /// Paths that the deeds hold the texts of.
+    touched: HashSet<String>,
+    /// Whether the model takes no images.
+    blind: bool,
+    /// What was done, however much of the conversation is cut.
+    ledger: ledger::Ledger,
+    gauge: room::Gauge,
     denials: Vec<String>,
     handed_over: Option<HandOver>,
     /// Whether the last thing that would have changed something was denied.
@@ -113,11 +132,19 @@ impl Session {
         let mut mission = None;
         for entry in entries {
             match entry {
-                Entry::Message { message } => session.history.push(message),
-                Entry::Deed { action } => session.deeds.push(action),
+                Entry::Message { message } => {
+                    session.note_asked(&message);
+                    session.history.push(message);
+                }
+                Entry::Deed { action } => session.push_deed(action),
+                Entry::Notes { notes } => notes.iter().for_each(|note| session.ledger.note(note)),
+                Entry::Compacted { history, words } => {
+                    session.history = history;
+                    session.ledger.words = words.or(session.ledger.words.take());
+                }
                 Entry::Usage { usage, cost_usd } => session.count(usage, cost_usd),
                 Entry::Mission { mission: found } => mission = Some(found),
-                Entry::Start { .. } | Entry::End { .. } => {}
+                Entry::Start { .. } | Entry::End { .. } | Entry::Model { .. } => {}
             }
         }
         session.history = repair(&session.history);
@@ -126,6 +153,8 @@ impl Session {
 
     fn assemble(id: String, parts: Parts, record: Record, kept: (&Path, Option<keep::Keep>)) -> Self {
         let budget = budget::Budget::start(&parts.limits, &parts.cancel);
+        let told = serde_json::to_string(&parts.toolbox.specs()).unwrap_or_default();
+        let gauge = room::Gauge::of(parts.system.len() + told.len());
         let earlier_turns = kept.1.as_ref().map_or(0, keep::Keep::earlier_turns);
         Self {
             id,
@@ -137,6 +166,10 @@ impl Session {
             keep: kept.1,
             steering: Steering::default(),
             deeds: Vec::new(),
+            touched: HashSet::new(),
+            blind: false,
+            ledger: ledger::Ledger::default(),
+            gauge,
             denials: Vec::new(),
             handed_over: None,
             stopped_by_denial: false,
@@ -174,13 +207,14 @@ impl Session {
         &self.parts.cancel
     }
 
-    /// Everything that was done to the world, in order.
+    /// Everything that was done to the world, in order. Only the first deed on a file holds its texts.
     pub fn deeds(&self) -> &[Action] {
         &self.deeds
     }
 
-    /// The texts that stood there and were changed, by tools or by commands, as they were before.
-    pub fn befores(&self) -> Vec<(String, String)> {
+    /// The files that were changed, made or removed, by tools or by commands, as they were before; `None` where
+    /// there was none.
+    pub fn befores(&self) -> Vec<(String, Option<Vec<u8>>)> {
         self.keep.as_ref().map(keep::Keep::befores).unwrap_or_default()
     }
 
@@ -212,6 +246,23 @@ impl Session {
     /// The conversation so far.
     pub fn history(&self) -> &[Message] {
         &self.history
+    }
+
+    /// A fresh session beside this one that may only look: the same model and workspace, its own record, apart from
+    /// the user's sessions, and its own limits. It ends with this one's cancellation.
+    pub fn helper(&self, toolbox: Toolbox, system: String, limits: Limits) -> Result<Session, RecordError> {
+        let root = self.parts.world.workspace.root().display().to_string();
+        let parts = Parts {
+            model: Arc::clone(&self.parts.model),
+            fallbacks: Vec::new(),
+            toolbox,
+            world: Arc::clone(&self.parts.world),
+            policy: Policy::new(Mode::ReadOnly).with_root(&root),
+            system,
+            limits: Limits { price: self.parts.limits.price, ..limits },
+            cancel: self.parts.cancel.child_token(),
+        };
+        Session::begin(parts, &self.state.join("helpers"))
     }
 
     /// Names the session; `agent resume --list` shows it.
@@ -258,8 +309,16 @@ impl Session {
 
     /// Goes on with another model, also of another provider. `price` is what it costs, where that is known.
     pub fn set_model(&mut self, model: Arc<dyn Model>, price: Option<Price>) {
+        self.parts.limits.window = window::window(model.name(), &window::Windows::new());
         self.parts.model = model;
         self.parts.limits.price = price;
+        self.gauge.forget();
+        self.blind = false;
+    }
+
+    /// Says how many tokens the model's window holds, where the user knows better; `None` for no limit.
+    pub fn set_window(&mut self, window: Option<u64>) {
+        self.parts.limits.window = window;
     }
 
     /// What was answered for the session, in words, and a way to take it back.
@@ -291,6 +350,15 @@ impl Session {
 
     /// Says `prompt` to the model and works until it has nothing more to do.
     pub async fn run(&mut self, prompt: String, host: &mut dyn Host) -> Result<Ending, RecordError> {
+        let span = trace::run(&self.id, self.model());
+        let ended = self.work(prompt, host).instrument(span.clone()).await;
+        if let Ok(ending) = &ended {
+            span.record("agent.outcome", tracing::field::debug(ending.outcome));
+        }
+        ended
+    }
+
+    async fn work(&mut self, prompt: String, host: &mut dyn Host) -> Result<Ending, RecordError> {
         let hand_over = hand_over::asked(issue_in(&prompt));
         self.remember(Message::user(prompt))?;
         if let Some(given) = hand_over {
@@ -302,19 +370,39 @@ impl Session {
             return Ok(ended(Outcome::Blocked, text));
         }
         let mut empty = 0;
+        let mut lightened = false;
         loop {
             if let Some(ending) = self.over() {
                 return Ok(ending);
             }
+            if let Some(ending) = self.make_room(host).await? {
+                return Ok(ending);
+            }
             self.turns += 1;
-            let answer = match self.ask_model(host).await {
+            let sent = self.weight();
+            let answer = match self.ask_model(host).await? {
                 Ok(answer) => answer,
                 Err(Interruption::Cancelled) => return Ok(self.interrupted()),
+                Err(Interruption::Over(ending)) => return Ok(ending),
+                // Once: what still does not fit then never will.
+                Err(Interruption::Model(error)) if !lightened && self.lighten(&error, host).await? => {
+                    lightened = true;
+                    self.turns -= 1;
+                    continue;
+                }
                 Err(Interruption::Model(error)) => return Ok(ended(outcome_of(&error), error.to_string())),
             };
+            lightened = false;
+            self.gauge.learn(sent, answer.usage);
             let text = answer.message.text();
             let is_empty = text.trim().is_empty() && answer.calls.is_empty();
             self.account(answer.usage, host)?;
+            // What was refused is not handed on: the next model would read half an answer as its own.
+            if let Stop::Refusal(reason) = &answer.stop
+                && self.hand_over(reason, host).await?
+            {
+                continue;
+            }
             if !answer.message.parts.is_empty() {
                 self.remember(answer.message)?;
             }
@@ -326,15 +414,13 @@ impl Session {
                 if empty > EMPTY_ANSWERS {
                     return Ok(ended(Outcome::Error, "the model answered with nothing, again and again"));
                 }
-                self.remember(Message::user("Your answer was empty. Go on, or say what is missing."))?;
+                self.remember(Message::user(compact::NUDGES[0]))?;
                 continue;
             }
             empty = 0;
             if answer.calls.is_empty() {
                 if answer.stop == Stop::MaxTokens {
-                    self.remember(Message::user(
-                        "Your answer was cut at the output limit. Go on where it ended.",
-                    ))?;
+                    self.remember(Message::user(compact::NUDGES[1]))?;
                     continue;
                 }
                 if self.take_steering(host)? {
@@ -345,6 +431,7 @@ impl Session {
             let results = self.answer_calls(answer.calls, host).await?;
             let stuck = results.stuck;
             self.remember(Message { role: Role::User, parts: results.parts })?;
+            self.note(results.notes)?;
             if let Some(reason) = stuck {
                 return Ok(ended(Outcome::Error, reason));
             }
@@ -388,6 +475,7 @@ impl Session {
             Role::User => message.map_text(&|text| printable(&calls::hide(text)).into_owned()),
             Role::Assistant => message.map_text(&calls::hide),
         };
+        self.note_asked(&message);
         self.record.append(&Entry::Message { message: message.clone() })?;
         match self.history.last_mut() {
             Some(last) if last.role == message.role => last.parts.extend(message.parts),
@@ -423,6 +511,7 @@ pub fn claimed(text: &str) -> Option<Outcome> {
 /// Why there is no answer.
 enum Interruption {
     Cancelled,
+    Over(Ending),
     Model(ModelError),
 }
 

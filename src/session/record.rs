@@ -3,6 +3,7 @@
 //! Files are `<state>/sessions/<id>.jsonl`, 0600 in a 0700 directory. A line is written by one `write`, so
 //! a crash leaves at most one torn last line, which is dropped when the record is opened again.
 
+use super::ledger::Note;
 use crate::action::Action;
 use crate::event::Outcome;
 use crate::message::{Message, Usage};
@@ -47,6 +48,24 @@ pub enum Entry {
     Deed {
         /// What.
         action: Action,
+    },
+    /// What was done, in the harness's own account.
+    Notes {
+        /// Its new lines.
+        notes: Vec<Note>,
+    },
+    /// The conversation was cut to fit the model's window: from here on it is this.
+    Compacted {
+        /// What is left of it.
+        history: Vec<Message>,
+        /// What the model noted before the cut.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        words: Option<String>,
+    },
+    /// The session goes on with another model.
+    Model {
+        /// `provider/model`.
+        model: String,
     },
     /// Tokens of an answer.
     Usage {

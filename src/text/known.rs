@@ -1,8 +1,10 @@
-//! Secrets that are known by value: what the environment of this process holds under a telling name.
+//! Secrets that are known by value: what the environment of this process holds under a telling name, and the
+//! providers' keys that were kept elsewhere.
 
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
-static VALUES: OnceLock<Vec<String>> = OnceLock::new();
+static SET: OnceLock<()> = OnceLock::new();
+static VALUES: RwLock<Vec<String>> = RwLock::new(Vec::new());
 
 /// Parts of names that tell of a secret.
 const TELLING: [&str; 13] = [
@@ -25,12 +27,22 @@ const TELLING: [&str; 13] = [
 /// call counts.
 pub fn know(values: Vec<String>) {
     // A second set would make the same text come out in two ways.
-    let _ = VALUES.set(values);
+    if SET.set(()).is_ok() {
+        VALUES.write().unwrap_or_else(PoisonError::into_inner).extend(values);
+    }
+}
+
+/// Makes one more value known: a key that was read before anything was said.
+pub fn add(value: &str) {
+    let mut values = VALUES.write().unwrap_or_else(PoisonError::into_inner);
+    if !value.is_empty() && !values.iter().any(|known| known == value) {
+        values.push(value.to_owned());
+    }
 }
 
 /// The values made known.
-pub(super) fn values() -> &'static [String] {
-    VALUES.get().map_or(&[], Vec::as_slice)
+pub(super) fn values() -> RwLockReadGuard<'static, Vec<String>> {
+    VALUES.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a variable holds a secret: its name tells so, and its value is neither a path nor a plain word.

@@ -1,18 +1,22 @@
 //! `bash`: a shell command in the sandbox; its output, how it ended, and what the walls refused.
 
 use super::args::{self, Args};
-use super::{Plan, Progress, Tool, ToolError, ToolOutput, World};
+use super::{Leave, Plan, Progress, Tool, ToolError, ToolOutput, World};
 use crate::action::Action;
 use crate::message::Spec;
-use crate::sandbox::{Done, Exit, Job, Log, SandboxError, Watch};
+use crate::network::Gate;
+use crate::sandbox::{Done, Exit, Job, Log, Sandbox, SandboxError, Watch};
 use crate::text::redact;
 use crate::workspace::{Kind, Place};
+use futures_util::future::BoxFuture;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
 
 /// Milliseconds a command may take when nothing is said.
@@ -78,7 +82,8 @@ impl Tool for Bash {
                 // Secrets are hidden by whoever listens: here a piece may end in the middle of one.
                 let watch = Watch { output: Arc::new(move |text| tell(text)), cancel: progress.cancel };
                 let limit = job.timeout;
-                let done = world.sandbox.run(job, watch).await?;
+                let gate = gate(progress.leave, &job.command);
+                let done = reach(&*world.sandbox, job, watch, gate).await?;
                 Ok(report(&done, limit, world.sandbox.level().name))
             })
         }))
@@ -113,11 +118,20 @@ fn report(done: &Done, limit: Duration, level: &str) -> ToolOutput {
     for denial in &done.denials {
         let _ = writeln!(text, "[refused: {denial}]");
     }
+    for place in &done.reached {
+        let _ = writeln!(text, "[reached {place}]");
+    }
     let ended = ended(done.exit, limit);
     let took = seconds(done.took);
     let _ = write!(text, "[{ended} · {took} · sandbox: {level}]");
     let exit = if let Exit::Code(code) = done.exit { Some(code) } else { None };
-    ToolOutput { text, summary: format!("{ended} in {took}"), exit, log: done.log.clone() }
+    ToolOutput {
+        text,
+        summary: format!("{ended} in {took}"),
+        exit,
+        log: done.log.clone(),
+        images: Vec::new(),
+    }
 }
 
 fn ended(exit: Exit, limit: Duration) -> String {
@@ -131,6 +145,54 @@ fn ended(exit: Exit, limit: Duration) -> String {
 
 fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
+}
+
+/// What a command may reach, where it can come to reach anything.
+fn gate(leave: Leave, command: &str) -> Option<Arc<dyn Gate>> {
+    let opens = leave.opens_network();
+    opens.then(|| Arc::new(Asked { leave, command: command.to_owned(), decided: AsyncMutex::default() }) as _)
+}
+
+async fn reach(
+    sandbox: &dyn Sandbox,
+    job: Job,
+    watch: Watch,
+    gate: Option<Arc<dyn Gate>>,
+) -> Result<Done, SandboxError> {
+    match gate {
+        Some(gate) => sandbox.run_reaching(job, watch, gate).await,
+        None => sandbox.run(job, watch).await,
+    }
+}
+
+/// Hosts that are asked about in vain for one command; then nobody is asked any more.
+const MAX_REFUSED: usize = 8;
+
+/// Asks policy, and the user where policy does, once for each host and port of a command.
+struct Asked {
+    leave: Leave,
+    command: String,
+    /// Held while somebody is asked: one question at a time, and never the same one twice.
+    decided: AsyncMutex<BTreeMap<(String, u16), Result<(), String>>>,
+}
+
+impl Gate for Asked {
+    fn admit<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let mut decided = self.decided.lock().await;
+            let place = (host.to_owned(), port);
+            if let Some(decided) = decided.get(&place) {
+                return decided.clone();
+            }
+            if decided.values().filter(|decided| decided.is_err()).count() >= MAX_REFUSED {
+                return Err("too many hosts were refused to this command".into());
+            }
+            let action = Action::Connect { host: host.to_owned(), port, command: self.command.clone() };
+            let answer = self.leave.ask(action).await;
+            decided.insert(place, answer.clone());
+            answer
+        })
+    }
 }
 
 /// Starts a command that goes on beside the conversation; must be called on the runtime.
@@ -159,8 +221,9 @@ fn start(
     let cancel = progress.cancel.clone();
     let output = Arc::clone(&append);
     let watch = Watch { output: Arc::new(move |text| output(text)), cancel: ends.clone() };
+    let gate = gate(progress.leave.clone().without_asking(), &job.command);
     tokio::spawn(async move {
-        let run = world.sandbox.run(job, watch);
+        let run = reach(&*world.sandbox, job, watch, gate);
         let mut run = std::pin::pin!(run);
         let ended = tokio::select! {
             ended = &mut run => ended,
@@ -184,7 +247,7 @@ fn start(
         path.display(),
         seconds(limit)
     );
-    Ok(ToolOutput { text, summary: format!("{id} started"), exit: None, log: Some(path) })
+    Ok(ToolOutput { text, summary: format!("{id} started"), log: Some(path), ..ToolOutput::default() })
 }
 
 #[cfg(test)]

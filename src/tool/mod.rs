@@ -14,10 +14,13 @@ pub mod patch;
 pub mod bash;
 pub mod webfetch;
 pub mod scan;
+mod leave;
 pub mod skill;
 
+pub use leave::{Leave, Request};
+
 use crate::action::Action;
-use crate::message::Spec;
+use crate::message::{Image, Spec};
 use crate::policy::Permit;
 use crate::sandbox::Sandbox;
 use crate::scan::Scanner;
@@ -105,12 +108,14 @@ pub struct Progress {
     pub tell: Arc<dyn Fn(&str) + Send + Sync>,
     /// Cancelled when the user interrupts.
     pub cancel: CancellationToken,
+    /// Where a deed that is under way asks for leave to do more.
+    pub leave: Leave,
 }
 
 impl Progress {
     /// One that nobody watches and nobody cancels.
     pub fn silent() -> Self {
-        Self { tell: Arc::new(|_| {}), cancel: CancellationToken::new() }
+        Self { tell: Arc::new(|_| {}), cancel: CancellationToken::new(), leave: Leave::none() }
     }
 }
 
@@ -167,6 +172,8 @@ pub struct ToolOutput {
     pub exit: Option<i32>,
     /// Full output on disk, when `text` was cut.
     pub log: Option<PathBuf>,
+    /// What it shows beside the text.
+    pub images: Vec<Image>,
 }
 
 /// Why a call gave nothing. Goes to the model as a result; never ends the run.

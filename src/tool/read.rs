@@ -1,4 +1,6 @@
-//! `read`: a text file as numbered lines, a bounded piece at a time.
+//! `read`: a text file as numbered lines, a bounded piece at a time; a picture as it is.
+
+mod picture;
 
 use super::args::{self, Args};
 use super::{Plan, Tool, ToolError, ToolOutput, World};
@@ -100,6 +102,9 @@ fn read(
     window: Window,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<ToolOutput, ToolError> {
+    if let Some(picture) = picture::look(world, place)? {
+        return Ok(picture);
+    }
     refuse_binary(world, place)?;
     let taken = take(world, place, window, is_cancelled)?;
     if let Some(hash) = taken.hash {
@@ -275,7 +280,9 @@ fn refuse_binary(world: &World, place: &Place) -> Result<(), ToolError> {
     }
     let controls = head.iter().filter(|byte| **byte < 9 || (14..27).contains(*byte)).count();
     if head.contains(&0) || controls * 10 > head.len() {
-        return Err(ToolError::Failed(format!("{path} is binary ({size} bytes); only text can be read")));
+        return Err(ToolError::Failed(format!(
+            "{path} is binary ({size} bytes); only text and pictures (PNG, JPEG, WebP) can be read"
+        )));
     }
     Ok(())
 }

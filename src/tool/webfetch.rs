@@ -1,6 +1,5 @@
 //! `webfetch`: one public page as text. No key, no cookie, no proxy, and no way into the local network.
 
-pub mod guard;
 pub mod page;
 
 use super::args::{Args, spec};
@@ -8,10 +7,11 @@ use super::{Plan, Progress, Tool, ToolError, ToolOutput, World};
 use crate::action::Action;
 use crate::message::Spec;
 use crate::model::http;
+use crate::network::guard::{Guard, Refused};
 use crate::text;
 use flate2::write::MultiGzDecoder;
-use guard::{Guard, Refused};
 use page::Format;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 use reqwest::{Client, Response};
 use serde_json::Value;
@@ -92,6 +92,19 @@ struct Fetcher {
     client: OnceLock<Client>,
 }
 
+/// The client's names, looked up through the guard.
+struct Names(Guard);
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.0.clone();
+        Box::pin(async move {
+            let addresses: Addrs = Box::new(guard.look_up(name.as_str()).await?.into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
 /// A page as it came.
 struct Page {
     url: Url,
@@ -129,7 +142,7 @@ impl Fetcher {
         }
         let client = http::build(true, || {
             Client::builder()
-                .dns_resolver(Arc::new(self.guard.clone()))
+                .dns_resolver(Arc::new(Names(self.guard.clone())))
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
                 .referer(false)

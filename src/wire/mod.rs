@@ -1,7 +1,9 @@
 //! Settings to a session: the one place where rooms are put together, whatever the door.
 
 pub mod exit;
+pub mod logs;
 
+use crate::action::Action;
 use crate::config::definition::{Definition, search};
 use crate::config::keys::{Keys, Ring};
 use crate::config::places::{Origin, Places};
@@ -9,17 +11,21 @@ use crate::config::trust::{Standing, Store};
 use crate::config::{self, Config, Flags, instructions, skill};
 use crate::event::Outcome;
 use crate::model::rules::{NAME as RULES, Rules};
-use crate::model::{Model, ModelError, choose, price};
+use crate::model::{Model, ModelError, choose, price, window};
 use crate::policy::{Mode, Policy};
 use crate::sandbox::{self, Sandbox, Wish};
 use crate::scan::Scanner;
+use crate::scan::rules::{RuleSet, own};
 use crate::session::record::RecordError;
-use crate::session::{Limits, Parts};
+use crate::session::{Limits, Mind, Parts};
+use crate::text::known;
 use crate::tool::{self, Tool, Toolbox, World};
 use crate::workspace::lock::LockError;
 use crate::workspace::{Workspace, WorkspaceError};
 use crate::{prompt, remote};
+use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -74,10 +80,29 @@ pub fn decide(flags: Flags) -> Result<Config, Trouble> {
 }
 
 /// Opens what tools work on.
-pub fn world(workspace: &Path, config_state: &Path, sandbox_off: bool) -> Result<World, Trouble> {
-    let workspace = Workspace::open(workspace)?;
-    let sandbox = walls(&workspace, config_state, sandbox_off)?;
-    Ok(World { workspace, sandbox, scanner: Scanner::new() })
+pub fn world(config: &Config) -> Result<World, Trouble> {
+    let workspace = Workspace::open(&config.workspace)?;
+    let sandbox = walls(&workspace, &config.state, config.sandbox_off)?;
+    Ok(World { workspace, sandbox, scanner: Scanner::of(rules(config)?) })
+}
+
+/// The scanner's rules: the embedded ones, the user's own, those the command line names, and a repository's once
+/// it is trusted.
+pub fn rules(config: &Config) -> Result<&'static RuleSet, Trouble> {
+    let places = places(config);
+    let (user, project) = places.rules();
+    let root = places.root.clone().unwrap_or_default();
+    // What is read must be the very bytes that the user trusts.
+    let is_trusted = |path: &Path, bytes: &[u8]| {
+        let inner = path.strip_prefix(&root).ok().and_then(Path::to_str).unwrap_or_default();
+        places.trusted.as_ref().is_some_and(|pass| pass.vouches(inner, bytes))
+    };
+    let mut folders: Vec<own::Folder<'_>> =
+        user.into_iter().chain(config.scan_rules.iter().cloned()).map(own::Folder::of_user).collect();
+    folders.extend(project.map(|path| own::Folder { path, vouches: Some(&is_trusted) }));
+    own::with_own(&folders).map_err(|errors| {
+        Trouble::coded(exit::USAGE, format!("rules that cannot be used:\n{}", own::told(&errors).trim_end()))
+    })
 }
 
 /// The sandbox of this machine around a workspace.
@@ -99,9 +124,28 @@ pub fn with_settings<T>(config: &Config, ask: impl FnOnce(&choose::Settings<'_>)
     let base_url = |name: &str| config.base_urls.get(name).cloned();
     let key = |name: &str| {
         let found = keys(config).find(name).map_err(|error| error.to_string())?;
-        Ok(found.map(|(key, _)| key))
+        Ok(found.map(|(key, _)| {
+            // From here on it is hidden wherever it appears, as a key of the environment is.
+            known::add(key.expose_secret().trim());
+            key
+        }))
     };
     ask(&choose::Settings { lookup: &lookup, base_url: &base_url, key: &key })
+}
+
+/// Asks a provider for its models: `provider/name` each. Blocks; not within a runtime.
+pub fn models_of(config: &Config, name: &str) -> Result<Vec<String>, Trouble> {
+    let unusable = |error: &ModelError| match error {
+        ModelError::Unusable(_) => Trouble::coded(exit::USAGE, error.to_string()),
+        _ => Trouble::new(Outcome::ModelUnavailable, error.to_string()),
+    };
+    let provider = choose::provider(name).map_err(|error| unusable(&error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Trouble::new(Outcome::Error, format!("cannot start: {error}")))?;
+    let names = with_settings(config, |settings| runtime.block_on(choose::list(provider, settings)));
+    Ok(names.map_err(|error| unusable(&error))?.iter().map(|model| format!("{name}/{model}")).collect())
 }
 
 /// Opens the model.
@@ -204,15 +248,43 @@ fn limits(config: &Config) -> Result<Limits, Trouble> {
             .max_minutes
             .and_then(|minutes| std::time::Duration::try_from_secs_f64(minutes * 60.0).ok()),
         price,
+        window: window(config, &config.model),
         ..Limits::default()
     })
+}
+
+/// The window of a model: the flag's for the session's own, else the user's table, else the embedded one.
+fn window(config: &Config, name: &str) -> Option<u64> {
+    config
+        .context_window
+        .filter(|_| name == config.model)
+        .or_else(|| window::window(name, &config.context_windows))
+}
+
+/// The models that may go on where a provider refuses. Somebody at the terminal is asked before one reads the
+/// conversation; elsewhere naming it was the user's word.
+fn fallbacks(config: &Config) -> Result<Vec<Mind>, Trouble> {
+    let asks = config.mode == Mode::Ask && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let mut out = Vec::new();
+    for name in &config.fallback_models {
+        let other = Config { model: name.clone(), ..config.clone() };
+        let limits = limits(&other)?;
+        let ask = name.split_once('/').filter(|_| asks).and_then(|(provider, _)| {
+            let provider = choose::provider(provider).ok()?;
+            let url = with_settings(config, |settings| settings.url(provider)).ok()?;
+            let host = url.host_str().unwrap_or_default().to_owned();
+            Some(Action::Fetch { url: url.to_string(), host })
+        });
+        out.push(Mind { model: model(&other)?, price: limits.price, window: window(config, name), ask });
+    }
+    Ok(out)
 }
 
 /// Puts a session's parts together.
 pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken) -> Result<Parts, Trouble> {
     let model = model(config)?;
     let limits = limits(config)?;
-    let world = Arc::new(world(&config.workspace, &config.state, config.sandbox_off)?);
+    let world = Arc::new(world(config)?);
     let mode = if definition.read_only { Mode::ReadOnly } else { config.mode };
     let own = definition.rules.iter().flat_map(|rule| rule.judged(&definition.name));
     let rules = config.rules.iter().cloned().chain(own).collect();
@@ -222,7 +294,7 @@ pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken
         policy = policy.without_walls();
     }
     for host in &config.allow_hosts {
-        policy.allow_host(host);
+        policy.allow_host(host).map_err(|why| Trouble::coded(exit::USAGE, why))?;
     }
     let places = places(config);
     let (skills, _) = skill::list(&places);
@@ -232,7 +304,16 @@ pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken
     if !skills.is_empty() && definition.offers("skill") {
         tools.push(Box::new(tool::skill::Skill::new(skills)));
     }
-    Ok(Parts { model, toolbox: Toolbox::of(tools), world, policy, system, limits, cancel })
+    Ok(Parts {
+        model,
+        fallbacks: fallbacks(config)?,
+        toolbox: Toolbox::of(tools),
+        world,
+        policy,
+        system,
+        limits,
+        cancel,
+    })
 }
 
 /// Adds the tools of the user's tool servers, and of `more` servers that whoever opened the session named. Gives

@@ -39,6 +39,9 @@ impl Received {
     }
 }
 
+/// How a request of a helper is known.
+const HELPER: &str = "# You are a helper";
+
 /// The scripted server. Ends with its value.
 pub struct ModelServer {
     wire: Wire,
@@ -46,8 +49,15 @@ pub struct ModelServer {
     stage: Arc<Stage>,
 }
 
+/// What is answered to a request: its body, and how long that is in bytes.
+type Answering = Box<dyn Fn(&Value, usize) -> Turn + Send + Sync>;
+
 struct Stage {
     turns: Vec<Turn>,
+    /// What a helper of the agent gets to hear; empty where it is played the same script.
+    helper: Vec<Turn>,
+    /// In place of turns.
+    answering: Option<Answering>,
     received: Mutex<Vec<Received>>,
     tries: Mutex<HashMap<usize, usize>>,
     connections: AtomicUsize,
@@ -61,12 +71,29 @@ impl ModelServer {
         Self::start_blocking(wire, turns)
     }
 
+    /// A server that decides each answer by the request alone. It keeps no requests: it is for sessions without
+    /// end.
+    pub fn answering(wire: Wire, answer: impl Fn(&Value, usize) -> Turn + Send + Sync + 'static) -> Self {
+        Self::start_stage(wire, Vec::new(), Vec::new(), Some(Box::new(answer)))
+    }
+
     /// The same for tests without a runtime.
     pub fn start_blocking(wire: Wire, turns: Vec<Turn>) -> Self {
+        Self::start_stage(wire, turns, Vec::new(), None)
+    }
+
+    /// The same with a script of its own for helpers that the agent asks.
+    pub fn start_with_helper(wire: Wire, turns: Vec<Turn>, helper: Vec<Turn>) -> Self {
+        Self::start_stage(wire, turns, helper, None)
+    }
+
+    fn start_stage(wire: Wire, turns: Vec<Turn>, helper: Vec<Turn>, answering: Option<Answering>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let address = listener.local_addr().unwrap();
         let stage = Arc::new(Stage {
             turns,
+            helper,
+            answering,
             received: Mutex::default(),
             tries: Mutex::default(),
             connections: AtomicUsize::new(0),
@@ -145,7 +172,9 @@ impl Stage {
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut stream = stream;
         while let Some(request) = read_request(&mut reader)? {
-            self.received.lock().unwrap().push(request.clone());
+            if self.answering.is_none() {
+                self.received.lock().unwrap().push(request.clone());
+            }
             if request.path.split('?').next().is_some_and(|path| path.ends_with("/models")) {
                 let list = json!({"data": [{"id": "scripted"}, {"id": "other"}],
                     "models": [{"name": "models/scripted"}, {"name": "models/other"}]});
@@ -163,6 +192,14 @@ impl Stage {
                 continue;
             };
             let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            if let Some(answer) = &self.answering {
+                let turn = answer(&body, request.body.len());
+                if !self.play(&mut stream, wire, &turn, turn.fault_at(0), &request)? {
+                    stream.shutdown(Shutdown::Both)?;
+                    return Ok(());
+                }
+                continue;
+            }
             let at = wire.answers(&body);
             let tried = {
                 let mut tries = self.tries.lock().unwrap();
@@ -170,7 +207,10 @@ impl Stage {
                 *count += 1;
                 *count - 1
             };
-            let Some(turn) = self.turns.get(at) else {
+            let is_helper = !self.helper.is_empty()
+                && request.body.windows(HELPER.len()).any(|window| window == HELPER.as_bytes());
+            let turns = if is_helper { &self.helper } else { &self.turns };
+            let Some(turn) = turns.get(at) else {
                 let text =
                     wire.error(Some(400), "script_over", &format!("the script has no turn {at}")).to_string();
                 write_whole(&mut stream, 400, "application/json", &text, &[])?;

@@ -602,7 +602,8 @@ impl Turn {
         let mut response = json!({"id": "resp_1", "object": "response", "status": "completed", "output": [],
             "usage": {"input_tokens": tokens.input + tokens.cached, "output_tokens": tokens.output,
                 "input_tokens_details": {"cached_tokens": tokens.cached},
-                "output_tokens_details": {"reasoning_tokens": tokens.reasoning}}});
+                "output_tokens_details": {"reasoning_tokens": tokens.reasoning},
+                "total_tokens": tokens.input + tokens.output}});
         match self.stop.as_deref() {
             Some(reason @ ("max_output_tokens" | "content_filter")) => {
                 response["status"] = json!("incomplete");

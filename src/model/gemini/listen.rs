@@ -90,7 +90,7 @@ impl Reader for Listener {
             self.blocked = Some(format!("the provider blocked the prompt: {reason}"));
         }
         if let Some(usage) = piece.usage_metadata.filter(Value::is_object) {
-            self.hear_usage(&usage);
+            self.hear_usage(&usage, out);
         }
         // Only one is ever asked for.
         if let Some(candidate) = piece.candidates.into_iter().flatten().next() {
@@ -114,7 +114,6 @@ impl Reader for Listener {
         if self.stage() == Stage::Open {
             return Err(Trouble::Cut("the stream ended before the answer did".into()));
         }
-        out.extend(self.usage.map(Delta::Usage));
         let stop = self.stop()?;
         out.push_back(Delta::Stop(stop));
         Ok(())
@@ -163,17 +162,21 @@ impl Listener {
         out.push_back(Delta::CallEnd { index });
     }
 
-    fn hear_usage(&mut self, usage: &Value) {
+    fn hear_usage(&mut self, usage: &Value, out: &mut VecDeque<Delta>) {
         let cached = count(usage, "/cachedContentTokenCount");
         let reasoning = count(usage, "/thoughtsTokenCount");
         let input = count(usage, "/promptTokenCount") + count(usage, "/toolUsePromptTokenCount");
-        self.usage = Some(Usage {
+        let usage = Some(Usage {
             input: input.saturating_sub(cached),
             cached,
             cache_write: 0,
             output: count(usage, "/candidatesTokenCount") + reasoning,
             reasoning,
         });
+        if usage != self.usage {
+            self.usage = usage;
+            out.extend(usage.map(Delta::Usage));
+        }
     }
 
     fn stop(&mut self) -> Result<Stop, Trouble> {

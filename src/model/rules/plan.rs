@@ -5,7 +5,7 @@ use crate::finding::issue::{Ask, Sighting};
 use crate::finding::listing::{self, Listed};
 use crate::message::{Message, Part, Role, ToolCall, ToolResult};
 use crate::model::Request;
-use crate::prompt::{issue_in, test_command_in};
+use crate::prompt::{NOTES, issue_in, test_command_in};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -211,7 +211,7 @@ fn text_of(message: &Message) -> Option<&str> {
         return None;
     }
     message.parts.iter().rev().find_map(|part| match part {
-        Part::Text { text } => Some(text.as_str()),
+        Part::Text { text } if !text.starts_with(NOTES) => Some(text.as_str()),
         _ => None,
     })
 }
@@ -329,6 +329,7 @@ mod tests {
                     name: (*name).into(),
                     text: (*text).into(),
                     is_error: *is_error,
+                    images: Vec::new(),
                 }));
             }
             messages.push(answer);

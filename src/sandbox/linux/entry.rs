@@ -2,6 +2,7 @@
 //!
 //! Runs before anything else in the process: one thread, no runtime, no settings read.
 
+use super::door;
 use super::filter::{self, Sockets};
 use super::lock::lock;
 use super::mounts;
@@ -66,6 +67,9 @@ fn raise(orders: &Orders, control: &UnixStream) -> Result<(), String> {
             sys::unshare_all().map_err(|error| format!("no user namespace: {error}"))?;
             map_ids(uid, gid)?;
             sys::raise_loopback().map_err(|error| format!("loopback: {error}"))?;
+            if orders.door {
+                door::send(control).map_err(|error| format!("the door to the proxy: {error}"))?;
+            }
             let child = sys::fork().map_err(|error| format!("fork: {error}"))?;
             if child.is_some() {
                 // Only waits. When this process is killed the kernel ends the namespace with it.

@@ -1,6 +1,7 @@
 //! The walls on Linux: the binary runs itself again as a helper that confines itself before it becomes the
 //! command. Namespaces, Landlock and a call filter; without namespaces the last two.
 
+mod door;
 mod entry;
 mod filter;
 mod firsts;
@@ -16,6 +17,9 @@ pub use entry::helper_main;
 use super::denial;
 use super::drive::{Ender, drive};
 use super::{Done, Exit, Job, Level, Sandbox, SandboxError, Watch, environment, logs_below};
+use crate::network::Gate;
+use crate::network::guard::Guard;
+use crate::network::proxy::Proxy;
 use firsts::Firsts;
 use futures_util::future::BoxFuture;
 use orders::{Height, Orders, Report};
@@ -26,9 +30,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 
 /// First argument that makes the binary a helper.
 pub const HELPER_ARGUMENT: &str = "__sandbox";
@@ -51,6 +55,9 @@ pub struct Walls {
     state_dir: PathBuf,
     program: PathBuf,
     highest: Height,
+    /// Folders outside the workspace that commands may read.
+    lent: Vec<PathBuf>,
+    guard: Guard,
     chosen: OnceLock<Chosen>,
 }
 
@@ -78,8 +85,18 @@ impl Walls {
             state_dir: state_dir.to_owned(),
             program: program.to_owned(),
             highest,
+            lent: Vec::new(),
+            guard: Guard::strict(),
             chosen: OnceLock::new(),
         }
+    }
+
+    /// The same with another guard over what the proxy connects to, for tests whose hosts are on loopback.
+    /// Nothing but code that links this library can get here.
+    #[must_use]
+    pub fn guarded_by(mut self, guard: Guard) -> Self {
+        self.guard = guard;
+        self
     }
 
     fn chosen(&self) -> &Chosen {
@@ -90,7 +107,7 @@ impl Walls {
     fn choose(&self) -> Chosen {
         let variables = environment::scrub(&self.workspace);
         let site = match Site::look(&self.workspace, &self.state_dir, &variables) {
-            Ok(site) => site,
+            Ok(site) => site.lending(&self.lent),
             Err(why) => {
                 return Chosen {
                     height: None,
@@ -160,7 +177,12 @@ impl Walls {
         }
     }
 
-    async fn run_walled(&self, job: &Job, watch: &Watch) -> Result<Done, SandboxError> {
+    async fn run_walled(
+        &self,
+        job: &Job,
+        watch: &Watch,
+        gate: Option<Arc<dyn Gate>>,
+    ) -> Result<Done, SandboxError> {
         let chosen = self.chosen();
         let (Some(height), Some(site)) = (chosen.height, &chosen.site) else {
             return Err(SandboxError::Walls(chosen.level.missing.join("; ")));
@@ -176,9 +198,16 @@ impl Walls {
         };
         let folder = private.as_ref().map(tempfile::TempDir::path);
         prepare_variables(&mut variables, site, folder);
+        let is_closed = gate.is_some() && height != Height::Namespaces;
+        let proxy =
+            gate.filter(|_| height == Height::Namespaces).map(|gate| Proxy::new(gate, self.guard.clone()));
+        if proxy.is_some() {
+            variables.extend(door::variables());
+        }
         let secrets: Vec<String> = seen.secrets.iter().filter_map(|path| self.relative(path)).collect();
         let cut = seen.cut;
-        let orders = site.orders(height, shell, &job.command, &job.workdir, seen, folder);
+        let mut orders = site.orders(height, shell, &job.command, &job.workdir, seen, folder);
+        orders.door = proxy.is_some();
 
         let firsts = Firsts::note(&self.workspace, &self.state_dir.join("aside"));
         let (ours, theirs) = UnixStream::pair()?;
@@ -188,17 +217,18 @@ impl Walls {
         command.arg(HELPER_ARGUMENT).env_clear().envs(variables);
         command.current_dir("/").stdin(Stdio::from(OwnedFd::from(theirs)));
         let mut ours = tokio::net::UnixStream::from_std(ours)?;
+        let served = proxy.as_ref();
         let talk = async move {
-            let mut text = Vec::new();
-            if ours.write_all(&framed(&orders)).await.is_ok() {
-                // What was heard before an error still counts.
-                let _ = ours.take(REPORTS_MAX).read_to_end(&mut text).await;
+            match ours.write_all(&framed(&orders)).await {
+                Ok(()) => converse(ours, served).await,
+                Err(_) => Vec::new(),
             }
-            text
         };
         // The kernel ends a namespace with its first process; without one the helper must do it.
         let ender = if height == Height::Namespaces { Ender::Group } else { Ender::Leader };
-        let driven = drive(command, ender, talk, job, watch, &logs_below(&self.state_dir)).await?;
+        let logs = logs_below(&self.state_dir);
+        let patience = proxy.as_ref().map(Proxy::patience);
+        let driven = drive(command, ender, talk, job, watch, (&logs, patience)).await?;
         let undone = firsts.settle();
         let reports = reports(&driven.told.unwrap_or_default());
         if let Some(Report::Fail(why)) = reports.iter().find(|report| matches!(report, Report::Fail(_))) {
@@ -213,6 +243,11 @@ impl Walls {
         };
         let mut denials = denial::find(&driven.captured.text, exit);
         denials.extend(undone);
+        let (reached, refused) = proxy.as_ref().map(Proxy::told).unwrap_or_default();
+        denials.extend(refused.into_iter().map(|refusal| format!("network: {refusal}")));
+        if is_closed && exit != Exit::Code(0) {
+            denials.push(NO_GRANT.into());
+        }
         denials.extend(denial::blanked(&job.command, &driven.captured.text, exit, &secrets));
         if cut {
             denials.push(
@@ -227,6 +262,7 @@ impl Walls {
             log: driven.captured.log,
             took: driven.took,
             denials,
+            reached,
         })
     }
 
@@ -247,10 +283,14 @@ impl Walls {
     }
 }
 
+/// Said of a command that failed where hosts cannot be allowed.
+const NO_GRANT: &str =
+    "network: without namespaces no host can be allowed; the command had no network at all";
+
 /// What the lower walls cannot do.
 const LANDLOCK_GAPS: [&str; 4] = [
     "secret files of the workspace cannot be hidden: commands are refused where there are any",
-    "no network at all, loopback included",
+    "no network at all, loopback and allowed hosts included",
     "changes to .git/hooks and .git/config are undone after a command, not prevented",
     "modes and times of the user's own files can be changed",
 ];
@@ -259,6 +299,39 @@ fn title(height: Height) -> &'static str {
     match height {
         Height::Namespaces => "namespaces",
         Height::Landlock => "landlock",
+    }
+}
+
+/// Hears the helper out, and serves the door it passes on, for as long as it talks.
+async fn converse(control: tokio::net::UnixStream, proxy: Option<&Proxy>) -> Vec<u8> {
+    let (pass, passed) = tokio::sync::oneshot::channel();
+    let hear = async move {
+        let (mut text, mut pass) = (Vec::new(), Some(pass));
+        // What was heard before an error still counts.
+        while let Ok((piece, socket)) = door::receive(&control).await {
+            if piece.is_empty() || text.len() as u64 > REPORTS_MAX {
+                break;
+            }
+            text.extend(piece);
+            if let Some(socket) = socket
+                && let Some(pass) = pass.take()
+            {
+                let _ = pass.send(socket);
+            }
+        }
+        text
+    };
+    let serve = async {
+        if let (Some(proxy), Ok(socket)) = (proxy, passed.await)
+            && let Ok(listener) = door::listen(socket)
+        {
+            proxy.serve(listener).await;
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        text = hear => text,
+        text = serve => text,
     }
 }
 
@@ -301,11 +374,26 @@ impl Sandbox for Walls {
         &self.chosen().level
     }
 
+    fn beside(&self, root: &Path, lent: &[PathBuf]) -> Option<Arc<dyn Sandbox>> {
+        let lent = lent.to_vec();
+        let walls = Self::at_most(self.highest, root, &self.state_dir, &self.program);
+        Some(Arc::new(Self { lent, ..walls }))
+    }
+
     fn log_folder(&self) -> Option<PathBuf> {
         Some(logs_below(&self.state_dir))
     }
 
     fn run(&self, job: Job, watch: Watch) -> BoxFuture<'_, Result<Done, SandboxError>> {
-        Box::pin(async move { self.run_walled(&job, &watch).await })
+        Box::pin(async move { self.run_walled(&job, &watch, None).await })
+    }
+
+    fn run_reaching(
+        &self,
+        job: Job,
+        watch: Watch,
+        gate: Arc<dyn Gate>,
+    ) -> BoxFuture<'_, Result<Done, SandboxError>> {
+        Box::pin(async move { self.run_walled(&job, &watch, Some(gate)).await })
     }
 }

@@ -45,11 +45,15 @@ pub(super) struct Orders {
     /// What may be written.
     #[serde(with = "raw")]
     pub(super) writable: Vec<PathBuf>,
+    /// Whether a door to the parent's proxy is made inside.
+    pub(super) door: bool,
 }
 
 /// What the helper says on its way, one JSON line each.
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub(super) enum Report {
+    /// The door to the proxy; its listening socket travels along.
+    Door,
     /// The walls stand and the command starts; what is missing from them.
     Up(Vec<String>),
     /// They do not, and nothing was started.

@@ -218,6 +218,11 @@ impl Host for Teller {
                     self.step(Plan::Look);
                 }
             }
+            Event::Contract { contract } => {
+                for (name, text) in contract.lines().into_iter().filter(|(_, text)| !text.is_empty()) {
+                    self.note(&format!("{name}: {text}\n"));
+                }
+            }
             Event::Verify { gate, status, evidence } => {
                 self.step(Plan::Prove);
                 self.note(&format!("{gate}: {status}, {evidence}\n"));
@@ -272,6 +277,11 @@ pub(super) fn tool_call(
         Some(Action::Call { server, tool, arguments }) => {
             let arguments = serde_json::from_str(clip(arguments, MAX_TEXT).text).unwrap_or(json!(null));
             call = call.raw_input(json!({"server": server, "tool": tool, "arguments": arguments}));
+        }
+        Some(Action::Connect { host, port, command }) => {
+            call = call.raw_input(json!({
+                "host": host, "port": port, "command": clip(command, MAX_TEXT).text,
+            }));
         }
         None => {}
     }

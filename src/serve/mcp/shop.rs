@@ -9,7 +9,7 @@ use crate::finding::Family;
 use crate::scan::{Filter, Scanner};
 use crate::serve::Start;
 use crate::text::{clip, redact};
-use crate::wire::Trouble;
+use crate::wire::{self, Trouble};
 use crate::workspace::Workspace;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, Implementation,
@@ -213,11 +213,14 @@ impl Shop {
             None => Vec::new(),
             Some(name) => vec![Family::named(name).ok_or("family: there is no such family")?],
         };
+        let start = self.start.clone();
         let work = tokio::task::spawn_blocking(move || {
+            let config = start.config(&folder).map_err(|trouble| trouble.text)?;
+            let scanner = Scanner::of(wire::rules(&config).map_err(|trouble| trouble.text)?);
             let workspace = Workspace::open(&folder).map_err(|error| error.to_string())?;
             let place = arguments.path.as_deref().map(|path| workspace.place(path)).transpose();
             let beneath = place.map_err(|error| format!("path: {error}"))?;
-            let scan = Scanner::new().scan(&workspace, &Filter { beneath, families: family, severity: None });
+            let scan = scanner.scan(&workspace, &Filter { beneath, families: family, ..Filter::default() });
             let all = scan.findings.len();
             let shown: Vec<_> = scan.findings.into_iter().take(MAX_LISTED).collect();
             let findings = serde_json::to_string(&shown).map_err(|error| error.to_string())?;

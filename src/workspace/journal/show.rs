@@ -84,7 +84,7 @@ impl Journal {
     /// What the chosen steps changed, file by file.
     pub fn show(&self, workspace: &Workspace, choice: &Choice) -> Vec<Shown> {
         let show = |touch: Touch| {
-            let (diff, changed_since) = self.diff_of(workspace, &touch);
+            let (diff, changed_since) = self.diff(workspace, &touch);
             Shown { change: touch.change(), diff, changed_since, path: touch.path }
         };
         self.changes(choice).into_iter().map(show).collect()
@@ -109,8 +109,8 @@ impl Journal {
         }
     }
 
-    /// One file's diff, and whether what the agent left is no longer what is there.
-    fn diff_of(&self, workspace: &Workspace, touch: &Touch) -> (String, bool) {
+    /// One file's diff with secrets hidden, and whether what the agent left is no longer what is there.
+    pub fn diff(&self, workspace: &Workspace, touch: &Touch) -> (String, bool) {
         let current = workspace.place(&touch.path).and_then(|place| workspace.read(&place)).ok();
         let changed_since =
             current.as_ref().map(|content| content.hash) != touch.after.as_ref().map(|v| v.hash);

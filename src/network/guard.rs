@@ -1,10 +1,9 @@
-//! Which addresses may be fetched from: public ones, checked at the moment of connecting.
+//! Which addresses may be reached: public ones, checked at the moment of connecting.
 //!
-//! The client resolves names through this guard and connects to nothing else, so an answer that changes
+//! Whoever connects resolves names through this guard and connects to nothing else, so an answer that changes
 //! between check and use changes nothing. Addresses written in a URL never reach a resolver; they are
 //! checked by [`Guard::check_url`] before every hop.
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -91,7 +90,7 @@ impl fmt::Display for Refused {
 
 impl Error for Refused {}
 
-/// Decides where a fetch may go.
+/// Decides where a connection may go.
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
     /// Names that tests give addresses to. Where there are any, no real resolver is asked.
@@ -100,7 +99,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Public addresses only. What the shipped tool uses, whatever its arguments and environment say.
+    /// Public addresses only. What is shipped, whatever arguments, environment and settings say.
     pub fn strict() -> Self {
         Self::default()
     }
@@ -127,19 +126,22 @@ impl Guard {
         match url.host() {
             Some(Host::Ipv4(address)) => self.check(&url.host_str().unwrap_or_default(), address.into()),
             Some(Host::Ipv6(address)) => self.check(&url.host_str().unwrap_or_default(), address.into()),
-            Some(Host::Domain(name)) => {
-                let bare = name.trim_end_matches('.');
-                let local = ["localhost", "local", "internal", "home.arpa", "localdomain", "onion"];
-                let is_local = local.iter().any(|suffix| {
-                    bare.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-                });
-                if bare.is_empty() || (is_local && !self.loopback) {
-                    return Err(Refused(format!("{name} is a name of this machine or network")));
-                }
-                Ok(())
-            }
+            Some(Host::Domain(name)) => self.check_name(name),
             None => Err(Refused("the URL names no host".into())),
         }
+    }
+
+    /// Refuses a name that only means something in this machine or network.
+    pub fn check_name(&self, name: &str) -> Result<(), Refused> {
+        let bare = name.trim_end_matches('.').to_ascii_lowercase();
+        let local = ["localhost", "local", "internal", "home.arpa", "localdomain", "onion"];
+        let is_local = local.iter().any(|suffix| {
+            bare.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        });
+        if bare.is_empty() || (is_local && !self.loopback) {
+            return Err(Refused(format!("{name} is a name of this machine or network")));
+        }
+        Ok(())
     }
 
     fn check(&self, name: &dyn fmt::Display, address: IpAddr) -> Result<(), Refused> {
@@ -151,20 +153,16 @@ impl Guard {
         }
     }
 
-    /// The addresses of a name: all of them public, or none at all.
-    async fn look_up(self, name: String) -> Result<Vec<SocketAddr>, Refused> {
+    /// The addresses of a name, with port 0: all of them public, or none at all.
+    pub async fn look_up(&self, name: &str) -> Result<Vec<SocketAddr>, Refused> {
         let addresses: Vec<IpAddr> = if self.names.is_empty() && !self.loopback {
-            tokio::net::lookup_host((name.as_str(), 0))
+            tokio::net::lookup_host((name, 0))
                 .await
                 .map_err(|error| Refused(format!("{name} has no address: {error}")))?
                 .map(|address| address.ip())
                 .collect()
         } else {
-            self.names
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, all)| all.clone())
-                .unwrap_or_default()
+            self.names.iter().find(|(known, _)| known == name).map(|(_, all)| all.clone()).unwrap_or_default()
         };
         if addresses.is_empty() {
             return Err(Refused(format!("{name} has no address")));
@@ -174,16 +172,6 @@ impl Guard {
             self.check(&name, *address)?;
         }
         Ok(addresses.into_iter().map(|address| SocketAddr::new(address, 0)).collect())
-    }
-}
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let looking = self.clone().look_up(name.as_str().to_owned());
-        Box::pin(async move {
-            let addresses: Addrs = Box::new(looking.await?.into_iter());
-            Ok(addresses)
-        })
     }
 }
 
@@ -376,7 +364,7 @@ mod tests {
     async fn one_private_address_spoils_a_name() {
         let check = async |addresses: &[&str], admitted: bool| {
             let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-            let got = Guard::resolving("site.test", &addresses).look_up("site.test".into()).await;
+            let got = Guard::resolving("site.test", &addresses).look_up("site.test").await;
             assert_eq!(got.is_ok(), admitted, "{addresses:?}: {got:?}");
         };
         check(&["8.8.8.8"], true).await;
@@ -389,7 +377,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_real_resolver_is_asked_by_the_strict_guard() {
-        let refused = Guard::strict().look_up("localhost".into()).await.unwrap_err();
+        let refused = Guard::strict().look_up("localhost").await.unwrap_err();
         assert!(refused.0.contains("loopback"), "{refused}");
     }
 }
