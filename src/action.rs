@@ -36,6 +36,15 @@ pub enum Action {
         /// Its host as parsed, lower case.
         host: String,
     },
+    /// A tool of another process is called.
+    Call {
+        /// The server's name in the user's settings.
+        server: String,
+        /// The tool's name there.
+        tool: String,
+        /// Its arguments, a JSON object as text.
+        arguments: String,
+    },
     /// A command that is under way reaches a host, which it can then send anything.
     Connect {
         /// The host's name, lower case.
@@ -99,6 +108,7 @@ impl Action {
             }
             Action::Run { command, .. } | Action::Connect { command, .. } => *command = map(command),
             Action::Fetch { url, .. } => *url = map(url),
+            Action::Call { arguments, .. } => *arguments = map(arguments),
             Action::Read { .. } | Action::Reveal { .. } => {}
         }
         self
@@ -115,6 +125,7 @@ impl Action {
             Action::Run { command, workdir, .. } if workdir == "." => format!("run {command}"),
             Action::Run { command, workdir, .. } => format!("run {command} (in {workdir})"),
             Action::Fetch { url, .. } => format!("fetch {url}"),
+            Action::Call { server, tool, arguments } => format!("call {server}/{tool} {arguments}"),
             Action::Connect { host, port, .. } => format!("reach {host}:{port}"),
             Action::Reveal { path, line, kind, bytes } => {
                 format!("show the model the hidden value at {path}:{line} ({kind}, {bytes} bytes), once")

@@ -119,6 +119,12 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         output_format: Format,
     },
+    /// Be a tool server for other agents: MCP over standard input and output
+    ///
+    /// Offers fix, scan, run, reply, and start, status, result, cancel for hosts with short limits. Without --mode
+    /// it works as `auto`: workspace edits and sandboxed commands happen, anything beyond is asked of the user where
+    /// the host can ask, and else left and reported as `needs_approval`.
+    Mcp(DoorArgs),
     /// Trust a workspace as it is now: what it holds may configure the agent and start its tool servers
     ///
     /// Before that, nothing in a repository configures or runs anything. Trust is for this folder at this path;

@@ -18,7 +18,7 @@ mod undo;
 mod show;
 mod work;
 
-use crate::serve::acp;
+use crate::serve::{acp, mcp};
 use crate::text::known;
 use crate::wire::Trouble;
 use args::{Cli, Command};
@@ -65,6 +65,7 @@ fn run(cli: Cli) -> u8 {
         Command::Hidden { session, workspace, output_format } => {
             hidden::hidden(session.as_deref(), &workspace, output_format != args::Format::Text)
         }
+        Command::Mcp(args) => serve(mcp::serve(args.start())),
         Command::Trust { path, list, revoke, check, output_format } => {
             let wanted = match (list, revoke, check) {
                 (true, ..) => trust::Wanted::List,

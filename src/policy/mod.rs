@@ -86,6 +86,7 @@ enum Remember {
     Write(String),
     Run(Remembered),
     Host(String),
+    Call(String),
     Connect(String, u16),
 }
 
@@ -180,6 +181,7 @@ impl Policy {
             Remember::Write(path) => format!("write {path}"),
             Remember::Run(command) => format!("run {}", command.title()),
             Remember::Host(host) => format!("fetch from {host}"),
+            Remember::Call(tool) => format!("call {tool}"),
             Remember::Connect(host, port) => format!("let commands reach {host}:{port}"),
         };
         self.answers.iter().map(title).collect()
@@ -245,6 +247,7 @@ impl Policy {
             Action::Write { changes } => self.lean_write(changes),
             Action::Run { command, workdir, .. } => self.lean_run(command, workdir),
             Action::Fetch { host, url } => self.lean_fetch(host, url),
+            Action::Call { server, tool, .. } => self.lean_call(&format!("{server}/{tool}")),
             Action::Connect { host, port, .. } => self.lean_connect(host, *port),
             Action::Reveal { path, line, .. } => self.lean_reveal(path, *line),
         }
@@ -368,6 +371,24 @@ impl Policy {
         Leaning::Ask("a hidden value leaves this machine (built-in rule)".into(), false)
     }
 
+    /// A tool of another process works outside of the walls: nothing but a person's word lets it be called.
+    fn lean_call(&self, tool: &str) -> Leaning {
+        if let Some(rule) = self.rule(Kind::Call, Effect::Deny, |rule| rule.covers_call(tool)) {
+            return Leaning::Deny(rule.title());
+        }
+        let asked = self.rule(Kind::Call, Effect::Ask, |rule| rule.covers_call(tool)).is_some();
+        let allowed = !asked && self.rule(Kind::Call, Effect::Allow, |rule| rule.covers_call(tool)).is_some();
+        if self.mode == Mode::ReadOnly && !allowed {
+            return Leaning::Deny(
+                "no tool server is called in mode `read-only` without an allow rule".into(),
+            );
+        }
+        if allowed || self.answers.contains(&Remember::Call(tool.to_owned())) {
+            return Leaning::Allow;
+        }
+        Leaning::Ask(format!("{tool} works outside of the sandbox"), true)
+    }
+
     /// A command's connection. Denials and questions about pages hold for it; allowances do not: a page that may
     /// be read is less than a host that may be sent anything.
     fn lean_connect(&self, host: &str, port: u16) -> Leaning {
@@ -416,6 +437,7 @@ impl Policy {
                     .collect()
             }
             Action::Fetch { host, .. } => vec![Remember::Host(host.to_lowercase())],
+            Action::Call { server, tool, .. } => vec![Remember::Call(format!("{server}/{tool}"))],
             Action::Connect { host, port, .. } => vec![Remember::Connect(host.to_lowercase(), *port)],
             Action::Reveal { .. } => Vec::new(),
         }
@@ -428,6 +450,7 @@ fn way_out(action: &Action) -> &'static str {
         Action::Fetch { .. } | Action::Connect { .. } => "give `--allow-host` for it, or use mode `ask`",
         Action::Reveal { .. } => "give `--reveal PATH:LINE` for it, or use mode `ask`",
         Action::Run { .. } => "use mode `ask`, or run it yourself",
+        Action::Call { .. } => "write an allow rule (action \"call\") for this tool, or use mode `ask`",
         Action::Read { .. } | Action::Write { .. } => "write an allow rule for this path, or use mode `ask`",
     }
 }

@@ -47,6 +47,7 @@ fn title(ask: &Ask, width: usize) -> Line<'static> {
         Action::Fetch { .. } => "fetch this page?".to_owned(),
         Action::Reveal { .. } => "show this hidden value to the model?".to_owned(),
         Action::Connect { .. } => "let this command reach a host?".to_owned(),
+        Action::Call { .. } => "call this tool of a server?".to_owned(),
     };
     let edited = if ask.edited { " (edited by you)" } else { "" };
     rule(&format!("{what}{edited}"), width, WARN.patch(BOLD))
@@ -148,6 +149,12 @@ fn body(state: &State, ask: &Ask, width: usize) -> (Vec<Line<'static>>, Option<u
             lines.extend(wrap_text(&place, BOLD, width, "  ", "  "));
             let what = format!("{}, {bytes} bytes: it goes to the model, this once", one_line(kind));
             lines.extend(wrap_text(&what, FAINT, width, "  ", "  "));
+        }
+        Action::Call { server, tool, arguments } => {
+            let name = format!("{} of {}", one_line(tool), one_line(server));
+            lines.extend(wrap_text(&name, PLACE, width, "  ", "  "));
+            lines.extend(wrap_text(&one_line(&redact(arguments)), BOLD, width, "  ", "  "));
+            lines.extend(wrap_text("the server works outside of the sandbox", FAINT, width, "  ", "  "));
         }
     }
     (lines, here)
