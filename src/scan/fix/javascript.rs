@@ -66,7 +66,7 @@ fn parse(site: &Site<'_>) -> Result<Tree, String> {
     };
     let mut parser = Parser::new();
     let ready = parser.set_language(&grammar.into()).is_ok();
-    let tree = if ready { parser.parse(&site.file.text, None) } else { None };
+    let tree = if ready { parser.parse(&*site.file.text, None) } else { None };
     tree.ok_or_else(|| "the file cannot be parsed".to_owned())
 }
 

@@ -230,8 +230,7 @@ fn text_of<'a>(holder: &Value<'a>, name: &str, given: &[Given<'a>]) -> Option<Va
 /// The variable or field at the beginning of a chain of calls.
 fn root_of(expr: &Expr) -> Option<&Expr> {
     match &expr.kind {
-        ExprKind::Name(_) => Some(expr),
-        ExprKind::Member { .. } => Some(expr),
+        ExprKind::Name(_) | ExprKind::Member { .. } => Some(expr),
         ExprKind::Call(call) if !call.is_new => match &call.callee.kind {
             ExprKind::Member { object, name, .. }
                 if matches!(
