@@ -191,8 +191,8 @@ impl Ask {
                 cwes.contains(&facts.cwe)
                     || named.contains(&facts.family)
                     || facts.words.iter().any(|word| lower.contains(word))
-                    || lower.contains(facts.name)
-                    || lower.contains(&facts.title.to_lowercase())
+                    || !facts.words.is_empty()
+                        && (lower.contains(facts.name) || lower.contains(&facts.title.to_lowercase()))
             })
             .map(|facts| facts.family)
             .collect();
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn every_family_is_understood_by_its_names() {
-        for facts in FAMILIES {
+        for facts in FAMILIES.iter().filter(|facts| !facts.words.is_empty()) {
             for word in [facts.name, facts.title, facts.words[0]] {
                 let families = Ask::of(&format!("Fix the {word} in notes")).families;
                 assert!(families.contains(&facts.family), "{word} gives {families:?}");
