@@ -128,7 +128,7 @@ pub enum Kind {
     Nosql,
     /// An LDAP filter or name.
     Ldap,
-    /// An XPath expression.
+    /// An `XPath` expression.
     Xpath,
     /// An XML document.
     Xml,

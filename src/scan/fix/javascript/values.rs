@@ -214,13 +214,11 @@ fn fields<'t>(js: &Js<'t>, object: Node<'t>, out: &mut Vec<TextEdit>) -> Result<
                     out.push(insert(value.end_byte(), ")"));
                 }
             }
-            "spread_element"
-                if named(pair).first().is_some_and(|inner| js.is_tainted(*inner)) => {
-                    return Err(
-                        "the whole filter comes from outside; name the fields that a client may search by"
-                            .into(),
-                    );
-                }
+            "spread_element" if named(pair).first().is_some_and(|inner| js.is_tainted(*inner)) => {
+                return Err(
+                    "the whole filter comes from outside; name the fields that a client may search by".into(),
+                );
+            }
             _ => {}
         }
     }
@@ -280,10 +278,14 @@ fn with_properties<'t>(
             None => Ok(replace(object, format!("{{ {written} }}"))),
         },
         Some(other) => Ok(replace(other, format!("{{ ...{}, {written} }}", js.text(other)))),
-        None => if let Some(last) = js.arguments(call).last() { Ok(insert(last.end_byte(), format!(", {{ {written} }}"))) } else {
-            let list = field(call, "arguments").ok_or("the call has no arguments")?;
-            Ok(insert(list.start_byte() + 1, format!("{{ {written} }}")))
-        },
+        None => {
+            if let Some(last) = js.arguments(call).last() {
+                Ok(insert(last.end_byte(), format!(", {{ {written} }}")))
+            } else {
+                let list = field(call, "arguments").ok_or("the call has no arguments")?;
+                Ok(insert(list.start_byte() + 1, format!("{{ {written} }}")))
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::make::flat;
 use super::{Engine, Frame};
 use crate::scan::flow::call::Given;
 use crate::scan::flow::fold;
-use crate::scan::flow::guard::allowed_by_regex;
+use crate::scan::flow::letters::allowed_by_regex;
 use crate::scan::flow::text::concat;
 use crate::scan::flow::value::{Kinds, Known, Shape, Value};
 use crate::scan::ir::{Expr, ExprKind};
