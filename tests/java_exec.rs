@@ -20,7 +20,8 @@ fn fixed(rule: &str, code: &str) -> String {
     let mut text = code.to_owned();
     for _ in 0..20 {
         let findings = Scanner::new().scan_text("App.java", &text);
-        match findings.iter().filter(|finding| finding.rule == rule).find_map(|finding| finding.fix.as_ref()) {
+        match findings.iter().filter(|finding| finding.rule == rule).find_map(|finding| finding.fix.as_ref())
+        {
             Some(fix) => text = fix.apply(&text).expect("edits fit the text"),
             None => return text,
         }
@@ -41,7 +42,8 @@ fn run(folder: &Path, code: &str, main: &str, arguments: &[&str]) -> Vec<String>
     write("javax/servlet/http/HttpServletRequest.java", REQUEST);
     let made = Command::new("javac").args(["-nowarn", "Main.java"]).current_dir(folder).output().unwrap();
     assert!(made.status.success(), "{}\n{code}", String::from_utf8_lossy(&made.stderr));
-    let output = Command::new("java").args(["-cp", ".", "Main"]).args(arguments).current_dir(folder).output().unwrap();
+    let output =
+        Command::new("java").args(["-cp", ".", "Main"]).args(arguments).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{}\n{code}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }

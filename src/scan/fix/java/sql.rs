@@ -143,10 +143,11 @@ fn executed<'t>(case: &Case<'t, '_>, source: &Source<'t>, bound: &Bound) -> Resu
     };
     let creates =
         |node: Node<'t>| node.kind() == "method_invocation" && java.name_of(node) == "createStatement";
-    if let Some(made) = made.filter(|made| creates(*made)) { declared(case, source, bound, receiver, made, &more) } else {
+    if let Some(made) = made.filter(|made| creates(*made)) {
+        declared(case, source, bound, receiver, made, &more)
+    } else {
         let connection = if creates(receiver) {
-            field(receiver, "object")
-                .map_or_else(|| "this".to_owned(), |object| java.text(object).to_owned())
+            field(receiver, "object").map_or_else(|| "this".to_owned(), |object| java.text(object).to_owned())
         } else {
             if others(java, receiver, case.call) {
                 return Err("the statement is used for other things too".into());
@@ -171,18 +172,14 @@ fn executed<'t>(case: &Case<'t, '_>, source: &Source<'t>, bound: &Bound) -> Resu
             return Err("an SQLException may not be raised before this statement".into());
         }
         edits.push(java.before(case.call, &lines)?);
-        edits.push(TextEdit {
-            start: receiver.start_byte(),
-            end: receiver.end_byte(),
-            text: name.clone(),
-        });
+        edits.push(TextEdit { start: receiver.start_byte(), end: receiver.end_byte(), text: name.clone() });
         edits.push(replace(arguments, "()"));
         // What is asked of the statement later is asked of the prepared one.
         if receiver.kind() == "identifier" {
             for later in java.uses(java.text(receiver), receiver) {
-                let closes = later.parent().is_some_and(|call| {
-                    call.kind() == "method_invocation" && java.name_of(call) == "close"
-                });
+                let closes = later
+                    .parent()
+                    .is_some_and(|call| call.kind() == "method_invocation" && java.name_of(call) == "close");
                 if later.start_byte() > case.call.end_byte() && !closes {
                     edits.push(replace(later, name.clone()));
                 }
