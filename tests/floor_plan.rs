@@ -184,10 +184,7 @@ fn every_prompt_and_rule_is_embedded_exactly_once() {
         files("prompts", "md").into_iter().chain(files("rules", "yaml")).chain(files("tools", "json"));
     for path in prompts.chain([root().join("agent.md")]) {
         let name = shown(&path);
-        // Rules are listed by their path below `rules/`.
-        let listed =
-            name.strip_prefix("rules/").map_or(0, |rule| sources.matches(&format!("\"{rule}\"")).count());
-        let count = sources.matches(&format!("/{name}\"")).count() + listed;
+        let count = sources.matches(&format!("/{name}\"")).count();
         if count != 1 {
             faults.push(format!("{name} is embedded {count} times"));
         }

@@ -44,6 +44,8 @@ pub struct Flags {
     pub sandbox_off: bool,
     /// `--rules`: folders or files with rules of the scanner.
     pub scan_rules: Vec<PathBuf>,
+    /// `--reveal`.
+    pub reveals: Vec<(String, u64)>,
 }
 
 /// The decided settings.
@@ -87,6 +89,8 @@ pub struct Config {
     pub sandbox_off: bool,
     /// Folders or files with rules of the scanner that the command line names.
     pub scan_rules: Vec<PathBuf>,
+    /// Hidden values, by file and line, that the model may be shown once; from a flag alone.
+    pub reveals: Vec<(String, u64)>,
 }
 
 /// Why settings cannot be decided.
@@ -230,6 +234,7 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         keys: file.keys,
         sandbox_off: flags.sandbox_off,
         scan_rules: flags.scan_rules,
+        reveals: flags.reveals,
     })
 }
 

@@ -4,6 +4,7 @@
 //! true for a whole language: where requests enter, what makes a value safe, how handlers are registered.
 
 pub mod own;
+mod shelf;
 mod sources;
 pub mod trial;
 mod vocabulary;
@@ -15,6 +16,7 @@ use super::ir::Language;
 use super::pattern::Pattern;
 use crate::finding::{Family, Severity};
 use serde::Deserialize;
+use shelf::{JAVA, JAVASCRIPT, PYTHON, VOCABULARIES};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -130,7 +132,7 @@ pub enum Kind {
     Nosql,
     /// An LDAP filter or name.
     Ldap,
-    /// An XPath expression.
+    /// An `XPath` expression.
     Xpath,
     /// An XML document.
     Xml,
@@ -330,151 +332,6 @@ pub struct RuleSet {
     /// Files that could not be read, with the reason; a test holds that there are none.
     pub broken: Vec<String>,
 }
-
-/// Embeds files of `rules/` under their names.
-macro_rules! files {
-    ($($name:literal),* $(,)?) => { &[$(($name, include_str!(concat!("../../rules/", $name)))),*] };
-}
-
-/// Rule files for Python and for every language.
-#[rustfmt::skip]
-const PYTHON: &[(&str, &str)] = files![
-    "python/archive-traversal.yaml",
-    "python/code-injection.yaml",
-    "python/command-injection.yaml",
-    "python/cookie-settings.yaml",
-    "python/cors-misconfiguration.yaml",
-    "python/cors-reflection.yaml",
-    "python/cross-site-scripting.yaml",
-    "python/csrf-disabled.yaml",
-    "python/error-disclosure.yaml",
-    "python/flask-debug.yaml",
-    "python/hardcoded-secret.yaml",
-    "python/header-injection.yaml",
-    "python/insecure-cookie.yaml",
-    "python/insecure-permissions.yaml",
-    "python/insecure-temp-file.yaml",
-    "python/jwt-verification.yaml",
-    "python/ldap-injection.yaml",
-    "python/log-injection.yaml",
-    "python/mass-assignment.yaml",
-    "python/missing-authentication.yaml",
-    "python/missing-rate-limit.yaml",
-    "python/nosql-code.yaml",
-    "python/nosql-injection.yaml",
-    "python/open-redirect.yaml",
-    "python/path-traversal.yaml",
-    "python/regex-denial-of-service.yaml",
-    "python/sensitive-logging.yaml",
-    "python/server-side-request-forgery.yaml",
-    "python/sql-injection.yaml",
-    "python/static-iv.yaml",
-    "python/template-injection.yaml",
-    "python/timing-attack.yaml",
-    "python/tls-verification.yaml",
-    "python/trust-boundary.yaml",
-    "python/unrestricted-upload.yaml",
-    "python/unsafe-deserialization.yaml",
-    "python/weak-cipher.yaml",
-    "python/weak-hash.yaml",
-    "python/weak-key.yaml",
-    "python/weak-password-hash.yaml",
-    "python/weak-randomness.yaml",
-    "python/weak-tls-version.yaml",
-    "python/xml-external-entity.yaml",
-    "python/xpath-injection.yaml",
-    "python/yaml-load.yaml",
-];
-
-/// Rule files for JavaScript and TypeScript.
-#[rustfmt::skip]
-const JAVASCRIPT: &[(&str, &str)] = files![
-    "javascript/code-injection.yaml",
-    "javascript/command-injection.yaml",
-    "javascript/cookie-settings.yaml",
-    "javascript/cors-misconfiguration.yaml",
-    "javascript/cors-reflection.yaml",
-    "javascript/cross-site-scripting.yaml",
-    "javascript/error-disclosure.yaml",
-    "javascript/hardcoded-secret.yaml",
-    "javascript/header-injection.yaml",
-    "javascript/insecure-cookie.yaml",
-    "javascript/insecure-permissions.yaml",
-    "javascript/jwt-verification.yaml",
-    "javascript/ldap-injection.yaml",
-    "javascript/log-injection.yaml",
-    "javascript/mass-assignment.yaml",
-    "javascript/nosql-code.yaml",
-    "javascript/nosql-injection.yaml",
-    "javascript/open-redirect.yaml",
-    "javascript/path-traversal.yaml",
-    "javascript/prototype-pollution.yaml",
-    "javascript/regex-denial-of-service.yaml",
-    "javascript/sensitive-logging.yaml",
-    "javascript/server-side-request-forgery.yaml",
-    "javascript/sql-injection.yaml",
-    "javascript/static-iv.yaml",
-    "javascript/template-injection.yaml",
-    "javascript/timing-attack.yaml",
-    "javascript/tls-verification.yaml",
-    "javascript/trust-boundary.yaml",
-    "javascript/unrestricted-upload.yaml",
-    "javascript/unsafe-deserialization.yaml",
-    "javascript/weak-cipher.yaml",
-    "javascript/weak-hash.yaml",
-    "javascript/weak-key.yaml",
-    "javascript/weak-password-hash.yaml",
-    "javascript/weak-randomness.yaml",
-    "javascript/xml-external-entity.yaml",
-    "javascript/xpath-injection.yaml",
-];
-
-/// Rule files for Java.
-#[rustfmt::skip]
-const JAVA: &[(&str, &str)] = files![
-    "java/code-injection.yaml",
-    "java/command-injection.yaml",
-    "java/cookie-httponly.yaml",
-    "java/cors-misconfiguration.yaml",
-    "java/cross-origin.yaml",
-    "java/cross-site-scripting.yaml",
-    "java/csrf-disabled.yaml",
-    "java/default-typing.yaml",
-    "java/error-disclosure.yaml",
-    "java/hardcoded-secret.yaml",
-    "java/header-injection.yaml",
-    "java/insecure-cookie.yaml",
-    "java/insecure-temp-file.yaml",
-    "java/jpa-injection.yaml",
-    "java/jwt-verification.yaml",
-    "java/ldap-injection.yaml",
-    "java/log-injection.yaml",
-    "java/nosql-injection.yaml",
-    "java/open-redirect.yaml",
-    "java/path-traversal.yaml",
-    "java/regex-denial-of-service.yaml",
-    "java/server-side-request-forgery.yaml",
-    "java/sql-injection.yaml",
-    "java/static-key.yaml",
-    "java/template-injection.yaml",
-    "java/timing-attack.yaml",
-    "java/tls-protocol.yaml",
-    "java/tls-verification.yaml",
-    "java/trust-boundary.yaml",
-    "java/unsafe-deserialization.yaml",
-    "java/unsafe-reflection.yaml",
-    "java/weak-cipher.yaml",
-    "java/weak-hash.yaml",
-    "java/weak-password-hash.yaml",
-    "java/weak-randomness.yaml",
-    "java/xml-external-entity.yaml",
-    "java/xpath-injection.yaml",
-    "java/yaml-load.yaml",
-];
-
-/// Vocabularies.
-const VOCABULARIES: &[(&str, &str)] =
-    files!["python/vocabulary.yaml", "javascript/vocabulary.yaml", "java/vocabulary.yaml"];
 
 /// The embedded rules, read at the first call.
 pub fn embedded() -> &'static RuleSet {
