@@ -72,7 +72,11 @@ fn scan_again_after_one_edit(bencher: divan::Bencher<'_, '_>, files: usize) {
 fn layered(files: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for number in 0..files {
-        let import = if number == 0 { String::new() } else { format!("from views_{} import clean_0 as below\n", number / 2) };
+        let import = if number == 0 {
+            String::new()
+        } else {
+            format!("from views_{} import clean_0 as below\n", number / 2)
+        };
         std::fs::write(folder.path().join(format!("views_{number}.py")), import + &text(number)).unwrap();
     }
     folder
