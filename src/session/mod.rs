@@ -4,6 +4,7 @@
 //! had in `answer`, what is kept in `record`.
 
 mod answer;
+mod aside;
 mod back;
 mod budget;
 mod calls;
@@ -216,12 +217,6 @@ impl Session {
         &self.deeds
     }
 
-    /// The files that were changed, made or removed, by tools or by commands, as they were before; `None` where
-    /// there was none.
-    pub fn befores(&self) -> Vec<(String, Option<Vec<u8>>)> {
-        self.keep.as_ref().map(keep::Keep::befores).unwrap_or_default()
-    }
-
     /// What was denied, in order.
     pub fn denials(&self) -> &[String] {
         &self.denials
@@ -250,23 +245,6 @@ impl Session {
     /// The conversation so far.
     pub fn history(&self) -> &[Message] {
         &self.history
-    }
-
-    /// A fresh session beside this one that may only look: the same model and workspace, its own record, apart from
-    /// the user's sessions, and its own limits. It ends with this one's cancellation.
-    pub fn helper(&self, toolbox: Toolbox, system: String, limits: Limits) -> Result<Session, RecordError> {
-        let root = self.parts.world.workspace.root().display().to_string();
-        let parts = Parts {
-            model: Arc::clone(&self.parts.model),
-            fallbacks: Vec::new(),
-            toolbox,
-            world: Arc::clone(&self.parts.world),
-            policy: Policy::new(Mode::ReadOnly).with_root(&root),
-            system,
-            limits: Limits { price: self.parts.limits.price, ..limits },
-            cancel: self.parts.cancel.child_token(),
-        };
-        Session::begin(parts, &self.state.join("helpers"))
     }
 
     /// Names the session; `agent resume --list` shows it.
