@@ -326,7 +326,7 @@ fn takes_packages(path: &Path, home: &Path) -> bool {
     let inside = |folder: &&str| Path::new(folder).starts_with(below);
     let caches =
         CACHES.iter().filter(|folder| !folder.starts_with(".rustup") && !folder.starts_with(".local"));
-    below.as_os_str().len() > 0 && (caches.clone().any(|folder| inside(&folder)))
+    !below.as_os_str().is_empty() && caches.any(inside)
 }
 
 /// A folder without the closed paths in it, entry by entry, since an allow list has no exceptions.
