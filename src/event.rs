@@ -1,7 +1,8 @@
 //! What the house says and asks. Events are plain data: printable, recordable, replayable.
 
-use crate::action::Action;
+use crate::action::{Action, Change};
 use crate::finding::Finding;
+use crate::finding::contract::Contract;
 use crate::message::Usage;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -90,6 +91,11 @@ pub enum Event {
         /// Them.
         findings: Vec<Finding>,
     },
+    /// What the change has to keep to: once as the harness computes it, again when the model has its say.
+    Contract {
+        /// It.
+        contract: Contract,
+    },
     /// A gate has its answer.
     Verify {
         /// Gate name: `reproduced`, `closed`, `behaviour`, `no_new_weakness`, `scope`.
@@ -152,6 +158,9 @@ pub enum Answer {
     Session,
     /// No; the sentence, if any, goes to the model.
     Reject(Option<String>),
+    /// This once, but these changes in place of the ones that were asked about: a part of them, or an edit.
+    /// They are judged anew, and only files of the question may be among them.
+    Instead(Vec<Change>),
 }
 
 /// How a session's work ended.

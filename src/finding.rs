@@ -1,10 +1,13 @@
 //! A weakness in the code, as data: where, what, why, and the change that would close it.
 
+pub mod contract;
+pub mod baseline;
 mod facts;
 mod family;
 pub mod hand_over;
 pub mod issue;
 pub mod listing;
+pub mod reported;
 pub mod sarif;
 
 pub use facts::FAMILIES;
@@ -136,6 +139,15 @@ pub struct Finding {
     /// Why there is no fix, when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why_no_fix: Option<String>,
+}
+
+/// A finding that a comment in the code sets aside, with the reason it gives.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Suppressed {
+    /// The finding; no fix is prepared for it.
+    pub finding: Finding,
+    /// The reason.
+    pub reason: String,
 }
 
 impl Fix {

@@ -1,23 +1,40 @@
-//! The mission: issue to opening, done-check, report.
+//! The mission: issue to opening, contract, done-check, report.
 
+mod changes;
+pub mod deliver;
+pub mod dependency;
+pub mod forge;
+mod markdown;
+mod page;
 mod report;
+mod review;
+pub mod show;
+mod watch;
 
-pub use report::{File, Report, Work};
+pub use changes::{befores, changes};
+pub use report::{Delivery, File, Report, Work};
 
 use crate::action::{Action, Change};
 use crate::event::{Event, Host, Outcome};
+use crate::finding::contract::{self, Contract};
 use crate::finding::hand_over;
 use crate::finding::issue::{Ask, Sighting};
+use crate::message::{Message, Role};
+use crate::model::rules::NAME as RULES;
 use crate::policy::Mode;
 use crate::prompt;
-use crate::proof::{self, After, Baseline, Gate, Status, TestRun};
+use crate::proof::{self, After, Baseline, Befores, Gate, Status, TestRun};
+use crate::sandbox::git::Repository;
 use crate::session::record::RecordError;
 use crate::session::{Ending, Session, claimed};
-use crate::text::redact;
+use crate::workspace::copy::CACHES;
 use crate::workspace::survey::survey;
+use dependency::Advisory;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Tools whose use begins the editing: the contract stands before.
+const EDITING: &[&str] = &["edit", "write", "patch"];
 
 /// An issue to close, and what stood before.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,13 +47,37 @@ pub struct Mission {
     pub look: String,
     /// What was seen before anything changed.
     pub baseline: Baseline,
+    /// The advisory it is about, where it is about a dependency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advisory: Option<Advisory>,
+    /// Whether a fresh helper looks for a way round the change.
+    #[serde(default = "yes")]
+    pub review: bool,
+    /// The report, once there is one: for whoever shows the session later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Box<Report>>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Mission {
-    /// Takes the baseline: scan, tests, stamps; and picks what the issue speaks of.
+    /// Takes the baseline: scan, tests, stamps; picks what the issue speaks of; shows the contract.
     pub async fn begin(
         issue: String,
         test_command: Option<String>,
+        session: &mut Session,
+        host: &mut dyn Host,
+    ) -> Result<Self, RecordError> {
+        Self::begin_on(issue, test_command, None, session, host).await
+    }
+
+    /// The same on an advisory of a dependency: what is pinned is looked at beside the code.
+    pub async fn begin_on(
+        issue: String,
+        test_command: Option<String>,
+        advisory: Option<Advisory>,
         session: &mut Session,
         host: &mut dyn Host,
     ) -> Result<Self, RecordError> {
@@ -45,56 +86,105 @@ impl Mission {
         let test_command = test_command.or_else(|| look.test_command.clone());
         look.test_command.clone_from(&test_command);
         // Work that is passed on is not begun.
-        let ours = hand_over::asked(&issue).is_none();
-        let findings = if ours { proof::scan_all(&world).await } else { Vec::new() };
+        let ours = advisory.is_some() || hand_over::asked(&issue).is_none();
+        let mut findings = if ours { proof::scan_all(&world).await } else { Vec::new() };
+        let pinned =
+            advisory.as_ref().map(|advisory| advisory.findings(&world.workspace)).unwrap_or_default();
+        findings.extend(pinned.iter().cloned());
         let sightings: Vec<Sighting> = findings.iter().map(Sighting::from).collect();
         let ask = Ask::of(&issue);
         let chosen = if ask.is_known() { ask.select(&sightings) } else { Vec::new() };
-        let targets: Vec<String> = chosen.iter().map(|sighting| sighting.id.clone()).collect();
+        let targets: Vec<String> = match &advisory {
+            Some(_) => pinned.iter().map(|finding| finding.id.clone()).collect(),
+            None => chosen.iter().map(|sighting| sighting.id.clone()).collect(),
+        };
         let about: Vec<_> =
             findings.iter().filter(|finding| targets.contains(&finding.id)).cloned().collect();
+        let mut contract = Contract::of(&about, test_command.as_deref());
+        if let Some(contract) = contract.as_mut().filter(|_| advisory.is_some()) {
+            contract.files_in_scope = dependency::files(&contract.files_in_scope);
+        }
         host.tell(Event::Findings { findings: about });
+        if let Some(contract) = &contract {
+            host.tell(Event::Contract { contract: contract.clone() });
+        }
         // Without a target the tests may still be needed by a model that finds more than the scanner does;
         // the embedded rules end at once then, and a user should not wait for tests nobody compares.
-        let needs_tests = ours
-            && session.mode() != Mode::ReadOnly
-            && (!targets.is_empty() || session.model() != crate::model::rules::NAME);
+        let needs_tests =
+            ours && session.mode() != Mode::ReadOnly && (!targets.is_empty() || session.model() != RULES);
         let tests = match &test_command {
             Some(command) if needs_tests => Some(run_tests(command, "before", session, host).await),
             _ => None,
         };
         let stamps = proof::stamp_all(&world).await;
-        let baseline = Baseline { findings, targets, tests, stamps };
-        let mission = Self { issue, test_command, look: look.render(), baseline };
+        let baseline = Baseline { findings, targets, contract, tests, stamps };
+        let mission =
+            Self { issue, test_command, look: look.render(), baseline, advisory, review: true, report: None };
         session.note_mission(serde_json::to_value(&mission).unwrap_or_default())?;
         Ok(mission)
     }
 
-    /// The first message: mission, issue, first look, what is known of the weaknesses it names.
+    /// The same with the bypass review on or off; only models other than the embedded rules are reviewed.
+    #[must_use]
+    pub fn with_review(mut self, on: bool) -> Self {
+        self.review = on;
+        self
+    }
+
+    /// The first message: mission, issue, first look, what is known of the contract and of the weaknesses.
     pub fn opening(&self) -> String {
-        prompt::fix(&self.issue, &self.look, &Ask::of(&self.issue).families)
+        let contract = self.baseline.contract.as_ref().map(Contract::render).unwrap_or_default();
+        prompt::mission(&self.issue, &self.look, &contract, &Ask::of(&self.issue).families)
+    }
+
+    /// What has to stay in view however long the work takes: the issue and the contract as it is now.
+    pub fn pinned(&self, session: &Session) -> String {
+        let contract = self.contract(session).map(|contract| contract.render()).unwrap_or_default();
+        format!("{}\n\n{contract}", prompt::untrusted("issue", &self.issue))
+    }
+
+    /// Works on the mission: says `words` to the model and shows the contract once the model has had its say.
+    pub async fn work(
+        &self,
+        session: &mut Session,
+        words: String,
+        host: &mut dyn Host,
+    ) -> Result<Ending, RecordError> {
+        let mut watching = watch::Watching::over(host, self.baseline.contract.clone());
+        session.run(words, &mut watching).await
+    }
+
+    /// What the change has to keep to: what the scanner knows and what the model wrote before it began to edit.
+    pub fn contract(&self, session: &Session) -> Option<Contract> {
+        let said = before_editing(session.history()).iter().rev().find_map(|text| Contract::parse(text));
+        match (self.baseline.contract.clone(), said) {
+            (Some(known), Some(said)) => Some(known.joined(said)),
+            (known, said) => known.or(said),
+        }
     }
 
     /// Looks again and says what became of it.
     pub async fn conclude(&self, session: &Session, ending: &Ending, host: &mut dyn Host) -> Report {
-        let world = session.world();
         let changes = changes(session);
         let by_commands = self.changed_by_commands(session, &changes).await;
+        let contract = self.contract(session);
         let mut gates = Vec::new();
+        let mut review = None;
         if !(changes.is_empty() && by_commands.is_empty()) {
-            let tests = match &self.test_command {
-                Some(command) if !session.cancel().is_cancelled() => {
-                    Some(run_tests(command, "after", session, host).await)
-                }
-                _ => None,
-            };
-            let after = After {
-                findings: proof::scan_all(world).await,
-                tests,
-                changes: changes.clone(),
-                by_commands,
-            };
+            let mut after = self.look_again(session, ending, contract.clone(), changes.clone(), host).await;
+            after.by_commands = by_commands;
             gates = proof::judge(&self.issue, &self.baseline, &after);
+            let worth_it = gates.iter().all(|gate| gate.status != Status::Failed)
+                && ending.outcome != Outcome::PolicyRefusal
+                && !session.cancel().is_cancelled();
+            if self.review && session.model() != RULES && worth_it {
+                host.tell(Event::Status {
+                    text: "a fresh helper looks for a way round the change".to_owned(),
+                });
+                after.review = Some(review::review(self, session, contract.as_ref(), &changes).await);
+                gates = proof::judge(&self.issue, &self.baseline, &after);
+                review = after.review;
+            }
             for gate in &gates {
                 host.tell(Event::Verify {
                     gate: gate.name.clone(),
@@ -105,14 +195,79 @@ impl Mission {
         }
         let outcome = outcome(ending, &gates, !self.baseline.targets.is_empty());
         let targets = self.baseline.findings.iter().filter(|f| self.baseline.targets.contains(&f.id));
-        Report::of(Work {
+        let report = Report::of(Work {
             outcome,
             session,
             ending,
             changes: &changes,
             findings: targets.cloned().collect(),
             gates,
-        })
+        });
+        let mut report = report.with_mission(&self.issue, contract, review);
+        report.base_commit = Repository::open(session.world().workspace.root())
+            .ok()
+            .map(|repository| repository.head().to_owned());
+        report
+    }
+
+    /// Keeps the report with the session, for `agent show`.
+    pub fn keep(&self, report: &Report, session: &mut Session) -> Result<(), RecordError> {
+        let whole = Self { report: Some(Box::new(report.clone())), ..self.clone() };
+        session.note_mission(serde_json::to_value(&whole).unwrap_or_default())
+    }
+
+    /// What is seen after the work: scan, tests, the check on clean copies.
+    async fn look_again(
+        &self,
+        session: &Session,
+        ending: &Ending,
+        contract: Option<Contract>,
+        changes: Vec<Change>,
+        host: &mut dyn Host,
+    ) -> After {
+        let world = session.world();
+        let cancel = session.cancel();
+        let befores = befores(session);
+        let mut after = After { contract, changes, ..After::default() };
+        if let Some(command) = self.test_command.as_ref().filter(|_| !cancel.is_cancelled()) {
+            after.tests.push(run_tests(command, "after", session, host).await);
+            if proof::disagrees(self.baseline.tests.as_ref(), &after.tests[0]) {
+                after.tests.push(run_tests(command, "again after", session, host).await);
+                // What fails twice is no accident.
+                if after.tests[1].exit != Some(0) {
+                    after.tests.truncate(1);
+                }
+            }
+            let old: Befores = befores
+                .iter()
+                .filter(|(path, _)| proof::is_test(path))
+                .map(|(path, before)| (path.clone(), before.clone()))
+                .collect();
+            if !old.is_empty() {
+                host.tell(Event::Status {
+                    text: format!("the tests as they were, on a clean copy: {command}"),
+                });
+                after.old_tests = Some(proof::run_old_tests(world, command, &old, cancel).await);
+            }
+        }
+        let sources: Vec<String> = after.contract.iter().flat_map(|c| c.files_in_scope.clone()).collect();
+        let named = named_check(&ending.text)
+            .or_else(|| after.contract.as_ref().and_then(|contract| contract.check.clone()));
+        let check = proof::find(named.as_deref(), &after.changes, &sources, self.test_command.as_deref());
+        after.inputs = vec![self.issue.clone()];
+        if let Some(check) = check.filter(|_| !cancel.is_cancelled()) {
+            host.tell(Event::Status {
+                text: format!("the check on clean copies of base and result: {}", check.command),
+            });
+            after.inputs.push(check.command.clone());
+            after.inputs.extend(proof::texts(world, &check));
+            after.check = Some(proof::attempt(world, check, &sources, &befores, cancel).await);
+        }
+        after.findings = proof::scan_all(world).await;
+        if let Some(advisory) = &self.advisory {
+            after.findings.extend(advisory.findings(&world.workspace));
+        }
+        after
     }
 
     async fn changed_by_commands(&self, session: &Session, changes: &[Change]) -> Vec<String> {
@@ -121,9 +276,44 @@ impl Mission {
         }
         let now = proof::stamp_all(session.world()).await;
         let known = |path: &String| changes.iter().any(|change| change.path == *path);
-        let touched = |(path, was): &(&String, &proof::Stamp)| now.get(*path) != Some(*was) && !known(path);
+        let befores = befores(session);
+        let is_as_before = |path: &String| {
+            let Some(Some(before)) = befores.get(path) else { return false };
+            let world = session.world();
+            world
+                .workspace
+                .place(path)
+                .and_then(|place| world.workspace.read(&place))
+                .is_ok_and(|content| content.bytes == *before)
+        };
+        let is_cache = |path: &String| path.split('/').any(|part| CACHES.contains(&part));
+        let touched = |(path, was): &(&String, &proof::Stamp)| {
+            now.get(*path) != Some(*was) && !known(path) && !is_cache(path) && !is_as_before(path)
+        };
         self.baseline.stamps.iter().filter(touched).map(|(path, _)| path.clone()).collect()
     }
+}
+
+/// What the model wrote before its first edit, message by message.
+fn before_editing(history: &[Message]) -> Vec<String> {
+    let mut out = Vec::new();
+    for message in history.iter().filter(|message| message.role == Role::Assistant) {
+        out.push(message.text());
+        if message.calls().any(|call| EDITING.contains(&call.name.as_str())) {
+            break;
+        }
+    }
+    out
+}
+
+/// The check that a final message names in a line of its own, `Check: COMMAND`.
+fn named_check(text: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let bare = line.trim().trim_start_matches(['-', '*', '#', ' ']);
+        let head = bare.get(..5).filter(|head| head.eq_ignore_ascii_case("check"))?;
+        let rest = bare[head.len()..].trim_start_matches(['*', '_', ' ']).strip_prefix(':')?;
+        contract::command(rest.trim_start_matches(['*', ' ']))
+    })
 }
 
 /// Runs the project's tests and says so: they are the repository's code, so they run behind the sandbox's walls.
@@ -133,38 +323,6 @@ async fn run_tests(command: &str, when: &str, session: &Session, host: &mut dyn 
     let run = proof::run_tests(session.world(), command, session.cancel()).await;
     host.tell(Event::Status { text: format!("tests {when} the change: {}", run.tail) });
     run
-}
-
-/// Every file that the agent's tools changed or made, and every one that its commands changed: as it was before
-/// the first deed, as it is now.
-pub fn changes(session: &Session) -> Vec<Change> {
-    let (deeds, world) = (session.deeds(), session.world());
-    let mut before: BTreeMap<String, Option<String>> = BTreeMap::new();
-    for deed in deeds {
-        let Action::Write { changes } = deed else { continue };
-        for change in changes {
-            if let Some(from) = &change.moved_from {
-                before.entry(from.clone()).or_insert_with(|| change.before.clone());
-                before.entry(change.path.clone()).or_insert(None);
-            } else {
-                before.entry(change.path.clone()).or_insert_with(|| change.before.clone());
-            }
-        }
-    }
-    for (path, text) in session.befores() {
-        before.entry(path).or_insert(Some(text));
-    }
-    let now = |path: &str| {
-        let place = world.workspace.place(path).ok()?;
-        let content = world.workspace.read(&place).ok()?;
-        content.text().map(ToOwned::to_owned)
-    };
-    before
-        .into_iter()
-        .map(|(path, before)| Change { after: now(&path), before, path, moved_from: None })
-        // A record holds its deeds with secrets hidden, so that is how sides are compared.
-        .filter(|change| change.before.as_deref().map(redact) != change.after.as_deref().map(redact))
-        .collect()
 }
 
 /// What the gates make of it. A model's own word counts only where it claims less.
@@ -196,7 +354,12 @@ mod tests {
     fn gates(statuses: &[Status]) -> Vec<Gate> {
         statuses
             .iter()
-            .map(|status| Gate { name: "closed".into(), status: *status, evidence: String::new() })
+            .map(|status| Gate {
+                name: "closed".into(),
+                status: *status,
+                evidence: String::new(),
+                runs: vec![],
+            })
             .collect()
     }
 

@@ -24,6 +24,8 @@
 //! | `proof` | the gates: what the harness itself saw before and after |
 //! | `fix` | the mission: issue to opening, done-check, report |
 //! | `wire` | settings to a session: where rooms are put together; exit codes |
+//! | `serve` | be someone's helper over ACP or MCP |
+//! | `tui` | the terminal UI: state, update, view, keys |
 //! | `cli` | arguments, plain and JSON output |
 
 // ground: words. No I/O, no async runtime.
@@ -54,4 +56,6 @@ pub mod fix;
 
 // top: doors.
 pub mod wire;
+pub mod serve;
+pub mod tui;
 pub mod cli;

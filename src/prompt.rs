@@ -66,6 +66,11 @@ pub fn guidance(user: &[(String, String)], project: &[(String, String)], skills:
 /// The first message of a fix: the mission around an issue, a first look at the repository (empty when there
 /// is none) and the pages of the families it is about, [`MAX_PAGES`] at most.
 pub fn fix(issue: &str, survey: &str, families: &[Family]) -> String {
+    mission(issue, survey, "", families)
+}
+
+/// The same with what the harness knows of the contract already; empty when it knows nothing.
+pub fn mission(issue: &str, survey: &str, contract: &str, families: &[Family]) -> String {
     let mut pages = String::new();
     for (at, family) in families.iter().take(MAX_PAGES).enumerate() {
         if at > 0 {
@@ -73,7 +78,10 @@ pub fn fix(issue: &str, survey: &str, families: &[Family]) -> String {
         }
         pages.push_str(weakness(*family));
     }
-    let given = with_context(untrusted("issue", issue), survey);
+    let mut given = with_context(untrusted("issue", issue), survey);
+    if !contract.trim().is_empty() {
+        let _ = write!(given, "\n\n{}", untrusted("scanner", contract));
+    }
     ended(&render(FIX, &[("given", given), ("weaknesses", pages)]))
 }
 
@@ -115,6 +123,7 @@ pub fn weakness(family: Family) -> &'static str {
         Family::WeakPasswordHash => include_str!("../prompts/weakness/weak-password-hash.md"),
         Family::UnsafeDeserialization => include_str!("../prompts/weakness/unsafe-deserialization.md"),
         Family::ErrorDisclosure => include_str!("../prompts/weakness/error-disclosure.md"),
+        Family::Other => include_str!("../prompts/weakness/other.md"),
         Family::CrossSiteScripting => include_str!("../prompts/weakness/cross-site-scripting.md"),
         Family::ServerSideRequestForgery => {
             include_str!("../prompts/weakness/server-side-request-forgery.md")
@@ -136,6 +145,7 @@ pub fn weakness(family: Family) -> &'static str {
         Family::JwtVerification => include_str!("../prompts/weakness/jwt-verification.md"),
         Family::InsecureCookie => include_str!("../prompts/weakness/insecure-cookie.md"),
         Family::CsrfDisabled => include_str!("../prompts/weakness/csrf-disabled.md"),
+        Family::VulnerableDependency => include_str!("../prompts/weakness/vulnerable-dependency.md"),
         Family::CorsMisconfiguration => include_str!("../prompts/weakness/cors-misconfiguration.md"),
         Family::MassAssignment => include_str!("../prompts/weakness/mass-assignment.md"),
         Family::PrototypePollution => include_str!("../prompts/weakness/prototype-pollution.md"),

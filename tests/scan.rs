@@ -153,3 +153,65 @@ fn shows_a_folder_of_ones_own() {
         eprintln!("{}", agent::finding::listing::render(finding, &text));
     }
 }
+
+#[test]
+fn a_baseline_leaves_only_what_is_new() {
+    let weak =
+        "import os\nfrom flask import request\n\n\ndef x():\n    os.system('id ' + request.args['x'])\n";
+    let stage = house::stage::Stage::with(&[("app.py", weak)]);
+    let run = stage.agent(&["scan", "--write-baseline", "known.json", "--fail-on-findings"]).exits(6);
+    assert!(run.stdout.contains("1 findings"), "{run}");
+    let known = ["scan", "--baseline", "known.json", "--fail-on-findings"];
+    // Lines that come before do not make it another finding.
+    stage.write("app.py", &format!("# a licence\n\n\n{weak}"));
+    let run = stage.agent(&known).exits(0);
+    assert!(run.stdout.contains("0 new findings in 1 files; known 1 of known.json: 0 gone"), "{run}");
+    stage.write("app.py", &format!("{weak}\n\ndef y():\n    os.popen('w ' + request.args['y'])\n"));
+    let run = stage.agent(&[&known[..], &["--output-format", "json"]].concat()).exits(6);
+    assert_eq!(run.result().as_array().unwrap().len(), 1, "{run}");
+    assert_eq!(run.result()[0]["within"], "y");
+    stage.write("app.py", "x = 1\n");
+    let run = stage.agent(&known).exits(0);
+    assert!(run.stdout.contains("1 gone"), "{run}");
+    let run = stage.agent(&["scan", "--baseline", "app.py"]).exits(4);
+    assert!(run.stderr.contains("no baseline") && run.stderr.contains("--write-baseline"), "{run}");
+}
+
+#[test]
+fn a_comment_sets_a_finding_aside_only_with_its_rule_and_a_reason() {
+    let check = |comment: &str, expected: usize| {
+        let code = format!(
+            "import os\nfrom flask import request\n\n\ndef x():\n    {comment}\n    os.system('id ' + request.args['x'])\n"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("app.py"), code).unwrap();
+        let workspace = Workspace::open(folder.path()).unwrap();
+        let scan = Scanner::new().scan(&workspace, &Filter::default());
+        assert_eq!(scan.findings.len(), expected, "{comment}");
+        assert_eq!(scan.suppressed.len(), 1 - expected, "{comment}");
+    };
+    check("# agent: ignore[python-command-injection] only we can reach this", 0);
+    check("# agent: ignore[python-sql-injection, python-command-injection] lab code", 0);
+    check("# agent: ignore[python-command-injection]", 1);
+    check("# agent: ignore[python-command-injection] !!", 1);
+    check("# agent: ignore[python-sql-injection] another rule", 1);
+    check("# agent: ignore", 1);
+}
+
+#[test]
+fn rules_families_and_severities_can_be_chosen() {
+    let code = "import os, pickle, yaml\nfrom flask import request\n\n\ndef x():\n    os.system('id ' + request.args['x'])\n    \
+                yaml.load(request.data, Loader=yaml.Loader)\n    return pickle.loads(request.data)\n";
+    let stage = house::stage::Stage::with(&[("app.py", code)]);
+    let count = |words: &[&str]| {
+        let args = [&["scan", "--output-format", "json"], words].concat();
+        stage.agent(&args).exits(0).result().as_array().unwrap().len()
+    };
+    assert_eq!(count(&[]), 3);
+    assert_eq!(count(&["--rule", "python-command-injection"]), 1);
+    assert_eq!(count(&["--family", "unsafe-deserialization"]), 2);
+    assert_eq!(count(&["--family", "sql-injection", "--family", "command-injection"]), 1);
+    assert_eq!(count(&["--severity", "critical"]), 2);
+    let run = stage.agent(&["scan", "--rule", "python-none"]).exits(2);
+    assert!(run.stderr.contains("no such rule"), "{run}");
+}

@@ -3,6 +3,7 @@
 use crate::config::Flags;
 use crate::finding::{Family, Severity};
 use crate::policy::Mode;
+use crate::serve::Start;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -13,14 +14,19 @@ use std::path::PathBuf;
     version,
     about,
     disable_help_subcommand = true,
+    // Options before a command would pass for the command's own.
+    args_conflicts_with_subcommands = true,
     after_help = "Exit codes: 0 done, fixed or nothing to fix · 1 error · 2 usage · 4 no such session or input · \
                   5 denied · 6 not fixed · 7 budget used up · 8 blocked: something is missing, or another agent is at work in the workspace · 9 model unavailable · \
                   10 fixed, but a gate is unknown · 11 refused by the provider · 129 lost its terminal · 130 interrupted · 143 terminated"
 )]
 pub struct Cli {
-    /// What to do.
+    /// What to do; without a command, on a terminal, the terminal UI opens
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// Model, mode, workspace of the terminal UI
+    #[command(flatten)]
+    pub work: WorkArgs,
 }
 
 /// What can be done.
@@ -37,32 +43,26 @@ pub enum Command {
     /// Close one issue and prove it: scan, change, test, scan again, report
     Fix {
         /// The issue: its text, a file that holds it, or `-` for standard input
-        issue: String,
+        #[arg(required_unless_present = "sarif")]
+        issue: Option<String>,
         /// The project's test command, when the one that is found is not right
         #[arg(long, value_name = "COMMAND")]
         test: Option<String>,
+        /// Review, reports, delivery
+        #[command(flatten)]
+        fixing: super::fixing::FixArgs,
+        /// Another tool's findings instead of an issue
+        #[command(flatten)]
+        sarif: super::sarif::SarifArgs,
         /// Model, mode, workspace, output
         #[command(flatten)]
         work: WorkArgs,
     },
     /// Look for known weaknesses; changes nothing
-    Scan {
-        /// Folder or file
-        #[arg(default_value = ".")]
-        path: PathBuf,
-        /// Only this family (sql-injection, command-injection, path-traversal, …); may be repeated
-        #[arg(long, value_parser = family)]
-        family: Vec<Family>,
-        /// Only findings at least this severe
-        #[arg(long, value_parser = severity, value_name = "low|medium|high|critical")]
-        severity: Option<Severity>,
-        /// Exit with 6 when there are findings
-        #[arg(long)]
-        fail_on_findings: bool,
-        /// Form of the output
-        #[arg(long, value_enum, default_value_t = ScanFormat::Text)]
-        output_format: ScanFormat,
-    },
+    Scan(super::scan::ScanArgs),
+    /// Say which rules there are, show one, try their examples
+    #[command(subcommand)]
+    Rules(super::rules::RulesCommand),
     /// Go on with an earlier session
     Resume {
         /// Session id; the newest of this workspace when absent
@@ -76,6 +76,14 @@ pub enum Command {
         /// Model, mode, workspace, output
         #[command(flatten)]
         work: WorkArgs,
+    },
+    /// Show a session for review: contract, change, gates, transcript; secrets are hidden
+    Show(super::show::ShowArgs),
+    /// Print the JSON Schema of what programs read
+    Schema {
+        /// What
+        #[arg(value_enum)]
+        which: super::show::Schema,
     },
     /// Show as a diff what a session changed; secrets are hidden
     Diff(UndoArgs),
@@ -106,6 +114,11 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         output_format: Format,
     },
+    /// Be the agent of an editor or of another agent: ACP over standard input and output
+    ///
+    /// Sessions are opened by the client, each in its own folder; the options here are what they begin with.
+    /// Ends when standard input does.
+    Acp(DoorArgs),
     /// Trust a workspace as it is now: what it holds may configure the agent and start its tool servers
     ///
     /// Before that, nothing in a repository configures or runs anything. Trust is for this folder at this path;
@@ -243,12 +256,77 @@ pub struct WorkArgs {
     /// repeated
     #[arg(long, value_name = "PATH:LINE", value_parser = place)]
     pub reveal: Vec<(String, u64)>,
+    /// Also scan with the rules in this folder or file of yours; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub rules: Vec<PathBuf>,
     /// `off` runs commands without walls, on your word alone
     #[arg(long, value_enum, default_value_t = Walls::Auto)]
     pub sandbox: Walls,
     /// Also write the result object to this file
     #[arg(long, value_name = "FILE")]
     pub result: Option<PathBuf>,
+}
+
+/// Options of the commands that serve other programs: what every session begins with.
+#[derive(Debug, Clone, Args)]
+pub struct DoorArgs {
+    /// `anthropic/NAME`, `openai/NAME`, `responses/NAME`, `gemini/NAME`, or `rules`, the embedded one
+    #[arg(long, value_name = "PROVIDER/NAME")]
+    pub model: Option<String>,
+    /// Agent definition: a name (`agent agents` shows which), or a Markdown file; the embedded one when absent
+    #[arg(long, value_name = "NAME|FILE")]
+    pub agent: Option<String>,
+    /// How much happens without asking
+    #[arg(long, value_parser = mode, value_name = "ask|auto|read-only|yes")]
+    pub mode: Option<Mode>,
+    /// Most answers of the model to one prompt
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_turns: Option<u32>,
+    /// Most tokens of one prompt, input and output
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_tokens: Option<u64>,
+    /// Most US dollars of one prompt; needs a known price
+    #[arg(long, value_name = "USD", value_parser = positive)]
+    pub max_usd: Option<f64>,
+    /// Longest time of one prompt
+    #[arg(long, value_name = "MINUTES", value_parser = positive)]
+    pub max_minutes: Option<f64>,
+    /// Another model that goes on with the work where the provider's policy refuses. May be repeated
+    #[arg(long, value_name = "PROVIDER/NAME")]
+    pub fallback_model: Vec<String>,
+    /// Tokens that the model's window holds
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1_024..))]
+    pub context_window: Option<u64>,
+    /// Host that webfetch and commands may reach without asking, as for `run`; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub allow_host: Vec<String>,
+    /// `off` runs commands without walls, on your word alone
+    #[arg(long, value_enum, default_value_t = Walls::Auto)]
+    pub sandbox: Walls,
+}
+
+impl DoorArgs {
+    /// As what a door is started with.
+    pub fn start(&self) -> Start {
+        Start {
+            flags: Flags {
+                workspace: None,
+                model: self.model.clone(),
+                mode: self.mode,
+                max_turns: self.max_turns,
+                max_tokens: self.max_tokens,
+                max_usd: self.max_usd,
+                max_minutes: self.max_minutes,
+                fallback_models: self.fallback_model.clone(),
+                context_window: self.context_window,
+                allow_hosts: self.allow_host.clone(),
+                sandbox_off: self.sandbox == Walls::Off,
+                reveals: Vec::new(),
+                scan_rules: Vec::new(),
+            },
+            agent: self.agent.clone(),
+        }
+    }
 }
 
 /// Options of the commands that take changes back.
@@ -326,6 +404,7 @@ impl WorkArgs {
             allow_hosts: self.allow_host.clone(),
             sandbox_off: self.sandbox == Walls::Off,
             reveals: self.reveal.clone(),
+            scan_rules: self.rules.clone(),
         }
     }
 }
@@ -347,11 +426,11 @@ fn positive(word: &str) -> Result<f64, String> {
     number.ok_or_else(|| "must be a number above 0, at most 500000".to_owned())
 }
 
-fn family(word: &str) -> Result<Family, String> {
+pub(super) fn family(word: &str) -> Result<Family, String> {
     let names = || crate::finding::FAMILIES.iter().map(|facts| facts.name).collect::<Vec<_>>().join(", ");
     Family::named(word).ok_or_else(|| format!("must be one of {}", names()))
 }
 
-fn severity(word: &str) -> Result<Severity, String> {
+pub(super) fn severity(word: &str) -> Result<Severity, String> {
     Severity::named(word).ok_or_else(|| "must be low, medium, high or critical".to_owned())
 }

@@ -33,7 +33,7 @@ pub(super) fn doctor(work: &WorkArgs) -> u8 {
 
 fn look(work: &WorkArgs) -> Result<Value, Trouble> {
     let config = wire::decide(work.flags())?;
-    let world = wire::world(&config.workspace, &config.state, config.sandbox_off)?;
+    let world = wire::world(&config)?;
     let level = world.sandbox.level().clone();
     let model = wire::model(&config).map(|model| model.name().to_owned()).map_err(|trouble| trouble.text);
     let state = private_folder(&config.state.join("sessions"))

@@ -3,9 +3,8 @@
 use super::args::Format;
 use super::{say, say_error};
 use crate::config::{self, Config, Flags};
-use crate::event::Outcome;
-use crate::model::choose::{self, Provider, providers};
-use crate::model::{ModelError, price};
+use crate::model::choose::{Provider, providers};
+use crate::model::price;
 use crate::text::{printable, redact};
 use crate::wire::{self, Trouble, exit};
 use serde_json::{Value, json};
@@ -103,14 +102,8 @@ fn configured(config: &Config, format: Format) -> String {
 }
 
 fn listed(name: &str, config: &Config, format: Format) -> Result<String, Trouble> {
-    let provider = choose::provider(name).map_err(|error| unusable(&error))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Trouble::new(Outcome::Error, format!("cannot start: {error}")))?;
-    let names = wire::with_settings(config, |settings| runtime.block_on(choose::list(provider, settings)))
-        .map_err(|error| unusable(&error))?;
-    let names: Vec<String> = names.iter().map(|model| format!("{name}/{}", printable(model))).collect();
+    let names: Vec<String> =
+        wire::models_of(config, name)?.iter().map(|name| printable(name).into_owned()).collect();
     Ok(if format == Format::Text { names.join("\n") + "\n" } else { format!("{}\n", json!(names)) })
 }
 
@@ -143,13 +136,6 @@ fn read_key(name: &str) -> Result<String, Trouble> {
 fn failed(error: &config::keys::KeyError) -> Trouble {
     let code = if matches!(error, config::keys::KeyError::NoKey(_)) { exit::USAGE } else { 1 };
     Trouble::coded(code, error.to_string())
-}
-
-fn unusable(error: &ModelError) -> Trouble {
-    match error {
-        ModelError::Unusable(_) => Trouble::coded(exit::USAGE, error.to_string()),
-        _ => Trouble::new(Outcome::ModelUnavailable, error.to_string()),
-    }
 }
 
 fn done(result: Result<String, Trouble>) -> u8 {

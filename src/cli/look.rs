@@ -1,90 +1,20 @@
-//! The commands that work without a model: `scan`, `tools`, `sandbox`.
+//! The commands that show what there is: `tools`, `sandbox`.
 
-use super::args::{Format, ScanFormat};
+use super::args::Format;
 use super::{say, say_error};
 use crate::action::Action;
 use crate::config::{self, Flags};
 use crate::event::Outcome;
-use crate::finding::{Family, Finding, Severity, listing, sarif};
 use crate::network::{Fixed, Gate};
 use crate::policy::{Mode, Policy, Verdict};
 use crate::sandbox::{Exit, Job, Watch};
-use crate::scan::{Filter, Scan, Scanner};
-use crate::text::{printable, redact};
 use crate::tool;
 use crate::wire::{self, Trouble, exit};
 use crate::workspace::Workspace;
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-
-/// `agent scan`.
-pub(super) fn scan(
-    path: &Path,
-    families: Vec<Family>,
-    severity: Option<Severity>,
-    fail_on_findings: bool,
-    format: ScanFormat,
-) -> u8 {
-    match look(path, families, severity) {
-        Ok((workspace, scan)) => {
-            say(&match format {
-                ScanFormat::Text => text(&workspace, &scan),
-                ScanFormat::Json => serde_json::to_string_pretty(&scan.findings).unwrap_or_default() + "\n",
-                ScanFormat::Sarif => {
-                    serde_json::to_string_pretty(&sarif::document(&scan.findings)).unwrap_or_default() + "\n"
-                }
-            });
-            if fail_on_findings && !scan.findings.is_empty() { exit::NOT_FIXED } else { 0 }
-        }
-        Err(trouble) => {
-            say_error(&trouble.text);
-            trouble.code
-        }
-    }
-}
-
-fn look(
-    path: &Path,
-    families: Vec<Family>,
-    severity: Option<Severity>,
-) -> Result<(Workspace, Scan), Trouble> {
-    let missing =
-        |error: std::io::Error| Trouble::coded(exit::NO_INPUT, format!("{}: {error}", path.display()));
-    let whole = path.canonicalize().map_err(missing)?;
-    // A file is scanned within the folder it was named from, so that its findings carry that path.
-    let here = std::env::current_dir().and_then(|here| here.canonicalize()).map_err(missing)?;
-    let root = if whole.is_dir() {
-        whole.clone()
-    } else if whole.starts_with(&here) {
-        here
-    } else {
-        whole.parent().unwrap_or(&whole).to_owned()
-    };
-    let workspace = Workspace::open(&root)?;
-    let beneath = if whole == root { None } else { Some(workspace.place(&whole.to_string_lossy())?) };
-    let scan = Scanner::new().scan(&workspace, &Filter { beneath, families, severity });
-    Ok((workspace, scan))
-}
-
-fn text(workspace: &Workspace, scan: &Scan) -> String {
-    let mut out = String::new();
-    for finding in &scan.findings {
-        let _ = writeln!(out, "{}", listing::render(finding, &file_text(workspace, finding)));
-    }
-    for (path, reason) in &scan.skipped {
-        let _ = writeln!(out, "skipped {path}: {reason}");
-    }
-    let _ = writeln!(out, "{} findings in {} files", scan.findings.len(), scan.files);
-    printable(&redact(&out)).into_owned()
-}
-
-fn file_text(workspace: &Workspace, finding: &Finding) -> String {
-    let content = workspace.place(&finding.path).and_then(|place| workspace.read(&place));
-    content.ok().and_then(|content| content.text().map(ToOwned::to_owned)).unwrap_or_default()
-}
 
 /// `agent tools`.
 pub(super) fn tools(format: Format) -> u8 {

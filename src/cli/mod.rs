@@ -4,16 +4,23 @@ pub mod args;
 mod agents;
 mod doctor;
 mod hidden;
+pub mod fixing;
 mod keys;
 mod lines;
 mod look;
 mod plain;
+pub mod rules;
+pub mod sarif;
+pub mod scan;
+mod screen;
 mod trust;
 mod undo;
+mod show;
 mod work;
 
+use crate::serve::acp;
 use crate::text::known;
-use crate::wire::exit;
+use crate::wire::Trouble;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use std::io::Write;
@@ -37,25 +44,27 @@ fn run(cli: Cli) -> u8 {
         }
     };
     let Some(command) = cli.command else {
-        say_error(
-            "the terminal UI is coming; until then: `agent fix ISSUE`, `agent scan`, or `agent --help`",
-        );
-        return exit::USAGE;
+        return screen::open(&cli.work);
     };
     match command {
         Command::Run { prompt, work } => work::run(&prompt, &work),
-        Command::Fix { issue, test, work } => work::fix(&issue, test, &work),
+        Command::Fix { issue, test, fixing, sarif, work } => match &sarif.sarif {
+            Some(file) => work::fix_reported(file, &sarif, (test.as_deref(), &fixing), &work),
+            None => work::fix(&issue.unwrap_or_default(), test, fixing, &work),
+        },
         Command::Resume { list: true, work, .. } => work::list(&work),
         Command::Resume { session, prompt, work, .. } => work::resume(session, &prompt, &work),
-        Command::Scan { path, family, severity, fail_on_findings, output_format } => {
-            look::scan(&path, family, severity, fail_on_findings, output_format)
-        }
+        Command::Scan(args) => scan::scan(&args),
+        Command::Rules(command) => rules::rules(&command),
+        Command::Show(args) => show::show(&args),
+        Command::Schema { which } => show::schema(which),
         Command::Diff(args) => undo::diff(&args),
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),
         Command::Hidden { session, workspace, output_format } => {
             hidden::hidden(session.as_deref(), &workspace, output_format != args::Format::Text)
         }
+        Command::Acp(args) => serve(acp::serve(args.start())),
         Command::Trust { path, list, revoke, check, output_format } => {
             let wanted = match (list, revoke, check) {
                 (true, ..) => trust::Wanted::List,
@@ -90,6 +99,14 @@ fn run(cli: Cli) -> u8 {
             }
         }
     }
+}
+
+/// The exit code of a door that served.
+fn serve(served: Result<u8, Trouble>) -> u8 {
+    served.unwrap_or_else(|trouble| {
+        say_error(&trouble.text);
+        trouble.code
+    })
 }
 
 /// One line on standard error.

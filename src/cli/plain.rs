@@ -105,6 +105,11 @@ impl Host for Plain {
                     self.line(UNSURE, &format!("! {path}:{line}{within}: {}", finding.family.facts().title));
                 }
             }
+            Event::Contract { contract } => {
+                for (name, text) in contract.lines().into_iter().filter(|(_, text)| !text.is_empty()) {
+                    self.line(FAINT, &format!("  {name}: {text}"));
+                }
+            }
             Event::Steered { text } => self.line(PLACE, &format!("» {text}")),
             Event::Status { text } => self.line(FAINT, &text),
             Event::Warning { text } => self.line(UNSURE, &format!("warning: {text}")),

@@ -3,13 +3,12 @@
 use super::args::{Format, UndoArgs};
 use super::{say, say_error};
 use crate::config::{self, Flags};
-use crate::diff::unified;
 use crate::event::Outcome;
 use crate::session::record::{self, RecordError};
 use crate::text::{printable, redact};
 use crate::wire::{self, Trouble, exit};
 use crate::workspace::Workspace;
-use crate::workspace::journal::{Choice, Done, Journal, JournalError, Refused, Touch, Version};
+use crate::workspace::journal::{Choice, Done, Journal, JournalError, Shown};
 use crate::workspace::lock::Lock;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -109,7 +108,7 @@ fn take_back(
         let _ = Journal::open(&case.state, &left.session_id, &case.workspace);
     }
     let journal = Journal::open(&case.state, &case.session_id, &case.workspace)?;
-    Ok(report(&case, turn(&journal, &case)?))
+    Ok(report(&case, &turn(&journal, &case)?))
 }
 
 impl From<JournalError> for Trouble {
@@ -128,53 +127,16 @@ struct File<'a> {
     change: &'static str,
 }
 
-fn sign(touch: &Touch) -> (&'static str, &'static str) {
-    match (&touch.before, &touch.after) {
-        (None, _) => ("A", "created"),
-        (_, None) => ("D", "removed"),
-        _ => ("M", "changed"),
-    }
-}
-
-fn report(case: &Case, done: Done) -> Said {
-    let Done { files, refused, uncovered, applied } = done;
-    let status = match (applied, refused.is_empty()) {
-        (true, true) => "done",
-        (true, false) => "partial",
-        (false, true) => "nothing",
-        (false, false) => "refused",
-    };
-    let shown = if applied { &files[..] } else { &[] };
-    let mut text = String::new();
-    for touch in shown {
-        let _ = writeln!(text, "{} {}", sign(touch).0, touch.path);
-    }
-    for Refused { path, reason } in &refused {
-        let _ = writeln!(text, "refused {path}: {reason}");
-    }
-    for one in &uncovered {
-        let _ = writeln!(text, "not covered: {one}");
-    }
-    let words = match status {
-        "nothing" => "nothing to do".to_owned(),
-        "refused" if files.is_empty() => "nothing was changed".to_owned(),
-        "refused" => {
-            format!("nothing was changed; --partial goes on with the other {}", counted(files.len()))
-        }
-        _ => counted(files.len()),
-    };
-    let _ = writeln!(text, "{words} · session {}", case.session_id);
+fn report(case: &Case, done: &Done) -> Said {
+    let text = format!("{} · session {}\n", done.render(), case.session_id);
+    let shown = if done.applied { &done.files[..] } else { &[] };
     let named: Vec<File> =
-        shown.iter().map(|touch| File { path: &touch.path, change: sign(touch).1 }).collect();
+        shown.iter().map(|touch| File { path: &touch.path, change: touch.change() }).collect();
     let json = serde_json::json!({
-        "v": VERSION, "session_id": case.session_id, "status": status, "files": named, "refused": refused,
-        "not_covered": uncovered,
+        "v": VERSION, "session_id": case.session_id, "status": done.status(), "files": named,
+        "refused": done.refused, "not_covered": done.uncovered,
     });
-    Said { text, json, code: if refused.is_empty() { 0 } else { exit::NOT_FIXED } }
-}
-
-fn counted(files: usize) -> String {
-    if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
+    Said { text, json, code: if done.refused.is_empty() { 0 } else { exit::NOT_FIXED } }
 }
 
 /// The diff from what was there before the agent to what it left.
@@ -182,19 +144,16 @@ fn look(case: &Case) -> Result<Said, Trouble> {
     let journal = Journal::look(&case.state, &case.session_id)?;
     let mut text = String::new();
     let mut files = Vec::new();
-    for touch in journal.changes(&case.choice) {
-        let (diff, changed_since) = diff_of(&journal, &case.workspace, &touch);
+    for Shown { path, change, diff, changed_since } in journal.show(&case.workspace, &case.choice) {
         text.push_str(&diff);
         if changed_since {
-            let _ = writeln!(text, "# {}: changed again since, by somebody else", touch.path);
+            let _ = writeln!(text, "# {path}: changed again since, by somebody else");
         }
         files.push(serde_json::json!({
-            "path": touch.path, "change": sign(&touch).1, "changed_since": changed_since,
-            "diff": redact(&diff),
+            "path": path, "change": change, "changed_since": changed_since, "diff": redact(&diff),
         }));
     }
-    let mut uncovered: Vec<String> = journal.steps().into_iter().flat_map(|step| step.uncovered).collect();
-    uncovered.dedup();
+    let uncovered = journal.uncovered();
     for one in &uncovered {
         let _ = writeln!(text, "# not covered: {one}");
     }
@@ -202,39 +161,4 @@ fn look(case: &Case) -> Result<Said, Trouble> {
         "v": VERSION, "session_id": case.session_id, "files": files, "not_covered": uncovered,
     });
     Ok(Said { text, json, code: 0 })
-}
-
-/// One file's diff, and whether what the agent left is no longer what is there.
-fn diff_of(journal: &Journal, workspace: &Workspace, touch: &Touch) -> (String, bool) {
-    let current = workspace.place(&touch.path).and_then(|place| workspace.read(&place)).ok();
-    let changed_since = current.as_ref().map(|content| content.hash) != touch.after.as_ref().map(|v| v.hash);
-    let kept = |version: &Option<Version>| version.as_ref().map(|version| journal.content(version));
-    let before = kept(&touch.before);
-    let after = match (&touch.after, changed_since) {
-        (Some(_), false) => Some(current.map(|content| content.bytes)),
-        (after, _) => kept(after),
-    };
-    let gone = |side: &Option<Option<Vec<u8>>>| matches!(side, Some(None));
-    if gone(&before) || gone(&after) {
-        return (format!("# {}: a content is no longer kept\n", touch.path), changed_since);
-    }
-    let text = |side: &Option<Option<Vec<u8>>>| -> Option<Result<String, ()>> {
-        let bytes = side.as_ref()?.as_ref()?;
-        let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
-        // Both sides are hidden before they are compared: a key's lines are one secret, a diff's are not.
-        Some(text.map(|text| redact(text).into_owned()).ok_or(()))
-    };
-    let diff = match (text(&before), text(&after)) {
-        (Some(Err(())), _) | (_, Some(Err(()))) => format!("# {}: a binary file differs\n", touch.path),
-        (before, after) => {
-            let (before, after) = (before.and_then(Result::ok), after.and_then(Result::ok));
-            let diff = unified(&touch.path, before.as_deref(), after.as_deref());
-            if diff.is_empty() {
-                format!("# {}: its mode or a hidden part differs\n", touch.path)
-            } else {
-                diff
-            }
-        }
-    };
-    (diff, changed_since)
 }

@@ -1,12 +1,16 @@
 //! The commands that work with a model: `run`, `fix`, `resume`.
 
 use super::args::{Format, WorkArgs};
+use super::fixing::{Beside, FixArgs, Switch};
 use super::lines::Lines;
 use super::plain::Plain;
 use super::{say, say_error};
 use crate::config::{Config, command};
 use crate::event::{Event, Host, Outcome};
-use crate::fix::{Mission, Report, Work, changes};
+use crate::fix::deliver::{Wish, deliver};
+use crate::fix::forge::Forge;
+use crate::fix::{Mission, Report, Work, changes, dependency};
+use crate::model::rules::NAME as RULES;
 use crate::session::{Ending, Session, record};
 use crate::wire::{self, Trouble, exit};
 use crate::workspace::survey::survey;
@@ -24,8 +28,17 @@ const MAX_ISSUE: u64 = 256 * 1024;
 /// What is to be done.
 enum Job {
     Run(String),
-    Fix { issue: String, test: Option<String> },
-    Resume { session: Option<String>, prompt: String },
+    /// `named` is the argument as it was given, which may name a ticket.
+    Fix {
+        issue: String,
+        named: String,
+        test: Option<String>,
+        fixing: Box<FixArgs>,
+    },
+    Resume {
+        session: Option<String>,
+        prompt: String,
+    },
 }
 
 /// `agent run`.
@@ -35,8 +48,24 @@ pub(super) fn run(prompt: &str, work: &WorkArgs) -> u8 {
 }
 
 /// `agent fix`.
-pub(super) fn fix(issue: &str, test: Option<String>, work: &WorkArgs) -> u8 {
-    start(read_issue(issue).map(|issue| Job::Fix { issue, test }), work)
+pub(super) fn fix(issue: &str, test: Option<String>, fixing: FixArgs, work: &WorkArgs) -> u8 {
+    let named = issue.to_owned();
+    start(read_issue(issue).map(|issue| Job::Fix { issue, named, test, fixing: Box::new(fixing) }), work)
+}
+
+/// `agent fix --sarif`.
+pub(super) fn fix_reported(
+    file: &Path,
+    args: &super::sarif::SarifArgs,
+    (test, fixing): (Option<&str>, &FixArgs),
+    work: &WorkArgs,
+) -> u8 {
+    let one = |issue: String, door: &mut Door| {
+        let test = test.map(ToOwned::to_owned);
+        let job = Job::Fix { issue, named: String::new(), test, fixing: Box::new(fixing.clone()) };
+        execute(Ok(job), work, door)
+    };
+    super::sarif::fix(file, args, work, &one)
 }
 
 /// `agent resume`.
@@ -83,13 +112,13 @@ pub(super) fn list(work: &WorkArgs) -> u8 {
 }
 
 /// The door of one run: a host for events, and the words after the last one.
-enum Door {
+pub(super) enum Door {
     Plain(Plain),
     Lines(Lines),
 }
 
 impl Door {
-    fn of(format: Format) -> Self {
+    pub(super) fn of(format: Format) -> Self {
         match format {
             Format::Text => Door::Plain(Plain::default()),
             Format::Json => Door::Lines(Lines::silent()),
@@ -107,12 +136,23 @@ impl Door {
 
 /// Does the job and says how it went: a result comes last, whatever happens.
 fn start(job: Result<Job, Trouble>, work: &WorkArgs) -> u8 {
-    let begun = Instant::now();
     let mut door = Door::of(work.output_format);
+    let (report, code) = execute(job, work, &mut door);
+    finish(&mut door, &report, work, code)
+}
+
+/// Does the job; the report and the exit code, whatever happens.
+fn execute(job: Result<Job, Trouble>, work: &WorkArgs, door: &mut Door) -> (Report, u8) {
+    let begun = Instant::now();
     let signalled = std::sync::Arc::new(AtomicU8::new(0));
+    let fixing = match &job {
+        Ok(Job::Fix { fixing, .. }) => Some(fixing.clone()),
+        _ => None,
+    };
     let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let job = job?;
-        let config = wire::decide(work.flags())?;
+        let mut config = wire::decide(work.flags())?;
+        let beside = fixing.as_ref().map(|fixing| fixing.step_aside(&mut config)).transpose()?.flatten();
         // One thread: the session waits for one stream at a time, and a wake-up of another thread for every
         // packet costs more than the rest of the loop. What blocks runs on the blocking pool.
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -121,7 +161,7 @@ fn start(job: Result<Job, Trouble>, work: &WorkArgs) -> u8 {
             .map_err(|error| Trouble::new(Outcome::Error, format!("cannot start: {error}")))?;
         let cancel = CancellationToken::new();
         runtime.spawn(watch_signals(cancel.clone(), std::sync::Arc::clone(&signalled)));
-        let done = runtime.block_on(perform(job, &config, work, cancel, door.host()));
+        let done = runtime.block_on(perform(job, (&config, beside.as_ref()), work, cancel, door.host()));
         // A question still waiting for a line on the terminal must not keep the process.
         runtime.shutdown_background();
         done
@@ -136,7 +176,8 @@ fn start(job: Result<Job, Trouble>, work: &WorkArgs) -> u8 {
     };
     report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let code = Some(signalled.load(Ordering::Relaxed)).filter(|code| *code != 0).unwrap_or(code);
-    finish(&mut door, &report, work, code)
+    let written = fixing.is_none_or(|fixing| fixing.write_reports(&report));
+    (report, if written { code } else { code.max(1) })
 }
 
 fn finish(door: &mut Door, report: &Report, work: &WorkArgs, code: u8) -> u8 {
@@ -147,17 +188,22 @@ fn finish(door: &mut Door, report: &Report, work: &WorkArgs, code: u8) -> u8 {
         say_error(&format!("{}: {error}; the result is not on disk", path.display()));
         code = code.max(1);
     }
+    show(door, report);
+    code
+}
+
+/// The report, as the last word on a job.
+pub(super) fn show(door: &mut Door, report: &Report) {
     match door {
         Door::Plain(_) if report.session_id.is_empty() => say_error(&report.summary),
         Door::Plain(host) => host.print(&format!("\n{}\nSession: {}\n", report.render(), report.session_id)),
         Door::Lines(host) => host.finish(report),
     }
-    code
 }
 
 async fn perform(
     job: Job,
-    config: &Config,
+    (config, beside): (&Config, Option<&Beside>),
     work: &WorkArgs,
     cancel: CancellationToken,
     host: &mut dyn Host,
@@ -181,12 +227,40 @@ async fn perform(
             let ending = session.run(opening, host).await?;
             Ok(plain_report(&mut session, &ending))
         }
-        Job::Fix { issue, test } => {
+        Job::Fix { issue, named, test, fixing } => {
+            let issue = match super::fixing::ticket(&named, &config)? {
+                Some(ticket) => {
+                    host.tell(Event::Status { text: format!("reading {named}") });
+                    let read = ticket.read().await;
+                    read.map_err(|error| Trouble::coded(exit::NO_INPUT, error.to_string()))?
+                }
+                None => issue,
+            };
+            let mut parts = parts;
+            let mut issue = issue;
+            let advisory = match super::fixing::advisory_id(&named, &fixing) {
+                Some(id) => {
+                    host.tell(Event::Status { text: format!("asking {} for {id}", fixing.osv_url) });
+                    let found = dependency::fetch(&id, &fixing.osv_url).await;
+                    let found = found.map_err(|error| Trouble::coded(exit::NO_INPUT, error))?;
+                    let plan = found.plan(&parts.world.workspace);
+                    issue = found.issue(&plan);
+                    if parts.model.name() == RULES {
+                        let tests = test.clone().or_else(|| survey(&parts.world.workspace).test_command);
+                        parts.model = std::sync::Arc::new(dependency::Upgrade::of(&found, plan, tests));
+                    }
+                    Some(found)
+                }
+                None => None,
+            };
             let mut session = Session::begin(parts, &config.state)?;
             session.announce(host);
-            let mission = Mission::begin(issue, test, &mut session, host).await?;
+            let mission = Mission::begin_on(issue, test, advisory, &mut session, host).await?;
+            let mission = mission.with_review(fixing.review == Switch::On);
             let opening = mission.opening();
-            work_on(&mission, &mut session, opening, host).await
+            let wish = fixing.wish(beside);
+            let forge = if wish.pull_request { super::fixing::forge(&config) } else { None };
+            work_on(&mission, &mut session, opening, host, &(wish, forge)).await
         }
         Job::Resume { session, prompt } => {
             let root = parts.world.workspace.root().to_owned();
@@ -202,7 +276,7 @@ async fn perform(
                 Some(Ok(mission)) => {
                     // Killed before the first word: the mission still has to be opened.
                     let words = if session.history().is_empty() { mission.opening() } else { prompt };
-                    work_on(&mission, &mut session, words, host).await
+                    work_on(&mission, &mut session, words, host, &(Wish::default(), None)).await
                 }
                 Some(Err(error)) => {
                     Err(Trouble::new(Outcome::Error, format!("the session's mission is damaged: {error}")))
@@ -235,9 +309,14 @@ async fn work_on(
     session: &mut Session,
     words: String,
     host: &mut dyn Host,
+    (wish, forge): &(Wish, Option<Forge>),
 ) -> Result<Report, Trouble> {
-    let ending = session.run(words, host).await?;
-    let report = mission.conclude(session, &ending, host).await;
+    let ending = mission.work(session, words, host).await?;
+    let mut report = mission.conclude(session, &ending, host).await;
+    if wish.is_any() {
+        deliver(session, &mut report, wish, forge.as_ref()).await;
+    }
+    mission.keep(&report, session)?;
     session.note_end(report.status)?;
     Ok(report)
 }
@@ -331,11 +410,17 @@ fn check_issue(text: String) -> Result<String, Trouble> {
 }
 
 /// Whole or not at all: a parent that is gone still finds a result it can read.
-fn write_result(path: &Path, report: &Report) -> std::io::Result<()> {
+pub(super) fn write_result(path: &Path, report: &impl serde::Serialize) -> std::io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(report)?;
+    text.push(b'\n');
+    write_whole(path, &text)
+}
+
+/// Writes a file of the user's, whole or not at all.
+pub(super) fn write_whole(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut file, report)?;
-    file.write_all(b"\n")?;
+    file.write_all(text)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())

@@ -44,6 +44,8 @@ pub struct Flags {
     pub sandbox_off: bool,
     /// `--reveal`.
     pub reveals: Vec<(String, u64)>,
+    /// `--rules`: folders or files with rules of the scanner.
+    pub scan_rules: Vec<PathBuf>,
 }
 
 /// The decided settings.
@@ -81,10 +83,14 @@ pub struct Config {
     pub allow_hosts: Vec<String>,
     /// The user's own rules.
     pub rules: Vec<Rule>,
+    /// The user's own keys of the terminal UI: what they do to keys separated by blanks. Checked by the UI.
+    pub keys: BTreeMap<String, String>,
     /// Whether commands run without walls, by the user's explicit flag alone.
     pub sandbox_off: bool,
     /// Hidden values, by file and line, that the model may be shown once; from a flag alone.
     pub reveals: Vec<(String, u64)>,
+    /// Folders or files with rules of the scanner that the command line names.
+    pub scan_rules: Vec<PathBuf>,
 }
 
 /// Why settings cannot be decided.
@@ -126,6 +132,8 @@ struct File {
     allow_hosts: Vec<String>,
     #[serde(default)]
     rules: Vec<Line>,
+    #[serde(default)]
+    keys: BTreeMap<String, String>,
 }
 
 /// One `[[rules]]` table: what is allowed, asked or denied. Deny beats allow, whoever wrote it.
@@ -223,8 +231,10 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         folder,
         allow_hosts,
         rules,
+        keys: file.keys,
         sandbox_off: flags.sandbox_off,
         reveals: flags.reveals,
+        scan_rules: flags.scan_rules,
     })
 }
 

@@ -77,6 +77,14 @@ impl Places {
         self.candidates(1, "skills", &skill)
     }
 
+    /// The folder with the user's rules of the scanner, and that of a trusted repository.
+    pub fn rules(&self) -> (Option<PathBuf>, Option<PathBuf>) {
+        let own = self.folder.as_ref().map(|folder| folder.join("rules"));
+        let trusted = self.root.as_ref().filter(|_| self.trusted.is_some());
+        let project = trusted.map(|root| root.join(".agent/rules"));
+        (own.filter(|folder| folder.is_dir()), project.filter(|folder| folder.is_dir()))
+    }
+
     /// Prompt commands, `*.md`.
     pub fn commands(&self) -> Vec<Candidate> {
         self.candidates(2, "commands", &markdown)

@@ -372,6 +372,15 @@ pub const FAMILIES: &[FamilyFacts] = &[
         307,
         &["rate limit", "rate-limit", "brute force", "brute-force", "throttl"],
     ),
+    facts(
+        Family::VulnerableDependency,
+        "vulnerable-dependency",
+        "vulnerable dependency",
+        1395,
+        &["vulnerable dependency", "vulnerable dependencies", "vulnerable-dependency", "outdated dependency"],
+    ),
+    // No CWE is the main one; 1000 is the view of all of them.
+    facts(Family::Other, "other", "weakness of another kind", 1000, &[]),
 ];
 
 const fn facts(

@@ -4,7 +4,7 @@ use super::facts::FAMILIES;
 use serde::{Deserialize, Serialize};
 
 /// A family of weaknesses: what an issue, a rule and a prompt page talk about.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// CWE-89.
@@ -83,6 +83,11 @@ pub enum Family {
     MissingAuthorization,
     /// CWE-307.
     MissingRateLimit,
+    /// CWE-1395.
+    VulnerableDependency,
+    /// What a rule of one's own looks for, when no other family fits.
+    #[default]
+    Other,
 }
 
 /// What is known of a family: its words, its page, its CWE.

@@ -4,9 +4,10 @@ use crate::action::Change;
 use crate::diff;
 use crate::event::Outcome;
 use crate::finding::Finding;
+use crate::finding::contract::Contract;
 use crate::finding::hand_over::HandOver;
 use crate::message::Usage;
-use crate::proof::Gate;
+use crate::proof::{Gate, Review};
 use crate::session::{Ending, Session};
 use crate::text::redact;
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,21 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What is proven, and how.
     pub verification: Vec<Gate>,
+    /// What the change had to keep to; `null` where it was no mission, or nothing was known.
+    #[serde(default)]
+    pub contract: Option<Contract>,
+    /// The issue, as it was given. Untrusted.
+    #[serde(default)]
+    pub issue: String,
+    /// What the bypass review said; `null` where none was asked for.
+    #[serde(default)]
+    pub review: Option<Review>,
+    /// Commit the work began on, where the workspace is a git checkout.
+    #[serde(default)]
+    pub base_commit: Option<String>,
+    /// Where the change was delivered; absent where it only lies in the working tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
     /// What a person must still do.
     pub by_hand: Vec<String>,
     /// What was passed on to another agent instead of being done.
@@ -70,6 +86,27 @@ pub struct Report {
     pub turns: u32,
     /// Milliseconds from start to end, set by the door.
     pub duration_ms: u64,
+}
+
+/// Where a change was delivered.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct Delivery {
+    /// Branch that holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Commit that holds it and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Address of the pull or merge request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<String>,
+    /// Worktree the work was done in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<String>,
+    /// What was asked for and not done, with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// A file that changed.
@@ -118,6 +155,11 @@ impl Report {
             files: work.changes.iter().map(file).collect(),
             findings: work.findings,
             verification: work.gates,
+            contract: None,
+            issue: String::new(),
+            review: None,
+            base_commit: None,
+            delivery: None,
             by_hand,
             hand_over: work.session.handed_over().cloned(),
             permission_denials: work
@@ -133,6 +175,19 @@ impl Report {
         }
     }
 
+    /// The same with what the mission knows: its issue, its contract, its review and what that took.
+    #[must_use]
+    pub fn with_mission(mut self, issue: &str, contract: Option<Contract>, review: Option<Review>) -> Self {
+        self.issue = redact(issue).into_owned();
+        self.contract = contract.map(Contract::redacted);
+        if let Some(review) = &review {
+            self.usage.add(review.usage);
+            self.cost_usd = self.cost_usd.zip(review.cost_usd).map(|(own, its)| own + its);
+        }
+        self.review = review;
+        self
+    }
+
     /// The report of work that could not begin.
     pub fn failed(outcome: Outcome, why: &str) -> Self {
         Self {
@@ -146,6 +201,11 @@ impl Report {
             files: Vec::new(),
             findings: Vec::new(),
             verification: Vec::new(),
+            contract: None,
+            issue: String::new(),
+            review: None,
+            base_commit: None,
+            delivery: None,
             by_hand: Vec::new(),
             hand_over: None,
             permission_denials: Vec::new(),

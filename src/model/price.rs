@@ -26,6 +26,14 @@ pub(super) fn versioned<T: Copy>(name: &str, table: &BTreeMap<String, T>) -> Opt
     table.get(found).copied()
 }
 
+/// Every name with a price, the user's and the table's.
+pub fn names(own: &Prices) -> Vec<String> {
+    let mut names: Vec<String> = own.keys().chain(TABLE.keys()).cloned().collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 /// Whether the rest of a name only says which version: nothing, a date, `latest`. Anything else is another
 /// model at another price.
 fn is_version(rest: &str) -> bool {

@@ -5,6 +5,7 @@
 pub mod paths;
 mod guard;
 mod hosts;
+mod instead;
 mod look;
 pub mod rule;
 mod run;
@@ -234,6 +235,7 @@ impl Policy {
                 }
                 Ok(Permit { fingerprint: action.fingerprint() })
             }
+            Answer::Instead(_) => Err("another change was approved than the one that was asked about".into()),
         }
     }
 

@@ -5,6 +5,7 @@ use super::{Done, Job, Level, Sandbox, SandboxError, Watch, environment, logs_be
 use futures_util::future::BoxFuture;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use tokio::process::Command;
 
 /// Runs commands as the user would, with a scrubbed environment, limits and nothing else.
@@ -25,6 +26,14 @@ impl Bare {
 impl Sandbox for Bare {
     fn level(&self) -> &Level {
         &self.level
+    }
+
+    fn beside(&self, root: &Path, _lent: &[PathBuf]) -> Option<Arc<dyn Sandbox>> {
+        Some(Arc::new(Self {
+            workspace: root.to_owned(),
+            logs: self.logs.clone(),
+            level: self.level.clone(),
+        }))
     }
 
     fn log_folder(&self) -> Option<PathBuf> {

@@ -6,6 +6,7 @@ use super::{Done, Job, Level, Sandbox, SandboxError, Watch, environment, logs_be
 use futures_util::future::BoxFuture;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
 /// Runs commands under `sandbox-exec`.
 pub struct Profile {
@@ -49,6 +50,11 @@ impl Profile {
 impl Sandbox for Profile {
     fn level(&self) -> &Level {
         &self.level
+    }
+
+    fn beside(&self, root: &Path, _lent: &[PathBuf]) -> Option<Arc<dyn Sandbox>> {
+        let workspace = root.canonicalize().ok()?;
+        Some(Arc::new(Self { workspace, logs: self.logs.clone(), level: self.level.clone() }))
     }
 
     fn log_folder(&self) -> Option<PathBuf> {

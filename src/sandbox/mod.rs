@@ -4,6 +4,7 @@ pub mod bare;
 mod capture;
 mod drive;
 mod environment;
+pub mod git;
 #[cfg(target_os = "linux")]
 mod denial;
 #[cfg(target_os = "linux")]
@@ -98,6 +99,11 @@ pub trait Sandbox: Send + Sync {
     fn level(&self) -> &Level;
     /// Runs one job to its end.
     fn run(&self, job: Job, watch: Watch) -> BoxFuture<'_, Result<Done, SandboxError>>;
+    /// The same walls around another folder; commands there may also read what lies in `lent`. `None` where that
+    /// cannot be had.
+    fn beside(&self, _root: &Path, _lent: &[PathBuf]) -> Option<Arc<dyn Sandbox>> {
+        None
+    }
     /// Runs one job that may reach the hosts a gate admits. Where these walls cannot carry that it runs without,
     /// and what it is told says so when it fails.
     fn run_reaching(

@@ -1,12 +1,16 @@
 //! The workspace's files as a project: which are looked at, and what the manifests ask for.
 
 use super::project::{Project, SourceFile};
-use super::{lower, spread};
+use super::spread::Count;
+use super::{Stage, Watch, lower, spread};
 use crate::workspace::{Kind, Place, Workspace};
 use std::sync::Arc;
 
 /// Larger files are generated or data.
 const MAX_SOURCE: u64 = 1024 * 1024;
+
+/// Larger property files (bytes) are translations.
+const MAX_PROPERTIES: u64 = 64 * 1024;
 
 /// Longer lines on average are minified code.
 const MAX_MEAN_LINE: usize = 1000;
@@ -44,7 +48,12 @@ enum Read {
 }
 
 /// Reads what is to be scanned, and parses what is not `known` with the same text.
-pub(super) fn gather(workspace: &Workspace, beneath: Option<&Place>, known: &[Arc<SourceFile>]) -> Gathered {
+pub(super) fn gather(
+    workspace: &Workspace,
+    beneath: Option<&Place>,
+    known: &[Arc<SourceFile>],
+    watch: Watch<'_>,
+) -> Gathered {
     let mut skipped = Vec::new();
     let root = match workspace.place(".").and_then(|root| workspace.files(&root)) {
         Ok(files) => files,
@@ -65,7 +74,12 @@ pub(super) fn gather(workspace: &Workspace, beneath: Option<&Place>, known: &[Ar
         places.extend(more.into_iter().filter(|place| is_source(place.as_str(), asked)));
         places.sort_by(|left, right| left.as_str().cmp(right.as_str()));
     }
-    let read = spread::spread(places.len(), |at| read(workspace, &places[at], known));
+    let count = Count::new(Stage::Reading, places.len(), watch);
+    let read = spread::spread(places.len(), |at| {
+        let read = read(workspace, &places[at], known);
+        count.one();
+        read
+    });
     let mut files = Vec::new();
     for (place, read) in places.iter().zip(read) {
         match read {
@@ -144,15 +158,28 @@ fn note_manifest(workspace: &Workspace, place: &Place, project: &mut Project) {
         project.env_examples.push(place.as_str().to_owned());
         return;
     }
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    if ending == "properties"
+        && matches!(workspace.kind(place), Ok(Kind::File(size)) if size <= MAX_PROPERTIES)
+    {
+        if let Ok(content) = workspace.read(place)
+            && let Some(text) = content.text()
+        {
+            project.properties.insert(place.as_str().to_owned(), text.to_owned());
+        }
+        return;
+    }
     let is_requirements =
         name.starts_with("requirements") && matches!(name.rsplit_once('.'), Some((_, "txt")));
-    if !is_requirements && !matches!(name, "pyproject.toml" | "Pipfile" | "package.json") {
+    let is_java = matches!(name, "pom.xml" | "build.gradle" | "build.gradle.kts");
+    if !is_requirements && !is_java && !matches!(name, "pyproject.toml" | "Pipfile" | "package.json") {
         return;
     }
     let Ok(content) = workspace.read(place) else { return };
     let Some(text) = content.text() else { return };
     let names: Vec<String> = match name {
         "package.json" => package_json(text),
+        _ if is_java => artifacts(text),
         _ if is_requirements => text.lines().filter_map(requirement).collect(),
         _ => text.split(['"', '\'', '\n']).filter_map(requirement).collect(),
     };
@@ -161,6 +188,17 @@ fn note_manifest(workspace: &Workspace, place: &Place, project: &mut Project) {
             project.dependencies.push(name);
         }
     }
+}
+
+/// Names of artifacts that a build of Maven or Gradle asks for.
+fn artifacts(text: &str) -> Vec<String> {
+    let maven = text.split("<artifactId>").skip(1).filter_map(|rest| rest.split('<').next());
+    let gradle = text.split(['"', '\'']).filter_map(|word| {
+        let mut parts = word.split(':');
+        let (_, name) = (parts.next()?, parts.next()?);
+        (!name.is_empty() && !word.contains(char::is_whitespace)).then_some(name)
+    });
+    maven.chain(gradle).map(|name| name.trim().to_lowercase()).collect()
 }
 
 fn package_json(text: &str) -> Vec<String> {

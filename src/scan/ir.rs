@@ -19,6 +19,8 @@ pub enum Language {
     TypeScript,
     /// TypeScript with JSX.
     Tsx,
+    /// Java.
+    Java,
 }
 
 /// Bytes `start..end` of the file's text.
@@ -229,6 +231,8 @@ pub struct Function {
     pub params: Vec<Param>,
     /// Decorator expressions without the `@`.
     pub decorators: Vec<Expr>,
+    /// Declared type of what it returns, where the language has one (Java).
+    pub returns: Option<String>,
     /// Body; for a lambda or `x => y` one `Return`.
     pub body: Block,
     /// Whether the body is a bare expression (lambda, `x => y`).

@@ -13,11 +13,14 @@ mod detect;
 mod flow;
 mod gather;
 mod report;
-mod spread;
+mod shape;
+pub(crate) mod spread;
 
-use crate::finding::{Family, Finding, Severity};
+use crate::finding::{Family, Finding, Severity, Suppressed};
 use crate::workspace::{Place, Workspace};
 use project::{Project, SourceFile};
+use rules::{RuleSet, embedded};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What to look for, and where.
@@ -29,7 +32,34 @@ pub struct Filter {
     pub families: Vec<Family>,
     /// At least this severity.
     pub severity: Option<Severity>,
+    /// Only rules of these ids; all when empty.
+    pub rules: Vec<String>,
 }
+
+/// How far a scan is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What it is at.
+    pub stage: Stage,
+    /// Files (or groups of findings) that are done.
+    pub done: usize,
+    /// Of so many.
+    pub all: usize,
+}
+
+/// The stages of a scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Files are read and parsed.
+    Reading,
+    /// Files are evaluated.
+    Looking,
+    /// Fixes are made and tried.
+    Fixing,
+}
+
+/// Who is told how far a scan is, from any thread.
+pub type Watch<'w> = Option<&'w (dyn Fn(Progress) + Sync)>;
 
 /// What a scan gave.
 #[derive(Debug, Clone, Default)]
@@ -40,11 +70,14 @@ pub struct Scan {
     pub files: usize,
     /// Files that could not be read or parsed, with the reason.
     pub skipped: Vec<(String, String)>,
+    /// What comments in the code set aside.
+    pub suppressed: Vec<Suppressed>,
 }
 
 /// The embedded rules, ready to run. What a scan read is kept, so that the next one parses only what changed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scanner {
+    rules: &'static RuleSet,
     last: Mutex<Option<Last>>,
 }
 
@@ -57,8 +90,10 @@ struct Last {
     files: Vec<Arc<SourceFile>>,
     dependencies: Vec<String>,
     env_examples: Vec<String>,
+    properties: BTreeMap<String, String>,
     filter: Filter,
     findings: Vec<Finding>,
+    suppressed: Vec<Suppressed>,
     /// Which files reach no sink, as seen from them.
     silent: Vec<bool>,
 }
@@ -69,6 +104,7 @@ impl Last {
         self.filter == *filter
             && self.dependencies == project.dependencies
             && self.env_examples == project.env_examples
+            && self.properties == project.properties
             && self.files.len() == project.files.len()
             && self.files.iter().zip(&project.files).all(|(one, two)| Arc::ptr_eq(one, two))
     }
@@ -77,7 +113,7 @@ impl Last {
     fn still_silent(&self, project: &Project) -> Vec<bool> {
         let same_paths = self.files.len() == project.files.len()
             && self.files.iter().zip(&project.files).all(|(one, two)| one.path == two.path);
-        if !same_paths {
+        if !same_paths || self.properties != project.properties {
             // A file that came or went may be what an import leads to.
             return vec![false; project.files.len()];
         }
@@ -87,45 +123,77 @@ impl Last {
     }
 }
 
+impl Default for Scanner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Scanner {
-    /// The embedded rules. Cheap: rules are read at the first scan.
+    /// The embedded rules.
     pub fn new() -> Self {
-        Self::default()
+        Self::of(embedded())
+    }
+
+    /// These rules.
+    pub fn of(rules: &'static RuleSet) -> Self {
+        Self { rules, last: Mutex::default() }
+    }
+
+    /// The rules it scans with.
+    pub fn rules(&self) -> &'static RuleSet {
+        self.rules
     }
 
     /// Scans the workspace, in parallel, ignore files respected. Test code and vendored code are left out
     /// unless the filter's place lies in them. Calls are followed through the whole workspace also when only
     /// a part of it is asked for.
     pub fn scan(&self, workspace: &Workspace, filter: &Filter) -> Scan {
+        self.scan_watched(workspace, filter, None)
+    }
+
+    /// As [`Scanner::scan`], and tells how far it is.
+    pub fn scan_watched(&self, workspace: &Workspace, filter: &Filter, watch: Watch<'_>) -> Scan {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
         let known = last.as_ref().map_or(&[][..], |last| last.files.as_slice());
-        let gathered = gather::gather(workspace, filter.beneath.as_ref(), known);
+        let mut gathered = gather::gather(workspace, filter.beneath.as_ref(), known, watch);
+        gathered.project.rules = self.rules;
         let beneath = filter.beneath.as_ref().map_or(".", Place::as_str);
         let is_wanted = |path: &str| {
             beneath == "."
                 || path.strip_prefix(beneath).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let (findings, silent) = match last {
-            Some(last) if last.holds(&gathered.project, filter) => (last.findings, last.silent),
+        let (findings, suppressed, silent) = match last {
+            Some(last) if last.holds(&gathered.project, filter) => {
+                (last.findings, last.suppressed, last.silent)
+            }
             last => {
                 let project = &gathered.project;
                 let mut silent =
                     last.map_or_else(|| vec![false; project.files.len()], |last| last.still_silent(project));
-                let findings = report::findings(project, &mut silent, &|finding| {
+                let is_wanted = |finding: &Finding| {
                     is_wanted(&finding.path)
                         && (filter.families.is_empty() || filter.families.contains(&finding.family))
+                        && (filter.rules.is_empty() || filter.rules.contains(&finding.rule))
                         && filter.severity.is_none_or(|least| finding.severity >= least)
-                });
-                (findings, silent)
+                };
+                let (findings, suppressed) = report::findings(project, &mut silent, &is_wanted, watch);
+                (findings, suppressed, silent)
             }
         };
         let files = gathered.project.files.iter().filter(|file| is_wanted(&file.path)).count();
-        self.keep(&gathered.project, filter, &findings, silent);
+        self.keep(&gathered.project, filter, (&findings, &suppressed), silent);
         let skipped = gathered.skipped.into_iter().filter(|(path, _)| is_wanted(path)).collect();
-        Scan { findings, files, skipped }
+        Scan { findings, files, skipped, suppressed }
     }
 
-    fn keep(&self, project: &Project, filter: &Filter, findings: &[Finding], silent: Vec<bool>) {
+    fn keep(
+        &self,
+        project: &Project,
+        filter: &Filter,
+        (findings, suppressed): (&[Finding], &[Suppressed]),
+        silent: Vec<bool>,
+    ) {
         if project.files.iter().map(|file| file.text.len()).sum::<usize>() > MAX_KEPT {
             return;
         }
@@ -133,8 +201,10 @@ impl Scanner {
             files: project.files.clone(),
             dependencies: project.dependencies.clone(),
             env_examples: project.env_examples.clone(),
+            properties: project.properties.clone(),
             filter: filter.clone(),
             findings: findings.to_vec(),
+            suppressed: suppressed.to_vec(),
             silent,
         };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
@@ -149,6 +219,11 @@ impl Scanner {
     pub fn scan_texts(&self, files: &[(&str, &str)]) -> Vec<Finding> {
         let parsed = spread::spread(files.len(), |at| SourceFile::parse(files[at].0, files[at].1.to_owned()));
         let parsed = parsed.into_iter().flatten().flatten().map(Arc::new).collect();
-        report::findings(&Project::new(parsed), &mut [], &|_| true)
+        let mut project = Project::new(parsed);
+        let properties = files.iter().filter(|(path, _)| path.ends_with(".properties"));
+        project.properties =
+            properties.map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+        project.rules = self.rules;
+        report::findings(&project, &mut [], &|_| true, None).0
     }
 }

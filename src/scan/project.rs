@@ -1,7 +1,8 @@
 //! The files of one scan: texts, trees, and who imports whom.
 
-use super::ir::{Import, Language, Module};
+use super::ir::{Block, Expr, Import, Language, Module, StmtKind};
 use super::lower;
+use super::rules::{RuleSet, embedded};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
@@ -17,15 +18,21 @@ pub struct SourceFile {
 }
 
 /// All files of a scan.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Project {
+    /// What is looked for in them.
+    pub rules: &'static RuleSet,
     /// In the order of their paths.
     pub files: Vec<Arc<SourceFile>>,
     /// Names of packages the manifests ask for, lower case (`requirements.txt`, `pyproject.toml`, `package.json`).
     pub dependencies: Vec<String>,
     /// Names of example environment files (`.env.example`), workspace-relative.
     pub env_examples: Vec<String>,
+    /// Property files and their texts, by path.
+    pub(super) properties: BTreeMap<String, String>,
     by_path: Arc<BTreeMap<String, usize>>,
+    /// Which Java files declare a class, and which extend one, once somebody asked.
+    types: Arc<OnceLock<Types>>,
     /// Where the imports of each file lead, once somebody asked.
     links: Vec<Arc<OnceLock<HashMap<String, Link>>>>,
 }
@@ -41,6 +48,32 @@ pub(super) struct Link {
     pub(super) module: Option<usize>,
     /// The project's file that the member is.
     pub(super) submodule: Option<usize>,
+}
+
+/// Files by the classes they declare and by the types those extend.
+#[derive(Debug, Default)]
+struct Types {
+    declaring: HashMap<String, Vec<usize>>,
+    extending: HashMap<String, Vec<usize>>,
+}
+
+impl Types {
+    fn note(&mut self, file: usize, block: &Block) {
+        let put = |map: &mut HashMap<String, Vec<usize>>, name: &str| {
+            let files = map.entry(name.to_owned()).or_default();
+            if files.last() != Some(&file) {
+                files.push(file);
+            }
+        };
+        for stmt in &block.stmts {
+            let StmtKind::Class(class) = &stmt.kind else { continue };
+            put(&mut self.declaring, &class.name);
+            for base in class.bases.iter().filter_map(Expr::as_name) {
+                put(&mut self.extending, base);
+            }
+            self.note(file, &class.body);
+        }
+    }
 }
 
 impl SourceFile {
@@ -84,7 +117,16 @@ impl Project {
         let by_path: BTreeMap<_, _> =
             files.iter().enumerate().map(|(index, file)| (file.path.clone(), index)).collect();
         let links = files.iter().map(|_| Arc::default()).collect();
-        Self { files, dependencies: Vec::new(), env_examples: Vec::new(), by_path: Arc::new(by_path), links }
+        Self {
+            rules: embedded(),
+            files,
+            dependencies: Vec::new(),
+            env_examples: Vec::new(),
+            properties: BTreeMap::new(),
+            by_path: Arc::new(by_path),
+            types: Arc::default(),
+            links,
+        }
     }
 
     /// The same project with one file in another text; `None` when that text gives no tree.
@@ -120,6 +162,11 @@ impl Project {
     /// Every file of the project that an import of this one may lead to, packages on the way among them.
     fn imported_by(&self, file: usize) -> Vec<usize> {
         let mut found = Vec::new();
+        if self.files[file].language() == Language::Java {
+            // Names of the same package need no import.
+            let java = |other: &usize| self.files[*other].language() == Language::Java;
+            return (0..self.files.len()).filter(java).collect();
+        }
         for import in &self.files[file].module.imports {
             let mut module = match &import.member {
                 Some(member) if import.module.ends_with('.') => format!("{}{member}", import.module),
@@ -134,6 +181,37 @@ impl Project {
             }
         }
         found
+    }
+
+    fn types(&self) -> &Types {
+        self.types.get_or_init(|| {
+            let mut types = Types::default();
+            for (file, source) in self.files.iter().enumerate() {
+                if source.language() == Language::Java {
+                    types.note(file, &source.module.body);
+                }
+            }
+            types
+        })
+    }
+
+    /// The Java files that declare a class of this name.
+    pub(super) fn declaring(&self, name: &str) -> &[usize] {
+        self.types().declaring.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The Java files with a class that extends or implements a type of this name.
+    pub(super) fn extending(&self, name: &str) -> &[usize] {
+        self.types().extending.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The text of the property file that a resource name means.
+    pub(super) fn property_file(&self, name: &str) -> Option<&str> {
+        let wanted = name.trim_start_matches("classpath:").trim_start_matches(['.', '/']);
+        let mut found = self.properties.iter().filter(|(path, _)| {
+            path.strip_suffix(wanted).is_some_and(|before| before.is_empty() || before.ends_with('/'))
+        });
+        found.next().map(|(_, text)| text.as_str())
     }
 
     /// What an import of a file binds a local name to.
@@ -161,6 +239,7 @@ impl Project {
         let file = self.files.get(from)?;
         match file.language() {
             Language::Python => self.resolve_python(&file.path, module),
+            Language::Java => None,
             _ => self.resolve_javascript(&file.path, module),
         }
     }

@@ -4,33 +4,45 @@ use super::fix::{self, Site};
 use super::flow::{self, FileNotes, Hit, NoteBook};
 use super::ir::{At, Block, StmtKind};
 use super::project::{Project, SourceFile};
-use super::rules::{FixSpec, Rule, Source, Tongue, embedded};
-use super::{detect, spread};
-use crate::finding::{Finding, Fix, Severity, Span, Step};
+use super::rules::{FixSpec, Rule, Source, Tongue};
+use super::spread::Count;
+use super::{Stage, Watch, detect, shape, spread};
+use crate::finding::{Finding, Fix, Severity, Span, Step, Suppressed};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// Everything found in a project that `is_wanted`, sorted by path and position, each with its fix. Files in
-/// `silent` are known to reach no sink; those that turn out not to are added.
+/// Everything found in a project that `is_wanted`, sorted by path and position, each with its fix, and what
+/// comments set aside. Files in `silent` are known to reach no sink; those that turn out not to are added.
 pub(super) fn findings(
     project: &Project,
     silent: &mut [bool],
     is_wanted: &(dyn Fn(&Finding) -> bool + Sync),
-) -> Vec<Finding> {
+    watch: Watch<'_>,
+) -> (Vec<Finding>, Vec<Suppressed>) {
     let known: &[bool] = silent;
     let is_silent = |file: usize| known.get(file).copied().unwrap_or(false);
-    let found = spread::spread(project.files.len(), |file| hits_of(project, file, is_silent(file)));
+    let count = Count::new(Stage::Looking, project.files.len(), watch);
+    let found = spread::spread(project.files.len(), |file| {
+        let hits = hits_of(project, file, is_silent(file));
+        count.one();
+        hits
+    });
     for (quiet, hits) in silent.iter_mut().zip(&found) {
         *quiet = hits.as_ref().is_some_and(|hits| hits.iter().all(|hit| hit.sink.is_none()));
     }
     let hits = merge(found.into_iter().flatten().flatten().collect());
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut chosen: Vec<(Hit<'_>, Finding)> = Vec::new();
+    let mut suppressed = Vec::new();
     for hit in hits {
         let finding = describe(project, &hit, &mut seen);
-        if is_wanted(&finding) && !is_suppressed(&project.files[hit.file], &finding) {
-            chosen.push((hit, finding));
+        if !is_wanted(&finding) {
+            continue;
+        }
+        match suppression(&project.files[hit.file], &finding) {
+            Some(reason) => suppressed.push(Suppressed { finding, reason }),
+            None => chosen.push((hit, finding)),
         }
     }
     // Hits of one entry share one evaluation with notes.
@@ -39,7 +51,9 @@ pub(super) fn findings(
         groups.entry((hit.entry, hit.file)).or_default().push(at);
     }
     let groups: Vec<((usize, usize), Vec<usize>)> = groups.into_iter().collect();
+    let count = Count::new(Stage::Fixing, groups.len(), watch);
     let proposals = spread::spread(groups.len(), |at| {
+        count.one();
         let ((entry, file), members) = &groups[at];
         let (_, book) = flow::evaluate(project, *entry, true);
         let book = book.unwrap_or_default();
@@ -50,7 +64,7 @@ pub(super) fn findings(
             .collect::<Vec<_>>()
     });
     let mut fixes: BTreeMap<usize, Result<Fix, String>> = proposals.into_iter().flatten().flatten().collect();
-    chosen
+    let findings = chosen
         .into_iter()
         .enumerate()
         .map(|(at, (_, mut finding))| {
@@ -61,14 +75,15 @@ pub(super) fn findings(
             }
             finding
         })
-        .collect()
+        .collect();
+    (findings, suppressed)
 }
 
 /// What flow and detectors find in one file.
 fn hits_of(project: &Project, file: usize, is_silent: bool) -> Vec<Hit<'_>> {
     let mut hits = if is_silent { Vec::new() } else { flow::evaluate(project, file, false).0 };
     let tongue = Tongue::of(project.files[file].language());
-    for rule in &embedded().rules {
+    for rule in &project.rules.rules {
         let Some(detector) = rule.detector.as_deref().and_then(detect::named) else { continue };
         if !rule.languages.contains(&tongue) {
             continue;
@@ -84,6 +99,21 @@ fn hits_of(project: &Project, file: usize, is_silent: bool) -> Vec<Hit<'_>> {
             source: Source::Any,
             callee: found.callee,
             steps: vec![(file, found.expr.at, found.note)],
+            route: None,
+        }));
+    }
+    for shapes in shape::of(project.rules, tongue) {
+        hits.extend(shape::find(&project.files[file], shapes).into_iter().map(|fit| Hit {
+            rule: shapes.rule,
+            sink: None,
+            file,
+            entry: file,
+            expr: fit.expr,
+            argument: fit.argument,
+            functions: fit.functions,
+            source: Source::Any,
+            callee: String::new(),
+            steps: vec![(file, fit.expr.at, "this is written here".to_owned())],
             route: None,
         }));
     }
@@ -216,16 +246,19 @@ fn id(file: &SourceFile, hit: &Hit<'_>, seen: &mut BTreeMap<String, usize>) -> S
     })
 }
 
-/// `# agent: ignore[rule-id] reason` on one of the finding's lines or on the line above, with a reason.
-fn is_suppressed(file: &SourceFile, finding: &Finding) -> bool {
-    file.module.comments.iter().any(|comment| {
-        let Some((_, rest)) = comment.text.split_once("agent: ignore[") else { return false };
-        let Some((rule, reason)) = rest.split_once(']') else { return false };
-        let reason = reason.trim().trim_end_matches("*/").trim();
+/// The reason of `# agent: ignore[rule-id, other-rule] reason` on one of the finding's lines or on the line above.
+/// Without a reason of a word or more it does not count.
+fn suppression(file: &SourceFile, finding: &Finding) -> Option<String> {
+    file.module.comments.iter().find_map(|comment| {
+        let (_, rest) = comment.text.split_once("agent: ignore[")?;
+        let (rules, reason) = rest.split_once(']')?;
         let line = file.line(comment.at.start);
         let near = line + 1 >= finding.span.line && line <= finding.span.end_line;
-        near && rule.trim() == finding.rule
-            && reason.chars().filter(|letter| letter.is_alphabetic()).count() >= 3
+        if !near || !rules.split(',').any(|rule| rule.trim() == finding.rule) {
+            return None;
+        }
+        let reason = reason.trim().trim_end_matches("*/").trim();
+        (reason.chars().filter(|letter| letter.is_alphabetic()).count() >= 3).then(|| reason.to_owned())
     })
 }
 

@@ -3,6 +3,12 @@
 //! `rules/README.md` says how to write one. A *rule* names sinks and a fix; a *vocabulary* names what is
 //! true for a whole language: where requests enter, what makes a value safe, how handlers are registered.
 
+pub mod own;
+mod sources;
+pub mod trial;
+
+pub use sources::Sources;
+
 use super::ir::Language;
 use super::pattern::Pattern;
 use crate::finding::{Family, Severity};
@@ -16,11 +22,13 @@ use std::sync::OnceLock;
 pub struct Rule {
     /// `python-sql-injection`: language (or `any`), then the weakness.
     pub id: String,
-    /// Family.
+    /// Family; `other` when none fits.
+    #[serde(default)]
     pub family: Family,
     /// CWE number.
     pub cwe: u32,
-    /// OWASP category: `A05:2025`.
+    /// OWASP category: `A05:2025`; may be left out in a rule of one's own.
+    #[serde(default)]
     pub owasp: String,
     /// Severity when the value comes from a request; one from a library function's parameter gives `medium`.
     pub severity: Severity,
@@ -31,12 +39,25 @@ pub struct Rule {
     /// The taint kind: a sanitiser of this kind (or of all kinds) makes a value safe for this rule.
     #[serde(default)]
     pub kind: Option<Kind>,
-    /// Which values are dangerous here; `request` when empty.
+    /// Which values are dangerous here; `request` when empty. Besides words, origins that count for this rule
+    /// alone.
     #[serde(default)]
-    pub sources: Vec<Source>,
+    pub sources: Sources,
+    /// Calls whose result is safe for this rule (for its `kind`, when it has one).
+    #[serde(default)]
+    pub sanitizers: Vec<Pattern>,
     /// Where they do harm.
     #[serde(default)]
     pub sinks: Vec<Sink>,
+    /// Code that is wrong wherever it stands (see [`super::shape`]).
+    #[serde(default)]
+    pub patterns: Vec<String>,
+    /// Code that is not meant though a pattern fits it.
+    #[serde(default)]
+    pub unless: Vec<String>,
+    /// What the names in the patterns must stand for.
+    #[serde(default, rename = "where")]
+    pub given: BTreeMap<String, Given>,
     /// A check written in Rust instead of sinks (`detect::named`).
     #[serde(default)]
     pub detector: Option<String>,
@@ -51,16 +72,36 @@ pub struct Rule {
     pub why_no_fix: Option<String>,
     /// Its tests.
     pub examples: Examples,
+    /// The file it was read from; empty when it is embedded.
+    #[serde(skip)]
+    pub file: String,
+    /// Its sanitisers with the kind they are for, once numbered.
+    #[serde(skip)]
+    pub safe_by: Option<Sanitizer>,
+}
+
+/// What a name in a pattern must stand for.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    /// The text it stands for, as written, holds a match of this regular expression.
+    #[serde(default)]
+    pub matches: Option<String>,
+    /// Whether it is a literal.
+    #[serde(default)]
+    pub literal: Option<bool>,
 }
 
 /// A language as rule files spell it.
-#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Deserialize, serde::Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Tongue {
     /// Python.
     Python,
     /// JavaScript and TypeScript.
     JavaScript,
+    /// Java.
+    Java,
 }
 
 /// What a value can be safe or unsafe for.
@@ -105,16 +146,23 @@ pub enum Kind {
     Session,
     /// Fields of a record.
     Fields,
+    /// What one rule alone looks for: a rule with sanitisers and no kind gets the next number.
+    #[serde(skip)]
+    Own(u8),
     /// Every kind (in sanitisers).
     All,
 }
 
 /// Where a value comes from.
-#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// From a client's request.
+    #[default]
     Request,
+    /// From what one rule alone calls a source.
+    #[serde(skip)]
+    Own(u16),
     /// From a parameter of a function nobody in the repository calls with something known; counts only when
     /// a text was built from it.
     Parameter,
@@ -184,6 +232,9 @@ pub struct Sink {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
+    /// The object whose method is called.
+    #[serde(default)]
+    pub receiver: bool,
     /// By keyword.
     #[serde(default)]
     pub keyword: Option<String>,
@@ -201,6 +252,9 @@ pub struct Condition {
     /// None of these.
     #[serde(default)]
     pub not: Vec<String>,
+    /// A number with one of these bits.
+    #[serde(default)]
+    pub bits: Option<i64>,
     /// A number smaller than this.
     #[serde(default)]
     pub below: Option<i64>,
@@ -276,6 +330,9 @@ pub struct Vocabulary {
     /// What makes a value safe.
     #[serde(default)]
     pub sanitizers: Vec<Sanitizer>,
+    /// Checks whose first argument is safe when they hold.
+    #[serde(default)]
+    pub guards: Vec<Sanitizer>,
     /// What makes a value dangerous again: decoders.
     #[serde(default)]
     pub restorers: Vec<Sanitizer>,
@@ -303,7 +360,8 @@ pub struct Made {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
-    /// Which kind of source.
+    /// Which kind of source; `request` when it does not say. In a rule it counts for that rule alone.
+    #[serde(default)]
     pub source: Source,
     /// Dotted paths (`*.request.args`, `req.query`); what is read from them is dangerous too.
     #[serde(default)]
@@ -317,6 +375,9 @@ pub struct Origin {
     /// Only in files that import one of these modules.
     #[serde(default)]
     pub imports: Vec<String>,
+    /// Kinds the value is safe for from the start: a text is no query object.
+    #[serde(default)]
+    pub safe: Vec<Kind>,
 }
 
 /// Calls whose result is safe.
@@ -377,8 +438,8 @@ pub enum Parameters {
     Decorated,
 }
 
-/// The embedded rules of a language, ready to match.
-#[derive(Debug)]
+/// Rules and vocabularies that are used together.
+#[derive(Debug, Clone)]
 pub struct RuleSet {
     /// The rules, in order of their ids.
     pub rules: Vec<Rule>,
@@ -388,38 +449,150 @@ pub struct RuleSet {
     pub broken: Vec<String>,
 }
 
+/// Embeds files of `rules/` under their names.
+macro_rules! files {
+    ($($name:literal),* $(,)?) => { &[$(($name, include_str!(concat!("../../rules/", $name)))),*] };
+}
+
 /// Rule files for Python and for every language.
-const PYTHON: &[(&str, &str)] = &[
-    ("python/command-injection.yaml", include_str!("../../rules/python/command-injection.yaml")),
-    ("python/error-disclosure.yaml", include_str!("../../rules/python/error-disclosure.yaml")),
-    ("python/flask-debug.yaml", include_str!("../../rules/python/flask-debug.yaml")),
-    ("python/hardcoded-secret.yaml", include_str!("../../rules/python/hardcoded-secret.yaml")),
-    ("python/path-traversal.yaml", include_str!("../../rules/python/path-traversal.yaml")),
-    ("python/sql-injection.yaml", include_str!("../../rules/python/sql-injection.yaml")),
-    ("python/unsafe-deserialization.yaml", include_str!("../../rules/python/unsafe-deserialization.yaml")),
-    ("python/weak-password-hash.yaml", include_str!("../../rules/python/weak-password-hash.yaml")),
-    ("python/yaml-load.yaml", include_str!("../../rules/python/yaml-load.yaml")),
+#[rustfmt::skip]
+const PYTHON: &[(&str, &str)] = files![
+    "python/archive-traversal.yaml",
+    "python/code-injection.yaml",
+    "python/command-injection.yaml",
+    "python/cookie-settings.yaml",
+    "python/cors-misconfiguration.yaml",
+    "python/cors-reflection.yaml",
+    "python/cross-site-scripting.yaml",
+    "python/csrf-disabled.yaml",
+    "python/error-disclosure.yaml",
+    "python/flask-debug.yaml",
+    "python/hardcoded-secret.yaml",
+    "python/header-injection.yaml",
+    "python/insecure-cookie.yaml",
+    "python/insecure-permissions.yaml",
+    "python/insecure-temp-file.yaml",
+    "python/jwt-verification.yaml",
+    "python/ldap-injection.yaml",
+    "python/log-injection.yaml",
+    "python/mass-assignment.yaml",
+    "python/missing-authentication.yaml",
+    "python/missing-rate-limit.yaml",
+    "python/nosql-code.yaml",
+    "python/nosql-injection.yaml",
+    "python/open-redirect.yaml",
+    "python/path-traversal.yaml",
+    "python/regex-denial-of-service.yaml",
+    "python/sensitive-logging.yaml",
+    "python/server-side-request-forgery.yaml",
+    "python/sql-injection.yaml",
+    "python/static-iv.yaml",
+    "python/template-injection.yaml",
+    "python/timing-attack.yaml",
+    "python/tls-verification.yaml",
+    "python/trust-boundary.yaml",
+    "python/unrestricted-upload.yaml",
+    "python/unsafe-deserialization.yaml",
+    "python/weak-cipher.yaml",
+    "python/weak-hash.yaml",
+    "python/weak-key.yaml",
+    "python/weak-password-hash.yaml",
+    "python/weak-randomness.yaml",
+    "python/weak-tls-version.yaml",
+    "python/xml-external-entity.yaml",
+    "python/xpath-injection.yaml",
+    "python/yaml-load.yaml",
 ];
 
 /// Rule files for JavaScript and TypeScript.
-const JAVASCRIPT: &[(&str, &str)] = &[
-    ("javascript/command-injection.yaml", include_str!("../../rules/javascript/command-injection.yaml")),
-    ("javascript/error-disclosure.yaml", include_str!("../../rules/javascript/error-disclosure.yaml")),
-    ("javascript/hardcoded-secret.yaml", include_str!("../../rules/javascript/hardcoded-secret.yaml")),
-    ("javascript/path-traversal.yaml", include_str!("../../rules/javascript/path-traversal.yaml")),
-    ("javascript/sql-injection.yaml", include_str!("../../rules/javascript/sql-injection.yaml")),
-    (
-        "javascript/unsafe-deserialization.yaml",
-        include_str!("../../rules/javascript/unsafe-deserialization.yaml"),
-    ),
-    ("javascript/weak-password-hash.yaml", include_str!("../../rules/javascript/weak-password-hash.yaml")),
+#[rustfmt::skip]
+const JAVASCRIPT: &[(&str, &str)] = files![
+    "javascript/code-injection.yaml",
+    "javascript/command-injection.yaml",
+    "javascript/cookie-settings.yaml",
+    "javascript/cors-misconfiguration.yaml",
+    "javascript/cors-reflection.yaml",
+    "javascript/cross-site-scripting.yaml",
+    "javascript/error-disclosure.yaml",
+    "javascript/hardcoded-secret.yaml",
+    "javascript/header-injection.yaml",
+    "javascript/insecure-cookie.yaml",
+    "javascript/insecure-permissions.yaml",
+    "javascript/jwt-verification.yaml",
+    "javascript/ldap-injection.yaml",
+    "javascript/log-injection.yaml",
+    "javascript/mass-assignment.yaml",
+    "javascript/nosql-code.yaml",
+    "javascript/nosql-injection.yaml",
+    "javascript/open-redirect.yaml",
+    "javascript/path-traversal.yaml",
+    "javascript/prototype-pollution.yaml",
+    "javascript/regex-denial-of-service.yaml",
+    "javascript/sensitive-logging.yaml",
+    "javascript/server-side-request-forgery.yaml",
+    "javascript/sql-injection.yaml",
+    "javascript/static-iv.yaml",
+    "javascript/template-injection.yaml",
+    "javascript/timing-attack.yaml",
+    "javascript/tls-verification.yaml",
+    "javascript/trust-boundary.yaml",
+    "javascript/unrestricted-upload.yaml",
+    "javascript/unsafe-deserialization.yaml",
+    "javascript/weak-cipher.yaml",
+    "javascript/weak-hash.yaml",
+    "javascript/weak-key.yaml",
+    "javascript/weak-password-hash.yaml",
+    "javascript/weak-randomness.yaml",
+    "javascript/xml-external-entity.yaml",
+    "javascript/xpath-injection.yaml",
+];
+
+/// Rule files for Java.
+#[rustfmt::skip]
+const JAVA: &[(&str, &str)] = files![
+    "java/code-injection.yaml",
+    "java/command-injection.yaml",
+    "java/cookie-httponly.yaml",
+    "java/cors-misconfiguration.yaml",
+    "java/cross-origin.yaml",
+    "java/cross-site-scripting.yaml",
+    "java/csrf-disabled.yaml",
+    "java/default-typing.yaml",
+    "java/error-disclosure.yaml",
+    "java/hardcoded-secret.yaml",
+    "java/header-injection.yaml",
+    "java/insecure-cookie.yaml",
+    "java/insecure-temp-file.yaml",
+    "java/jpa-injection.yaml",
+    "java/jwt-verification.yaml",
+    "java/ldap-injection.yaml",
+    "java/log-injection.yaml",
+    "java/nosql-injection.yaml",
+    "java/open-redirect.yaml",
+    "java/path-traversal.yaml",
+    "java/regex-denial-of-service.yaml",
+    "java/server-side-request-forgery.yaml",
+    "java/sql-injection.yaml",
+    "java/static-key.yaml",
+    "java/template-injection.yaml",
+    "java/timing-attack.yaml",
+    "java/tls-protocol.yaml",
+    "java/tls-verification.yaml",
+    "java/trust-boundary.yaml",
+    "java/unsafe-deserialization.yaml",
+    "java/unsafe-reflection.yaml",
+    "java/weak-cipher.yaml",
+    "java/weak-hash.yaml",
+    "java/weak-password-hash.yaml",
+    "java/weak-randomness.yaml",
+    "java/xml-external-entity.yaml",
+    "java/xpath-injection.yaml",
+    "java/yaml-load.yaml",
 ];
 
 /// Vocabularies.
-const VOCABULARIES: &[(&str, &str)] = &[
-    ("python/vocabulary.yaml", include_str!("../../rules/python/vocabulary.yaml")),
-    ("javascript/vocabulary.yaml", include_str!("../../rules/javascript/vocabulary.yaml")),
-];
+const VOCABULARIES: &[(&str, &str)] =
+    files!["python/vocabulary.yaml", "javascript/vocabulary.yaml", "java/vocabulary.yaml"];
 
 /// The embedded rules, read at the first call.
 pub fn embedded() -> &'static RuleSet {
@@ -427,7 +600,7 @@ pub fn embedded() -> &'static RuleSet {
     RULES.get_or_init(|| {
         let mut broken = Vec::new();
         let mut rules: Vec<Rule> = Vec::new();
-        for (name, text) in PYTHON.iter().chain(JAVASCRIPT) {
+        for (name, text) in PYTHON.iter().chain(JAVASCRIPT).chain(JAVA) {
             match serde_saphyr::from_str(text) {
                 Ok(rule) => rules.push(rule),
                 Err(error) => broken.push(format!("{name}: {error}")),
@@ -441,8 +614,25 @@ pub fn embedded() -> &'static RuleSet {
             }
         }
         rules.sort_by(|left, right| left.id.cmp(&right.id));
+        if let Err(error) = own::number(&mut rules) {
+            broken.push(error.to_string());
+        }
         RuleSet { rules, vocabularies, broken }
     })
+}
+
+/// The file of an embedded rule, as it stands.
+pub fn source_of(id: &str) -> Option<&'static str> {
+    let line = format!("id: {id}");
+    let is_its = |text: &str| text.lines().any(|known| known.trim_end() == line);
+    PYTHON.iter().chain(JAVASCRIPT).map(|(_, text)| *text).find(|text| is_its(text))
+}
+
+impl RuleSet {
+    /// The rule of an id.
+    pub fn find(&self, id: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.id == id)
+    }
 }
 
 impl Tongue {
@@ -450,6 +640,7 @@ impl Tongue {
     pub fn of(language: Language) -> Self {
         match language {
             Language::Python => Tongue::Python,
+            Language::Java => Tongue::Java,
             Language::JavaScript | Language::TypeScript | Language::Tsx => Tongue::JavaScript,
         }
     }

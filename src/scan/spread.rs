@@ -1,5 +1,6 @@
 //! Work spread over threads whose stacks are deep enough for deep trees.
 
+use super::{Progress, Stage, Watch};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 const STACK: usize = 256 << 20;
 
 /// Runs `work` for every index below `count`, in parallel; results in order. `None` where it panicked.
-pub(super) fn spread<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<Option<R>> {
+pub(crate) fn spread<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<Option<R>> {
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, Option<R>)>> = Mutex::new(Vec::with_capacity(count));
     let turn = || {
@@ -33,4 +34,25 @@ pub(super) fn spread<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) ->
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_by_key(|(at, _)| *at);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Counts what is done and tells it.
+pub(super) struct Count<'w> {
+    stage: Stage,
+    all: usize,
+    done: AtomicUsize,
+    watch: Watch<'w>,
+}
+
+impl<'w> Count<'w> {
+    pub(super) fn new(stage: Stage, all: usize, watch: Watch<'w>) -> Self {
+        Self { stage, all, done: AtomicUsize::new(0), watch }
+    }
+
+    /// One more is done.
+    pub(super) fn one(&self) {
+        let Some(watch) = self.watch else { return };
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        watch(Progress { stage: self.stage, done, all: self.all });
+    }
 }

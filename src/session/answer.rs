@@ -47,28 +47,24 @@ impl Session {
                 Err(Interruption::Model(error)) => error,
                 other => return Ok(other),
             };
-            let wait = match offline.wait(&error, tokio::time::Instant::now()) {
+            let wait = if let Some(pause) = offline.wait(&error, tokio::time::Instant::now()) {
                 // Being offline is nobody's fault and uses up no try.
-                Some(wait) => {
-                    if wait.is_first {
-                        host.tell(Event::Status {
-                            text: format!("offline: {error}; the work goes on when the network is back"),
-                        });
-                    }
-                    wait.time
+                if pause.is_first {
+                    let text = format!("offline: {error}; the work goes on when the network is back");
+                    host.tell(Event::Status { text });
                 }
-                None => {
-                    attempt += 1;
-                    let Some(wait) = retry::wait(attempt, &error) else {
-                        return Ok(Err(Interruption::Model(error)));
-                    };
-                    host.tell(Event::Retry {
-                        attempt,
-                        wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-                        reason: error.to_string(),
-                    });
-                    wait
-                }
+                pause.time
+            } else {
+                attempt += 1;
+                let Some(wait) = retry::wait(attempt, &error) else {
+                    return Ok(Err(Interruption::Model(error)));
+                };
+                host.tell(Event::Retry {
+                    attempt,
+                    wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                    reason: error.to_string(),
+                });
+                wait
             };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}

@@ -3,13 +3,13 @@
 use super::ledger::Note;
 use super::record::{Entry, RecordError};
 use super::{Session, trace};
-use crate::action::Action;
+use crate::action::{Action, Change};
 use crate::event::{Answer, Event, Host};
 use crate::message::{Part, ToolCall, ToolResult};
 use crate::policy::{Permit, Verdict};
 use crate::text::stream::Stream;
 use crate::text::{clip, printable, redact};
-use crate::tool::{Leave, Plan, Progress, Request, ToolError, ToolOutput};
+use crate::tool::{self, Leave, Plan, Progress, Request, ToolError, ToolOutput};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
@@ -211,8 +211,12 @@ impl Session {
         host: &mut dyn Host,
     ) -> Result<Result<ToolOutput, ToolError>, RecordError> {
         announce(call, Some(&plan.action), host);
-        let permit = match self.permit_for(call, &plan.action, host).await {
-            Ok(permit) => permit,
+        self.take_switch(host);
+        let (plan, permit) = match self.permit_for(call, &plan.action, host).await {
+            Ok((None, permit)) => (plan, permit),
+            Ok((Some(changes), permit)) => {
+                (tool::write::plan_instead(&plan.action, changes, &self.parts.world), permit)
+            }
             Err(reason) => {
                 self.stopped_by_denial |= !plan.action.is_read_only();
                 self.denials.push(hide(&format!("{}: {reason}", plan.action.title())));
@@ -307,13 +311,14 @@ impl Session {
         outcome
     }
 
-    /// Policy's word, or the user's where policy has none.
+    /// Policy's word, or the user's where policy has none; with the changes that the user approved in place of the
+    /// planned ones, if so.
     async fn permit_for(
         &mut self,
         call: &ToolCall,
         action: &Action,
         host: &mut dyn Host,
-    ) -> Result<Permit, String> {
+    ) -> Result<(Option<Vec<Change>>, Permit), String> {
         let say = |host: &mut dyn Host, verdict: &str, reason: &str| {
             host.tell(Event::Permission {
                 id: call.id.clone(),
@@ -322,7 +327,7 @@ impl Session {
             });
         };
         match self.parts.policy.judge(action) {
-            Verdict::Allow(permit) => Ok(permit),
+            Verdict::Allow(permit) => Ok((None, permit)),
             Verdict::Deny(reason) => {
                 say(host, "denied", &reason);
                 Err(reason)
@@ -333,8 +338,15 @@ impl Session {
                     answer = host.ask(&question) => answer,
                     () = cancel.cancelled() => Answer::Reject(Some("interrupted by the user".into())),
                 };
-                let settled = self.parts.policy.settle(&question, &answer);
+                let policy = &mut self.parts.policy;
+                let settled = match &answer {
+                    Answer::Instead(changes) => policy
+                        .settle_instead(&question, changes)
+                        .map(|(_, permit)| (Some(changes.clone()), permit)),
+                    _ => policy.settle(&question, &answer).map(|permit| (None, permit)),
+                };
                 match &settled {
+                    Ok((Some(_), _)) => say(host, "allowed", "by the user, with changes of their own"),
                     Ok(_) => say(host, "allowed", "by the user"),
                     Err(reason) => say(host, "denied", reason),
                 }

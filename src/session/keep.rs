@@ -31,6 +31,16 @@ impl Keep {
         Ok(Self { turns: journal.last_turn(), journal: Arc::new(journal), _lock: lock })
     }
 
+    /// The journal's turns that are not of this stretch of work.
+    pub(super) fn earlier_turns(&self) -> u32 {
+        self.turns
+    }
+
+    /// The same with another count of earlier turns.
+    pub(super) fn counting_from(self, turns: u32) -> Self {
+        Self { turns, ..self }
+    }
+
     /// Keeps what `action` is about to change; the step's number, if it changes files.
     pub(super) async fn begin(
         &self,
@@ -78,16 +88,22 @@ impl Keep {
         }
     }
 
-    /// The files that stood there and that commands or tools changed since the session began, as they were.
-    /// Texts only: what else a command touches (caches, databases) is no change that a person reviews.
-    pub(super) fn befores(&self) -> Vec<(String, String)> {
+    /// What was changed, and what it takes to undo it.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The files that commands or tools changed, made or removed since the session began, as they were.
+    pub(super) fn befores(&self) -> Vec<(String, Option<Vec<u8>>)> {
         let touched = self.journal.changes(&Choice::default());
         touched
             .into_iter()
             .filter_map(|touch| {
-                let bytes = self.journal.content(&touch.before?)?;
-                let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
-                Some((touch.path, text))
+                let before = match &touch.before {
+                    Some(version) => Some(self.journal.content(version)?),
+                    None => None,
+                };
+                Some((touch.path, before))
             })
             .collect()
     }

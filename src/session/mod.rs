@@ -4,6 +4,7 @@
 //! had in `answer`, what is kept in `record`.
 
 mod answer;
+mod back;
 mod budget;
 mod calls;
 mod compact;
@@ -75,6 +76,8 @@ pub struct Session {
     state: PathBuf,
     /// Absent where nothing may change.
     keep: Option<keep::Keep>,
+    /// The journal's turns before this stretch of work.
+    earlier_turns: u32,
     steering: Steering,
     deeds: Vec<Action>,
     /// Paths that the deeds hold the texts of.
@@ -154,8 +157,10 @@ impl Session {
         let budget = budget::Budget::start(&parts.limits, &parts.cancel);
         let told = serde_json::to_string(&parts.toolbox.specs()).unwrap_or_default();
         let gauge = room::Gauge::of(parts.system.len() + told.len());
+        let earlier_turns = kept.1.as_ref().map_or(0, keep::Keep::earlier_turns);
         Self {
             id,
+            earlier_turns,
             parts,
             history: Vec::new(),
             record,
@@ -210,8 +215,9 @@ impl Session {
         &self.deeds
     }
 
-    /// The texts that stood there and were changed, by tools or by commands, as they were before.
-    pub fn befores(&self) -> Vec<(String, String)> {
+    /// The files that were changed, made or removed, by tools or by commands, as they were before; `None` where
+    /// there was none.
+    pub fn befores(&self) -> Vec<(String, Option<Vec<u8>>)> {
         self.keep.as_ref().map(keep::Keep::befores).unwrap_or_default()
     }
 
@@ -245,6 +251,23 @@ impl Session {
         &self.history
     }
 
+    /// A fresh session beside this one that may only look: the same model and workspace, its own record, apart from
+    /// the user's sessions, and its own limits. It ends with this one's cancellation.
+    pub fn helper(&self, toolbox: Toolbox, system: String, limits: Limits) -> Result<Session, RecordError> {
+        let root = self.parts.world.workspace.root().display().to_string();
+        let parts = Parts {
+            model: Arc::clone(&self.parts.model),
+            fallbacks: Vec::new(),
+            toolbox,
+            world: Arc::clone(&self.parts.world),
+            policy: Policy::new(Mode::ReadOnly).with_root(&root),
+            system,
+            limits: Limits { price: self.parts.limits.price, ..limits },
+            cancel: self.parts.cancel.child_token(),
+        };
+        Session::begin(parts, &self.state.join("helpers"))
+    }
+
     /// Names the session; `agent resume --list` shows it.
     pub fn rename(&self, title: &str) -> Result<(), RecordError> {
         shelf::rename(&self.state, &self.id, title)
@@ -268,10 +291,23 @@ impl Session {
     /// may have: then the mode stays as it was.
     pub fn set_mode(&mut self, mode: Mode) -> Result<(), RecordError> {
         if mode != Mode::ReadOnly && self.keep.is_none() {
-            self.keep = Some(keep::Keep::take(&self.parts.world, &self.state, &self.id)?);
+            let keep = keep::Keep::take(&self.parts.world, &self.state, &self.id)?;
+            // What this session itself did here is already counted in its turns.
+            self.keep = Some(keep.counting_from(self.earlier_turns));
         }
         self.parts.policy.set_mode(mode);
         Ok(())
+    }
+
+    /// Lets the workspace go between two runs, so that others may work there: until [`Session::set_mode`] takes
+    /// it again, nothing may change. Gives the mode it had.
+    pub fn rest(&mut self) -> Mode {
+        let mode = self.mode();
+        self.parts.policy.set_mode(Mode::ReadOnly);
+        if let Some(keep) = self.keep.take() {
+            self.earlier_turns = keep.earlier_turns();
+        }
+        mode
     }
 
     /// Goes on with another model, also of another provider. `price` is what it costs, where that is known.
@@ -414,6 +450,15 @@ impl Session {
             host.tell(Event::Steered { text: text.clone() });
         }
         Ok(!words.is_empty())
+    }
+
+    /// Another mode the user asked for meanwhile holds from now on.
+    fn take_switch(&mut self, host: &mut dyn Host) {
+        if let Some(mode) = self.steering.switched()
+            && let Err(error) = self.set_mode(mode)
+        {
+            host.tell(Event::Warning { text: format!("the mode stays {}: {error}", self.mode()) });
+        }
     }
 
     fn last_words(&self, text: String) -> Ending {

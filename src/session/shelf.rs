@@ -3,6 +3,7 @@
 use super::record::{
     Entry, Record, RecordError, failed, first_line, fresh_id, is_id, now, parse, private_mode,
 };
+use crate::workspace::journal::Journal;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,29 @@ pub fn fork(state: &Path, id: &str) -> Result<String, RecordError> {
         record.append(&entry)?;
     }
     Ok(fresh)
+}
+
+/// Removes a session: its record, its name, and what was kept to undo what it did. One that somebody writes is
+/// refused.
+pub fn delete(state: &Path, id: &str) -> Result<(), RecordError> {
+    // Held until all is gone: nobody goes on with half a session.
+    let record = match Record::open(state, id) {
+        Err(RecordError::Damaged { .. }) => None,
+        opened => Some(opened?.0),
+    };
+    Journal::forget(state, id)?;
+    let path = place(state, id)?;
+    for path in [path.with_extension("title"), path] {
+        #[allow(clippy::disallowed_methods, reason = "a file of the state, not of a workspace")]
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(&path, source));
+            }
+            _ => {}
+        }
+    }
+    drop(record);
+    Ok(())
 }
 
 /// The name given to the session of the record at `path`.
@@ -104,6 +128,21 @@ mod tests {
         assert_eq!(list(state.path(), None)[0].title, "login");
         assert!(matches!(rename(state.path(), "../x", "t"), Err(RecordError::Unknown(_))));
         assert!(matches!(fork_of_none(state.path()), Err(RecordError::Unknown(_))));
+    }
+
+    #[test]
+    fn a_deleted_session_leaves_nothing() {
+        let state = tempfile::tempdir().unwrap();
+        let id = recorded(state.path());
+        rename(state.path(), &id, "login").unwrap();
+        let (held, _) = Record::open(state.path(), &id).unwrap();
+        assert!(matches!(delete(state.path(), &id), Err(RecordError::Busy(_))));
+        drop(held);
+        delete(state.path(), &id).unwrap();
+        assert_eq!(std::fs::read_dir(state.path().join("sessions")).unwrap().count(), 0);
+        for id in [id.as_str(), "../x"] {
+            assert!(matches!(delete(state.path(), id), Err(RecordError::Unknown(_))), "{id}");
+        }
     }
 
     fn fork_of_none(state: &Path) -> Result<String, RecordError> {

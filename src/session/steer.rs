@@ -1,5 +1,7 @@
-//! What the user says while the model works: it waits here until the next answer is asked for.
+//! What the user says while the model works: it waits here until the next answer is asked for. Another mode
+//! holds from the next call on.
 
+use crate::policy::Mode;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug, Clone, Default)]
 pub struct Steering {
     words: Arc<Mutex<VecDeque<String>>>,
+    mode: Arc<Mutex<Option<Mode>>>,
 }
 
 impl Steering {
@@ -23,6 +26,16 @@ impl Steering {
     /// What waits, first first.
     pub fn waiting(&self) -> Vec<String> {
         self.lock().iter().cloned().collect()
+    }
+
+    /// Changes how much happens without asking, from the next call on.
+    pub fn switch(&self, mode: Mode) {
+        *self.mode.lock().unwrap_or_else(PoisonError::into_inner) = Some(mode);
+    }
+
+    /// The mode that was asked for since the last look.
+    pub(super) fn switched(&self) -> Option<Mode> {
+        self.mode.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Takes everything that waits.

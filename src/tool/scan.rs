@@ -34,7 +34,8 @@ impl Tool for Scan {
         let families = args.text_opt("family")?.map(|name| family(&name)).transpose()?;
         let severity = args.text_opt("severity")?.map(|name| severity(&name)).transpose()?;
         let action = Action::Read { paths: vec![place.as_str().to_owned()] };
-        let filter = Filter { beneath: Some(place), families: families.into_iter().collect(), severity };
+        let families = families.into_iter().collect();
+        let filter = Filter { beneath: Some(place), families, severity, rules: Vec::new() };
         let world = Arc::clone(world);
         Ok(Plan::blocking(action, move |_: Progress| {
             let seen = world.scanner.scan(&world.workspace, &filter);

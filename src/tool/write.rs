@@ -59,6 +59,33 @@ impl Tool for Write {
     }
 }
 
+/// What the user approved in place of what a tool planned: exactly these changes. The result tells the model how
+/// they differ from the ones it proposed.
+pub fn plan_instead(proposed: &Action, changes: Vec<Change>, world: &Arc<World>) -> Plan {
+    let after_of = |path: &str| match proposed {
+        Action::Write { changes } => changes.iter().find(|change| change.path == path)?.after.clone(),
+        _ => None,
+    };
+    let mut told =
+        "The user changed your proposal before accepting it. This is how what was written differs from \
+                    what you proposed; read the files again before you change them further:\n"
+            .to_owned();
+    for change in &changes {
+        told += &diff::unified(&change.path, after_of(&change.path).as_deref(), change.after.as_deref());
+    }
+    if let Action::Write { changes: all } = proposed {
+        for left in all.iter().filter(|one| !changes.iter().any(|change| change.path == one.path)) {
+            told.push_str(&text::printable_name(&left.path));
+            told.push_str(" was not changed.\n");
+        }
+    }
+    let world = Arc::clone(world);
+    Plan::blocking(Action::Write { changes: changes.clone() }, move |_| {
+        world.workspace.apply(&changes)?;
+        Ok(ToolOutput { text: told, summary: "as changed by the user".into(), ..Default::default() })
+    })
+}
+
 /// The text that is replaced, which the model must know; `None` when the file is new.
 fn before(world: &World, path: &str, place: &Place) -> Result<Option<String>, ToolError> {
     match world.workspace.kind(place) {

@@ -16,6 +16,7 @@ use crate::policy::{Mode, Policy};
 use crate::prompt;
 use crate::sandbox::{self, Sandbox, Wish};
 use crate::scan::Scanner;
+use crate::scan::rules::{RuleSet, own};
 use crate::session::record::RecordError;
 use crate::session::{Limits, Mind, Parts};
 use crate::text::known;
@@ -78,10 +79,29 @@ pub fn decide(flags: Flags) -> Result<Config, Trouble> {
 }
 
 /// Opens what tools work on.
-pub fn world(workspace: &Path, config_state: &Path, sandbox_off: bool) -> Result<World, Trouble> {
-    let workspace = Workspace::open(workspace)?;
-    let sandbox = walls(&workspace, config_state, sandbox_off)?;
-    Ok(World { workspace, sandbox, scanner: Scanner::new() })
+pub fn world(config: &Config) -> Result<World, Trouble> {
+    let workspace = Workspace::open(&config.workspace)?;
+    let sandbox = walls(&workspace, &config.state, config.sandbox_off)?;
+    Ok(World { workspace, sandbox, scanner: Scanner::of(rules(config)?) })
+}
+
+/// The scanner's rules: the embedded ones, the user's own, those the command line names, and a repository's once
+/// it is trusted.
+pub fn rules(config: &Config) -> Result<&'static RuleSet, Trouble> {
+    let places = places(config);
+    let (user, project) = places.rules();
+    let root = places.root.clone().unwrap_or_default();
+    // What is read must be the very bytes that the user trusts.
+    let is_trusted = |path: &Path, bytes: &[u8]| {
+        let inner = path.strip_prefix(&root).ok().and_then(Path::to_str).unwrap_or_default();
+        places.trusted.as_ref().is_some_and(|pass| pass.vouches(inner, bytes))
+    };
+    let mut folders: Vec<own::Folder<'_>> =
+        user.into_iter().chain(config.scan_rules.iter().cloned()).map(own::Folder::of_user).collect();
+    folders.extend(project.map(|path| own::Folder { path, vouches: Some(&is_trusted) }));
+    own::with_own(&folders).map_err(|errors| {
+        Trouble::coded(exit::USAGE, format!("rules that cannot be used:\n{}", own::told(&errors).trim_end()))
+    })
 }
 
 /// The sandbox of this machine around a workspace.
@@ -110,6 +130,21 @@ pub fn with_settings<T>(config: &Config, ask: impl FnOnce(&choose::Settings<'_>)
         }))
     };
     ask(&choose::Settings { lookup: &lookup, base_url: &base_url, key: &key })
+}
+
+/// Asks a provider for its models: `provider/name` each. Blocks; not within a runtime.
+pub fn models_of(config: &Config, name: &str) -> Result<Vec<String>, Trouble> {
+    let unusable = |error: &ModelError| match error {
+        ModelError::Unusable(_) => Trouble::coded(exit::USAGE, error.to_string()),
+        _ => Trouble::new(Outcome::ModelUnavailable, error.to_string()),
+    };
+    let provider = choose::provider(name).map_err(|error| unusable(&error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Trouble::new(Outcome::Error, format!("cannot start: {error}")))?;
+    let names = with_settings(config, |settings| runtime.block_on(choose::list(provider, settings)));
+    Ok(names.map_err(|error| unusable(&error))?.iter().map(|model| format!("{name}/{model}")).collect())
 }
 
 /// Opens the model.
@@ -248,7 +283,7 @@ fn fallbacks(config: &Config) -> Result<Vec<Mind>, Trouble> {
 pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken) -> Result<Parts, Trouble> {
     let model = model(config)?;
     let limits = limits(config)?;
-    let world = Arc::new(world(&config.workspace, &config.state, config.sandbox_off)?);
+    let world = Arc::new(world(config)?);
     let mode = if definition.read_only { Mode::ReadOnly } else { config.mode };
     let own = definition.rules.iter().flat_map(|rule| rule.judged(&definition.name));
     let rules = config.rules.iter().cloned().chain(own).collect();

@@ -1,6 +1,7 @@
 //! The one door to files: every path from whatever source is resolved beneath the root here.
 
 mod apply;
+pub mod copy;
 mod door;
 mod ignores;
 pub mod journal;

@@ -7,7 +7,10 @@
     reason = "a harness that cannot go on should say so loudly"
 )]
 
+pub mod forge;
 pub mod model;
+pub mod pipe;
+pub mod pty;
 pub mod speech;
 pub mod stage;
 pub mod workshop;

@@ -39,6 +39,9 @@ impl Received {
     }
 }
 
+/// How a request of a helper is known.
+const HELPER: &str = "# You are a helper";
+
 /// The scripted server. Ends with its value.
 pub struct ModelServer {
     wire: Wire,
@@ -51,6 +54,8 @@ type Answering = Box<dyn Fn(&Value, usize) -> Turn + Send + Sync>;
 
 struct Stage {
     turns: Vec<Turn>,
+    /// What a helper of the agent gets to hear; empty where it is played the same script.
+    helper: Vec<Turn>,
     /// In place of turns.
     answering: Option<Answering>,
     received: Mutex<Vec<Received>>,
@@ -69,19 +74,25 @@ impl ModelServer {
     /// A server that decides each answer by the request alone. It keeps no requests: it is for sessions without
     /// end.
     pub fn answering(wire: Wire, answer: impl Fn(&Value, usize) -> Turn + Send + Sync + 'static) -> Self {
-        Self::start_stage(wire, Vec::new(), Some(Box::new(answer)))
+        Self::start_stage(wire, Vec::new(), Vec::new(), Some(Box::new(answer)))
     }
 
     /// The same for tests without a runtime.
     pub fn start_blocking(wire: Wire, turns: Vec<Turn>) -> Self {
-        Self::start_stage(wire, turns, None)
+        Self::start_stage(wire, turns, Vec::new(), None)
     }
 
-    fn start_stage(wire: Wire, turns: Vec<Turn>, answering: Option<Answering>) -> Self {
+    /// The same with a script of its own for helpers that the agent asks.
+    pub fn start_with_helper(wire: Wire, turns: Vec<Turn>, helper: Vec<Turn>) -> Self {
+        Self::start_stage(wire, turns, helper, None)
+    }
+
+    fn start_stage(wire: Wire, turns: Vec<Turn>, helper: Vec<Turn>, answering: Option<Answering>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let address = listener.local_addr().unwrap();
         let stage = Arc::new(Stage {
             turns,
+            helper,
             answering,
             received: Mutex::default(),
             tries: Mutex::default(),
@@ -196,7 +207,10 @@ impl Stage {
                 *count += 1;
                 *count - 1
             };
-            let Some(turn) = self.turns.get(at) else {
+            let is_helper = !self.helper.is_empty()
+                && request.body.windows(HELPER.len()).any(|window| window == HELPER.as_bytes());
+            let turns = if is_helper { &self.helper } else { &self.turns };
+            let Some(turn) = turns.get(at) else {
                 let text =
                     wire.error(Some(400), "script_over", &format!("the script has no turn {at}")).to_string();
                 write_whole(&mut stream, 400, "application/json", &text, &[])?;

@@ -78,6 +78,11 @@ impl Stage {
         self
     }
 
+    /// What was added to the environment of the binary.
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
     /// The workspace.
     pub fn root(&self) -> &Path {
         self.workspace.path()
@@ -137,6 +142,18 @@ impl Stage {
     /// Runs the binary to its end without standard input.
     pub fn agent(&self, args: &[&str]) -> Run {
         self.agent_with_input(args, None)
+    }
+
+    /// Runs the binary to its end with more in its environment.
+    pub fn agent_in<S: AsRef<str>>(&self, args: &[&str], environment: &[(&str, S)]) -> Run {
+        let mut command = self.command(args);
+        command.envs(environment.iter().map(|(name, value)| (name, value.as_ref())));
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        Run {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 
     /// Runs the binary to its end.

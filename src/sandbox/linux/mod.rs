@@ -55,6 +55,8 @@ pub struct Walls {
     state_dir: PathBuf,
     program: PathBuf,
     highest: Height,
+    /// Folders outside the workspace that commands may read.
+    lent: Vec<PathBuf>,
     guard: Guard,
     chosen: OnceLock<Chosen>,
 }
@@ -83,6 +85,7 @@ impl Walls {
             state_dir: state_dir.to_owned(),
             program: program.to_owned(),
             highest,
+            lent: Vec::new(),
             guard: Guard::strict(),
             chosen: OnceLock::new(),
         }
@@ -104,7 +107,7 @@ impl Walls {
     fn choose(&self) -> Chosen {
         let variables = environment::scrub(&self.workspace);
         let site = match Site::look(&self.workspace, &self.state_dir, &variables) {
-            Ok(site) => site,
+            Ok(site) => site.lending(&self.lent),
             Err(why) => {
                 return Chosen {
                     height: None,
@@ -369,6 +372,12 @@ fn prepare_variables(variables: &mut Vec<(OsString, OsString)>, site: &Site, pri
 impl Sandbox for Walls {
     fn level(&self) -> &Level {
         &self.chosen().level
+    }
+
+    fn beside(&self, root: &Path, lent: &[PathBuf]) -> Option<Arc<dyn Sandbox>> {
+        let lent = lent.to_vec();
+        let walls = Self::at_most(self.highest, root, &self.state_dir, &self.program);
+        Some(Arc::new(Self { lent, ..walls }))
     }
 
     fn log_folder(&self) -> Option<PathBuf> {

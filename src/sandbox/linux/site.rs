@@ -232,6 +232,13 @@ impl Site {
         Ok(Self { workspace, home, hide, fresh, seed, keep, blank })
     }
 
+    /// The same with folders that commands may read beside the workspace.
+    pub(super) fn lending(mut self, lent: &[PathBuf]) -> Self {
+        let is_apart = |path: &&PathBuf| path.is_dir() && !path.starts_with(&self.workspace);
+        self.keep.extend(lent.iter().filter(is_apart).cloned());
+        self
+    }
+
     /// The home a command is told of: the usual path where it is private, else the private `/tmp`.
     pub(super) fn home(&self) -> &Path {
         match &self.home {
@@ -324,7 +331,7 @@ impl Site {
 fn takes_packages(path: &Path, home: &Path) -> bool {
     let Ok(below) = path.strip_prefix(home) else { return false };
     let inside = |folder: &&str| Path::new(folder).starts_with(below);
-    let caches =
+    let mut caches =
         CACHES.iter().filter(|folder| !folder.starts_with(".rustup") && !folder.starts_with(".local"));
     !below.as_os_str().is_empty() && caches.any(inside)
 }

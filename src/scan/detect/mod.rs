@@ -1,11 +1,19 @@
 //! Checks that are no flow from a source to a sink: written in Rust, named in rule files.
 
+mod compare;
 mod context;
+mod csrf;
 mod debug;
+mod java;
 mod javascript;
+mod logged;
+mod merge;
 mod password;
 mod secret;
+mod sibling;
+mod upload;
 
+pub(super) use context::is_session_cookie;
 pub(super) use password::{is_neutral, is_password, speaks_of};
 pub(super) use secret::words as secret_words;
 
@@ -36,7 +44,16 @@ pub(super) fn named(name: &str) -> Option<Detector> {
     match name {
         "secret" => Some(secret::find),
         "python-debug" => Some(debug::find),
+        "compare" => Some(compare::find),
+        "logged" => Some(logged::find),
+        "unasked" => Some(sibling::unasked),
+        "unlimited" => Some(sibling::unlimited),
+        "python-upload" => Some(upload::find),
+        "js-prototype" => Some(merge::find),
+        "python-csrf-exempt" => Some(csrf::find),
         "python-password" => Some(password::find),
+        "java-trust" => Some(java::trust),
+        "java-cross-origin" => Some(java::cross_origin),
         _ => javascript::named(name),
     }
 }
@@ -50,5 +67,6 @@ pub(super) fn holds(
     argument: &Expr,
     chain: &[&Function],
 ) -> bool {
-    context::holds(name, &context::Place { file, expr, argument, chain })
+    java::holds(name, file, expr, argument, chain)
+        .unwrap_or_else(|| context::holds(name, &context::Place { file, expr, argument, chain }))
 }

@@ -1,6 +1,7 @@
 //! Fixes in JavaScript and TypeScript: the fixers by name, and the tree they read.
 
 mod answer;
+mod bring;
 mod command;
 #[cfg(test)]
 mod command_tests;
@@ -8,8 +9,9 @@ mod data;
 mod disclose;
 #[cfg(test)]
 mod disclose_tests;
-mod imports;
 mod driver;
+mod imports;
+mod options;
 mod password;
 mod password_lookup;
 mod password_plan;
@@ -31,6 +33,8 @@ mod sql_text;
 mod sql_tests;
 mod style;
 mod syntax;
+mod values;
+mod wider;
 pub(super) mod words;
 
 use super::{Draft, Fixer, Site};
@@ -49,7 +53,7 @@ pub(super) fn named(name: &str) -> Option<Fixer> {
         "js-disclosure" => fix_disclosure,
         "js-secret" => fix_secret,
         "js-password" => fix_password,
-        _ => return None,
+        _ => return wider::named(name),
     })
 }
 

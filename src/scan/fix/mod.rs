@@ -5,8 +5,10 @@
 //! edits, parses again and scans again, and drops a draft that does not hold.
 
 mod imports;
+mod java;
 mod javascript;
 mod python;
+mod rewrite;
 
 use super::ir::{At, Block, Expr, Function};
 use super::project::{Project, SourceFile};
@@ -85,7 +87,10 @@ pub type Fixer = for<'a> fn(&Site<'a>) -> Result<Draft, String>;
 
 /// The fixer of a name in a rule file.
 pub fn named(name: &str) -> Option<Fixer> {
-    python::named(name).or_else(|| javascript::named(name))
+    if name == "rewrite" {
+        return Some(rewrite::fix);
+    }
+    python::named(name).or_else(|| javascript::named(name)).or_else(|| java::named(name))
 }
 
 /// A draft with its imports as one list of edits, in order.

@@ -4,7 +4,7 @@ use super::invoke::has_self;
 use super::value::{Callable, ClassRef, Kinds, Known, Shape, Taint, Value};
 use super::{Engine, Frame, guard};
 use crate::scan::ir::{Call, Expr, ExprKind, Language, StmtKind};
-use crate::scan::rules::{Kind, Source};
+use crate::scan::rules::{Kind, Origin};
 use std::rc::Rc;
 
 /// An argument with its value.
@@ -52,6 +52,12 @@ const COLLECTING: &[&str] = &[
     "os.path.join",
     "pathlib.Path",
     "Path",
+    "bytes",
+    "bytearray",
+    "Buffer.from",
+    "Buffer.alloc",
+    "crypto-js.enc.Utf8.parse",
+    "crypto-js.enc.Hex.parse",
 ];
 
 /// Calls that resolve `..`.
@@ -70,6 +76,9 @@ const NORMALISING: &[&str] = &[
 impl<'a> Engine<'a> {
     /// A call.
     pub(super) fn call(&mut self, frame: &mut Frame<'a>, expr: &'a Expr, call: &'a Call) -> Value<'a> {
+        if self.is_java(frame.file) {
+            return self.java_call(frame, expr, call);
+        }
         let (callee, receiver) = match &call.callee.kind {
             ExprKind::Member { object, name, .. } => {
                 let holder = self.expr(frame, object);
@@ -96,7 +105,8 @@ impl<'a> Engine<'a> {
         }
         if let Some(origin) = self.call_source(frame, &path) {
             let note = format!("`{}()` comes from outside", super::expr::short(&path));
-            let mut value = Value::tainted(Taint::new(origin, frame.file, expr.at, note));
+            let taint = Taint::new(origin.source, frame.file, expr.at, note).safe_for(&origin.safe);
+            let mut value = Value::tainted(taint);
             value.path = Some(format!("{path}()").into());
             return value;
         }
@@ -167,7 +177,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn arguments(&mut self, frame: &mut Frame<'a>, call: &'a Call) -> Vec<Given<'a>> {
+    pub(super) fn arguments(&mut self, frame: &mut Frame<'a>, call: &'a Call) -> Vec<Given<'a>> {
         call.args
             .iter()
             .map(|arg| Given {
@@ -187,39 +197,39 @@ impl<'a> Engine<'a> {
         let path = callee.path.as_deref()?;
         let origin = self.path_origin(frame.file, path)?;
         let note = format!("`{}()` comes from outside", super::expr::short(path));
-        Some(Taint::new(origin.source, frame.file, expr.at, note))
+        Some(Taint::new(origin.source, frame.file, expr.at, note).safe_for(&origin.safe))
     }
 
-    fn call_source(&self, frame: &Frame<'a>, path: &str) -> Option<Source> {
+    pub(super) fn call_source(&self, frame: &Frame<'a>, path: &str) -> Option<&'static Origin> {
         let file = self.source(frame.file);
         let matches = self.lexicon.call_sources.matches(path);
-        matches
-            .into_iter()
-            .find(|origin| super::expr::imports_one(file, &origin.imports))
-            .map(|origin| origin.source)
+        matches.into_iter().find(|origin| super::expr::imports_one(file, &origin.imports)).copied()
     }
 
-    fn sanitized(
+    pub(super) fn sanitized(
         &self,
         path: &str,
         callee: &Value<'a>,
         holder: Option<&Value<'a>>,
         given: &[Given<'a>],
     ) -> Option<Value<'a>> {
-        let sanitizer = self
-            .lexicon
-            .sanitizers
-            .matches(path)
+        let found = self.lexicon.sanitizers.matches(path);
+        let fitting = found
             .into_iter()
-            .find(|one| one.when.iter().all(|condition| super::sink::holds(condition, given)))?;
-        let kinds = Kinds::of(&sanitizer.kinds);
+            .filter(|one| one.when.iter().all(|condition| super::sink::holds(condition, holder, given)));
+        let kinds = fitting.map(|one| Kinds::of(&one.kinds)).reduce(Kinds::or)?;
         let mut value = Self::unknown(path, callee, holder, given);
         value.clear(kinds);
         Some(value)
     }
 
     /// What an unknown function gives: everything it was given may be in it.
-    fn unknown(path: &str, callee: &Value<'a>, holder: Option<&Value<'a>>, given: &[Given<'a>]) -> Value<'a> {
+    pub(super) fn unknown(
+        path: &str,
+        callee: &Value<'a>,
+        holder: Option<&Value<'a>>,
+        given: &[Given<'a>],
+    ) -> Value<'a> {
         let first = given.first().map(|arg| &arg.value);
         if PASSING.contains(&path)
             && let (Some(first), 1) = (first, given.len())

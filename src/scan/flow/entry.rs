@@ -23,7 +23,11 @@ impl<'a> Engine<'a> {
         let mut functions = Vec::new();
         let source = self.source(file);
         Self::collect(file, &source.module.body, None, &mut functions);
-        let names = called_names(&source.module.body);
+        let names = if self.is_java(file) {
+            super::java::called_names(&source.module.body)
+        } else {
+            called_names(&source.module.body)
+        };
         let (later, first): (Vec<_>, Vec<_>) =
             functions.into_iter().partition(|function| names.contains(&function.function.name));
         self.run_pending();
@@ -180,7 +184,11 @@ impl<'a> Engine<'a> {
         let params: Vec<&'a Param> = function.function.params.iter().collect();
         let skip = usize::from(has_self(function.function));
         if let Some(class) = function.class {
-            let this = self.self_value(function, class);
+            let this = if self.is_java(function.file) {
+                self.java_this(function, class)
+            } else {
+                self.self_value(function, class)
+            };
             let own = if self.is_javascript(function.file) { "this" } else { "self" };
             let name = params.first().filter(|_| skip == 1).map_or(own, |param| param.name.as_str());
             frame.vars.insert(name.into(), this);
@@ -189,7 +197,9 @@ impl<'a> Engine<'a> {
         // Express hands an error first when there are four parameters.
         let shift = usize::from(bind.len() == 3 && params.len() == skip + 4);
         for (at, param) in params.iter().skip(skip).enumerate() {
-            let value = if shift == 1 && at == 0 {
+            let value = if self.is_java(function.file) {
+                self.java_parameter(function, handler, param)
+            } else if shift == 1 && at == 0 {
                 self.exception(function, param)
             } else {
                 match (bind.get(at.wrapping_sub(shift)).filter(|_| at >= shift), handler) {
@@ -285,7 +295,7 @@ fn called_names(body: &Block) -> HashSet<String> {
     names
 }
 
-fn visit_calls(body: &Block, visit: &mut dyn FnMut(&Expr)) {
+pub(super) fn visit_calls(body: &Block, visit: &mut dyn FnMut(&Expr)) {
     body.walk(&mut |stmt| {
         for expr in stmt.exprs() {
             visit_expr_calls(expr, visit);

@@ -50,6 +50,7 @@ impl<'a> Engine<'a> {
             }
             ExprKind::Call(call) => {
                 let mut value = self.call(frame, expr, call);
+                value.clear(super::text::cleaned(call, &self.source(frame.file).text));
                 // `getattr(e, "code", 500)`
                 let asked = call.position(1).filter(|_| call.callee.as_name() == Some("getattr"));
                 if asked.and_then(|arg| arg.value.as_text()).is_some_and(|name| is_status(&name)) {
@@ -76,7 +77,12 @@ impl<'a> Engine<'a> {
             ExprKind::Spread(inner) | ExprKind::Await(inner) => self.expr(frame, inner),
             ExprKind::Conditional { test, then, other } => self.conditional(frame, test, then, other),
             ExprKind::Lambda(function) => Self::function_value(frame, function),
-            ExprKind::Class(class) => Self::class_value(frame, class),
+            ExprKind::Class(class) => {
+                if self.is_java(frame.file) {
+                    Self::define_methods(frame, class);
+                }
+                Self::class_value(frame, class)
+            }
             ExprKind::Assign { target, value: written } => {
                 let value = self.expr(frame, written);
                 self.check_assigned(frame, target, written, &value);
@@ -113,7 +119,8 @@ impl<'a> Engine<'a> {
             return None;
         }
         let origin = self.path_origin(frame.file, path)?;
-        Some(Taint::new(origin.source, frame.file, expr.at, format!("`{}` comes from outside", short(path))))
+        let note = format!("`{}` comes from outside", short(path));
+        Some(Taint::new(origin.source, frame.file, expr.at, note).safe_for(&origin.safe))
     }
 
     /// A part of a value by index or key.
@@ -122,6 +129,12 @@ impl<'a> Engine<'a> {
             && let Some(taint) = self.keyed_source(frame, object, key)
         {
             return Value::tainted(taint);
+        }
+        if let (Some(path), Some(Known::Int(at))) = (object.path.as_deref(), &index.known)
+            && path.ends_with(".path.split()")
+            && is_fixed_segment(frame.route.as_deref(), *at)
+        {
+            return Value::constant();
         }
         if let (Some(Known::Text(text)), Some(Known::Int(at))) = (&object.known, &index.known)
             && let Some(letter) = fold::letter(text, *at)
@@ -165,12 +178,10 @@ impl<'a> Engine<'a> {
                 && imports_one(file, &origin.imports)
         })?;
         let at = At::default();
-        Some(Taint::new(
-            origin.source,
-            frame.file,
-            at,
-            format!("`{}[{key}]` comes from outside", short(path)),
-        ))
+        Some(
+            Taint::new(origin.source, frame.file, at, format!("`{}[{key}]` comes from outside", short(path)))
+                .safe_for(&origin.safe),
+        )
     }
 
     fn slice(value: &Value<'a>) -> Value<'a> {
@@ -313,6 +324,17 @@ impl<'a> Engine<'a> {
     pub(super) fn is_namespace(value: &Value<'a>) -> bool {
         matches!(value.callable, Some(Callable::Namespace(_)))
     }
+}
+
+/// Whether a segment of the route being served is written out: `/a/b/<name>` has `a` at 1.
+fn is_fixed_segment(route: Option<&str>, at: i64) -> bool {
+    let Some((_, route)) = route.and_then(|route| route.split_once(' ')) else { return false };
+    let segments: Vec<&str> = route.split('/').collect();
+    let length = segments.len();
+    let place = usize::try_from(at).ok().or_else(|| length.checked_sub(usize::try_from(-at).ok()?));
+    place
+        .and_then(|place| segments.get(place))
+        .is_some_and(|segment| !segment.is_empty() && !segment.contains(['<', '{', ':', '*', '(']))
 }
 
 /// A part also carries what the whole carries.

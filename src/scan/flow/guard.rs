@@ -9,10 +9,20 @@ use crate::scan::rules::{Kind, Source};
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Proof {
     Safe(Kinds),
+    /// The host of a URL was compared.
+    Host,
+    /// Begins with one slash at least.
+    Rooted,
+    /// Does not begin with two slashes.
+    NotDouble,
     NoDots,
     NoRoot,
     Inside,
 }
+
+/// Kinds for which spaces, slashes and the like do no harm.
+const PLAIN_LETTERS: &[Kind] =
+    &[Kind::Html, Kind::Ldap, Kind::Xpath, Kind::Header, Kind::Log, Kind::Template, Kind::Nosql, Kind::Xml];
 
 /// Text methods that hold only for harmless texts.
 const HARMLESS: &[&str] = &["isdigit", "isnumeric", "isdecimal", "isalnum", "isalpha", "isidentifier"];
@@ -48,6 +58,10 @@ impl<'a> Engine<'a> {
 
     /// Narrows variables by a condition that held (or did not).
     pub(super) fn narrow(&mut self, frame: &mut Frame<'a>, test: &'a Expr, held: bool) {
+        if self.is_java(frame.file) {
+            self.java_narrow(frame, test, held);
+            return;
+        }
         if super::javascript::asks_environment(test) || (held && asks_debug(test)) {
             // Either branch is written with the kind of environment in mind.
             frame.vars.change(
@@ -63,13 +77,15 @@ impl<'a> Engine<'a> {
             }
             ExprKind::Binary { op, left, right } => self.narrow_comparison(frame, op, left, right, held),
             ExprKind::Call(call) => self.narrow_call(frame, call, held),
+            // `not parsed.netloc`
+            ExprKind::Member { .. } if !held && is_host(test) => self.prove(frame, test, Proof::Host),
             // `err.isJoi`, `err.expose`
             ExprKind::Member { object, name, .. }
                 if held && matches!(name.as_str(), "isJoi" | "expose" | "isOperational" | "isPublic") =>
             {
                 self.prove(frame, object, Proof::Safe(Kinds::of(&[Kind::Disclosure])));
             }
-            ExprKind::Assign { value, .. } => self.narrow(frame, value, held),
+            ExprKind::Assign { value, .. } | ExprKind::Await(value) => self.narrow(frame, value, held),
             ExprKind::Other(children) if held => {
                 // `1 <= x <= 9` and the like: nothing that we need.
                 let _ = children;
@@ -103,10 +119,17 @@ impl<'a> Engine<'a> {
                     match text {
                         ".." | "../" => self.prove(frame, right, Proof::NoDots),
                         "/" => self.prove(frame, right, Proof::Safe(Kinds::of(&[Kind::Path]))),
+                        "'" | "\"" => self.prove(frame, right, Proof::Safe(Kinds::of(&[Kind::Xpath]))),
+                        "\n" | "\r" => {
+                            self.prove(frame, right, Proof::Safe(Kinds::of(&[Kind::Log, Kind::Header])));
+                        }
                         _ => {}
                     }
                 }
                 return;
+            }
+            if positive && is_host(left) && !self.quiet_value(frame, right).is_tainted() {
+                self.prove(frame, left, Proof::Host);
             }
             if positive && self.is_allow_list(frame, right) {
                 self.prove(frame, left, Proof::Safe(Kinds::of(&[Kind::All])));
@@ -124,6 +147,21 @@ impl<'a> Engine<'a> {
             return;
         }
         for (one, other) in [(left, right), (right, left)] {
+            // `typeof x === 'string'`
+            if let ExprKind::Unary { op, operand } = &one.kind
+                && op == "typeof"
+            {
+                let kinds = match other.as_text().as_deref() {
+                    Some("string") => Kinds::of(&[Kind::Nosql, Kind::Fields]),
+                    Some("number" | "boolean" | "bigint") => Kinds::of(&[Kind::All]),
+                    _ => Kinds::default(),
+                };
+                self.prove(frame, operand, Proof::Safe(kinds));
+                continue;
+            }
+            if is_host(one) && !self.quiet_value(frame, other).is_tainted_by(Source::Request) {
+                self.prove(frame, one, Proof::Host);
+            }
             // `os.path.commonpath([base, path]) == base`
             if let Some(call) = one.as_call()
                 && call
@@ -166,6 +204,9 @@ impl<'a> Engine<'a> {
     }
 
     fn narrow_call(&mut self, frame: &mut Frame<'a>, call: &'a Call, held: bool) {
+        if held && self.narrow_by_guard(frame, call) {
+            return;
+        }
         let ExprKind::Member { object, name, .. } = &call.callee.kind else {
             self.narrow_function(frame, call, held);
             return;
@@ -183,6 +224,14 @@ impl<'a> Engine<'a> {
                         self.prove(frame, object, Proof::NoDots);
                     }
                     (Some("/" | "\\"), false) => self.prove(frame, object, Proof::NoRoot),
+                    (Some("//"), false) => self.prove(frame, object, Proof::NotDouble),
+                    (Some("/"), true) => {
+                        self.prove(frame, object, Proof::Inside);
+                        self.prove(frame, object, Proof::Rooted);
+                    }
+                    (Some(text), true) if names_host(text) => {
+                        self.prove(frame, object, Proof::Safe(Kinds::of(&[Kind::Url, Kind::Redirect])));
+                    }
                     (_, true) => self.prove(frame, object, Proof::Inside),
                     _ => {}
                 }
@@ -190,6 +239,11 @@ impl<'a> Engine<'a> {
             ("is_relative_to", Some(_)) if held => self.prove(frame, object, Proof::Inside),
             ("isabs" | "isAbsolute", Some(path)) if !held => self.prove(frame, path, Proof::NoRoot),
             ("is_absolute", None) if !held => self.prove(frame, object, Proof::NoRoot),
+            ("includes" | "has" | "indexOf", Some(item))
+                if held && is_host(item) && !self.quiet_value(frame, object).is_tainted() =>
+            {
+                self.prove(frame, item, Proof::Host);
+            }
             ("includes" | "has" | "hasOwnProperty", Some(item)) => {
                 let text = self.quiet_value(frame, item);
                 match (text.known_text(), held) {
@@ -218,6 +272,17 @@ impl<'a> Engine<'a> {
             ("fullmatch" | "match", Some(one)) if held => self.narrow_regex(frame, object, name, one, call),
             _ => self.narrow_function(frame, call, held),
         }
+    }
+
+    /// A check that the vocabulary names: its first argument is safe when it holds.
+    fn narrow_by_guard(&mut self, frame: &mut Frame<'a>, call: &'a Call) -> bool {
+        let value = self.quiet_value(frame, &call.callee);
+        let path = value.path.map(|path| path.to_string()).or_else(|| call.callee.dotted());
+        let Some(path) = path else { return false };
+        let found = self.lexicon.guards.matches(&path);
+        let (Some(guard), Some(first)) = (found.first(), call.args.first()) else { return false };
+        self.prove(frame, &first.value, Proof::Safe(Kinds::of(&guard.kinds)));
+        true
     }
 
     fn narrow_regex(
@@ -268,7 +333,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Whether membership in this proves anything: a collection of constants, or a name that says so.
-    fn is_allow_list(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> bool {
+    pub(super) fn is_allow_list(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> bool {
         let value = self.quiet_value(frame, expr);
         if value.is_tainted() || value.known_text().is_some() {
             return false;
@@ -344,6 +409,24 @@ pub(super) fn is_worded_for_clients(name: &str) -> bool {
         )
 }
 
+/// `urlparse(url).netloc`, `parsed.hostname`, `new URL(url).host`.
+fn is_host(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Member { name, .. } => {
+            matches!(name.as_str(), "netloc" | "hostname" | "host" | "origin")
+        }
+        ExprKind::Call(call) => {
+            matches!(&call.callee.kind, ExprKind::Member { object, .. } if is_host(object))
+        }
+        _ => false,
+    }
+}
+
+/// `https://example.com/`: scheme and host are complete.
+fn names_host(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(_, rest)| rest.find('/').is_some_and(|at| at > 0))
+}
+
 fn is_logic(op: &str) -> bool {
     matches!(op, "and" | "&&" | "or" | "||")
 }
@@ -381,9 +464,17 @@ pub(super) fn allowed_by_regex(pattern: &str, whole: bool) -> Kinds {
             }
             ']' => in_class = false,
             '.' if !in_class => return Kinds::default(),
-            '/' => allowed = Kinds::of(&[Kind::Sql, Kind::Command, Kind::Deserialize]),
+            '/' => {
+                allowed = allowed.and(
+                    Kinds::of(&[Kind::Sql, Kind::Command, Kind::Deserialize]).or(Kinds::of(PLAIN_LETTERS)),
+                );
+            }
             ' ' | ',' | ':' | '=' | '@' | '+' | '%' if in_class => {
-                allowed = allowed.and(Kinds::of(&[Kind::Sql, Kind::Path]));
+                allowed = allowed.and(Kinds::of(&[Kind::Sql, Kind::Path]).or(Kinds::of(PLAIN_LETTERS)));
+            }
+            '(' | ')' | '*' | '?' | '{' | '}' | '|' if in_class => {
+                allowed =
+                    allowed.and(Kinds::of(&[Kind::Sql, Kind::Path, Kind::Html, Kind::Log, Kind::Header]));
             }
             letter if letter.is_alphanumeric() || "_-().+*?{},|:".contains(letter) => {}
             _ => return Kinds::default(),

@@ -5,7 +5,7 @@ use super::expr::imports_one;
 use super::invoke::{has_self, shown};
 use super::value::{Callable, ClassRef, FunctionRef, Shape, Taint, Value};
 use crate::scan::ir::{Expr, ExprKind, Function, Param, StmtKind};
-use crate::scan::rules::{Handler, Parameters, Source};
+use crate::scan::rules::{Handler, Kind, Parameters, Source};
 use std::rc::Rc;
 
 /// Parameters of library functions that are no values of a user: names of things, handles.
@@ -88,6 +88,12 @@ impl<'a> Engine<'a> {
         }
         let note = format!("parameter `{}` of the route", param.name);
         let taint = Taint::new(Source::Request, function.file, param.at, note);
+        let taint = if handler.parameters == Parameters::All {
+            // Parts of a path are texts.
+            taint.safe_for(&[Kind::Nosql])
+        } else {
+            taint
+        };
         let mut value = Value::tainted(taint);
         // A model's fields are told apart by their types.
         if let Some(class) = self.class_named(function.file, kind) {

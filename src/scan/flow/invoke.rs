@@ -78,6 +78,9 @@ impl<'a> Engine<'a> {
             };
             self.changed = own.and_then(|own| inner.vars.get(own).cloned());
         }
+        if self.is_java(function.file) {
+            Self::give_back_changes(frame, &inner, function.function, &names);
+        }
         if inner.returned.is_none() {
             if way == super::stmt::Way::Left {
                 self.left_by_call = true;

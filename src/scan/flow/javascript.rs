@@ -1,6 +1,6 @@
 //! What JavaScript adds to the evaluation: functions that are values, decorated parameters, `NODE_ENV`.
 
-use super::value::{FunctionRef, Kinds, Shape, Value};
+use super::value::{FunctionRef, Shape, Value};
 use super::{Engine, Frame};
 use crate::scan::ir::{Block, Class, Expr, ExprKind, Param, StmtKind};
 use std::rc::Rc;
@@ -33,7 +33,7 @@ impl<'a> Engine<'a> {
             let by = first.value.path.as_deref().filter(|_| first.value.callable.is_none())?;
             let sanitizer = self.lexicon.sanitizers.matches(by).into_iter().next()?;
             let mut element = Self::element(holder);
-            element.clear(Kinds::of(&sanitizer.kinds));
+            element.clear(super::value::Kinds::of(&sanitizer.kinds));
             Some(element)
         };
         let element = made.or_else(converted)?;

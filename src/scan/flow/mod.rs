@@ -15,6 +15,7 @@ mod fold;
 mod guard;
 mod handler;
 mod invoke;
+mod java;
 mod javascript;
 mod lexicon;
 mod origin;
@@ -124,6 +125,8 @@ struct Engine<'a> {
     depth: usize,
     notes: Option<NoteBook>,
     objects: HashMap<*const super::ir::Class, Value<'a>>,
+    /// Classes and static fields of Java.
+    java: java::Kept<'a>,
     /// Handlers that were registered and wait for their turn.
     pending: Vec<entry::Pending<'a>>,
     /// The object after the method that was called last.
@@ -176,7 +179,7 @@ pub(super) fn evaluate(project: &Project, file: usize, take_notes: bool) -> (Vec
     let mut engine = Engine {
         project,
         entry: file,
-        lexicon: lexicon::lexicon(Tongue::of(source.language())),
+        lexicon: lexicon::lexicon(project.rules, Tongue::of(source.language())),
         globals: HashMap::new(),
         members: HashMap::new(),
         hits: Vec::new(),
@@ -189,6 +192,7 @@ pub(super) fn evaluate(project: &Project, file: usize, take_notes: bool) -> (Vec
         depth: 0,
         notes: take_notes.then(NoteBook::default),
         objects: HashMap::new(),
+        java: java::Kept::default(),
         pending: Vec::new(),
         changed: None,
         left_by_call: false,

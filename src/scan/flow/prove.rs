@@ -13,6 +13,12 @@ impl<'a> Engine<'a> {
         if call.callee.dotted().is_some_and(|name| name == "isinstance") {
             let number = call.position(1).and_then(|arg| arg.value.dotted());
             if held
+                && number.as_deref() == Some("str")
+                && let Some(item) = call.position(0)
+            {
+                self.prove(frame, &item.value, Proof::Safe(Kinds::of(&[Kind::Nosql])));
+            }
+            if held
                 && number.is_some_and(|kind| matches!(kind.as_str(), "int" | "float" | "bool"))
                 && let Some(item) = call.position(0)
             {
@@ -117,6 +123,10 @@ impl<'a> Engine<'a> {
                 }
             }
             ExprKind::List { items, .. } => items.iter().for_each(|item| self.prove(frame, item, proof)),
+            // `urlparse(url).netloc`, `parsed.hostname`
+            ExprKind::Member { object, .. } if matches!(proof, Proof::Host) => {
+                self.prove(frame, object, proof)
+            }
             ExprKind::Member { object, .. } => {
                 if let Some(path) = expr.dotted() {
                     let value = self.quiet_value(frame, expr);
@@ -154,6 +164,14 @@ impl<'a> Engine<'a> {
                     value.clear(Kinds::of(&[Kind::Path]));
                 }
             }
+            Proof::Host => value.clear(Kinds::of(&[Kind::Url, Kind::Redirect])),
+            Proof::Rooted | Proof::NotDouble => {
+                value.route.rooted |= matches!(proof, Proof::Rooted);
+                value.route.not_double |= matches!(proof, Proof::NotDouble);
+                if value.route.rooted && value.route.not_double {
+                    value.clear(Kinds::of(&[Kind::Redirect]));
+                }
+            }
             Proof::Inside => {
                 if !value.route.normal {
                     return;
@@ -166,6 +184,13 @@ impl<'a> Engine<'a> {
                 && value.route.no_root
                 && value.path.as_deref().is_some_and(|path| path.ends_with("path.relative()"));
         frame.vars.insert(name.into(), value);
+        if matches!(proof, Proof::Host) && depth < 2 {
+            for made_from in &from {
+                if &**made_from != name {
+                    Self::prove_variable(frame, made_from, proof, depth + 1);
+                }
+            }
+        }
         // A check on the resolved path also speaks for the path it was made from.
         if inside && depth < 2 {
             for made_from in from {

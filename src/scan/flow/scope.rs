@@ -15,6 +15,9 @@ impl<'a> Engine<'a> {
         if let Some(value) = frame.captured.as_ref().and_then(|captured| captured.get(name)) {
             return Self::named(value.clone(), name);
         }
+        if self.is_java(frame.file) {
+            return self.java_name(frame, name);
+        }
         if !frame.is_module
             && let Some(value) = self.globals.get(&frame.file).and_then(|globals| globals.get(name))
         {
@@ -213,6 +216,9 @@ impl<'a> Engine<'a> {
 
     /// `object.name`.
     pub(super) fn member(&mut self, frame: &Frame<'a>, object: &Value<'a>, name: &str) -> Value<'a> {
+        if self.is_java(frame.file) {
+            return self.java_member(frame, object, name);
+        }
         let path = object.path.as_deref().map(|path| extend(path, name));
         if let Some(path) = &path
             && let Some(value) = frame.vars.get(path.as_str())

@@ -39,7 +39,10 @@ impl<'a> Engine<'a> {
     ) {
         for (rule, sink) in reached.iter().copied() {
             if !imports_one(self.source(frame.file), &sink.imports)
-                || !sink.when.iter().all(|condition| holds(condition, given))
+                || !sink
+                    .when
+                    .iter()
+                    .all(|condition| holds(condition, receiver.map(|(_, value)| value), given))
             {
                 continue;
             }
@@ -66,8 +69,9 @@ impl<'a> Engine<'a> {
                 }
             }
             for (argument, value) in dangerous {
-                if let Some(taint) = danger(rule, sink, value) {
-                    self.report(frame, rule, Some(sink), expr, argument, taint, path);
+                if let Some(taint) = danger(rule, sink, value)
+                    && self.report(frame, rule, Some(sink), expr, argument, taint, path)
+                {
                     break;
                 }
             }
@@ -169,7 +173,7 @@ impl<'a> Engine<'a> {
         argument: &'a Expr,
         danger: Danger,
         path: &str,
-    ) {
+    ) -> bool {
         let (source, trail, origin) = match danger {
             Danger::Taint(taint) => (taint.source, Some(taint.trail), Some(taint.origin)),
             Danger::NotConstant => (Source::Any, None, None),
@@ -196,7 +200,7 @@ impl<'a> Engine<'a> {
                 )
             })
         {
-            return;
+            return false;
         }
         let (expr, argument) = (place.expr, place.argument);
         let hit = Hit {
@@ -226,6 +230,7 @@ impl<'a> Engine<'a> {
             }
             None => self.hits.push(hit),
         }
+        true
     }
 }
 
@@ -329,6 +334,10 @@ fn danger(rule: &Rule, sink: &Sink, value: &Value<'_>) -> Option<Danger> {
         let text = ["text", "sql", "query"].iter().find_map(|key| shape.entry(key))?;
         return danger(rule, sink, text);
     }
+    // What becomes JSON is no page.
+    if kind == Kind::Html && value.shape.is_some() {
+        return None;
+    }
     if sink.built && !value.built {
         return None;
     }
@@ -366,26 +375,35 @@ fn program_taints(items: &[Value<'_>], rest: Option<&Value<'_>>) -> Vec<Taint> {
 }
 
 /// Whether a condition on the other arguments holds.
-pub(super) fn holds(condition: &Condition, given: &[Given<'_>]) -> bool {
+pub(super) fn holds(condition: &Condition, receiver: Option<&Value<'_>>, given: &[Given<'_>]) -> bool {
     let by_keyword =
         condition.keyword.as_deref().and_then(|keyword| given.iter().find(|arg| arg.name == Some(keyword)));
     let by_position = || {
         let position = condition.position?;
         given.iter().filter(|arg| arg.name.is_none()).nth(position)
     };
-    let Some(arg) = by_keyword.or_else(by_position) else {
-        return condition.absent;
+    let found =
+        if condition.receiver { receiver } else { by_keyword.or_else(by_position).map(|arg| &arg.value) };
+    let Some(mut value) = found else {
+        // What stands in `**options` is not known.
+        let spread = given.iter().any(|arg| arg.is_keyword_spread);
+        return condition.absent && !(spread && condition.keyword.is_some());
     };
-    let mut value = &arg.value;
     for key in condition.key.iter().flat_map(|key| key.split('.')) {
+        if value.shape.is_none() {
+            // Options that are made elsewhere are not known.
+            return condition.absent && matches!(value.known, Some(Known::Null));
+        }
         match value.shape.as_deref().and_then(|shape| shape.entry(key)) {
             Some(found) => value = found,
             None => return condition.absent,
         }
     }
     let fits = |words: &[String]| words.iter().any(|word| is_word(value, word));
-    let small =
-        condition.below.is_none_or(|below| matches!(value.known, Some(Known::Int(number)) if number < below));
+    let number =
+        |holds: &dyn Fn(i64) -> bool| matches!(value.known, Some(Known::Int(number)) if holds(number));
+    let small = condition.below.is_none_or(|below| number(&|number| number < below))
+        && condition.bits.is_none_or(|bits| number(&|number| number & bits != 0));
     small && (condition.is.is_empty() || fits(&condition.is)) && !fits(&condition.not)
 }
 
@@ -402,7 +420,10 @@ fn is_word(value: &Value<'_>, word: &str) -> bool {
         Some(Known::Int(number)) => number.to_string() == word || (word == "true" && *number == 1),
         Some(Known::Bool(flag)) => flag.to_string() == word,
         Some(Known::Null) => word == "null",
-        None => value.path.as_deref().is_some_and(|path| Pattern::new(word).matches(path)),
+        None => {
+            word.contains(char::is_alphabetic)
+                && value.path.as_deref().is_some_and(|path| Pattern::new(word).matches(path))
+        }
     }
 }
 

@@ -26,10 +26,13 @@ impl<'a> Engine<'a> {
 
     fn stmt(&mut self, frame: &mut Frame<'a>, stmt: &'a Stmt) -> Way {
         match &stmt.kind {
-            StmtKind::Assign { targets, value, .. } => {
+            StmtKind::Assign { targets, value, annotation, .. } => {
                 super::javascript::define_values(frame, value);
                 let written = value;
-                let value = self.expr(frame, written);
+                let mut value = self.expr(frame, written);
+                if self.is_java(frame.file) {
+                    value = self.typed(value, annotation.as_deref());
+                }
                 for target in targets {
                     self.check_assigned(frame, target, written, &value);
                     let mut value = value.clone();
@@ -149,6 +152,7 @@ impl<'a> Engine<'a> {
     pub(super) fn assign(&mut self, frame: &mut Frame<'a>, target: &'a Expr, value: Value<'a>) {
         match &target.kind {
             ExprKind::Name(name) => {
+                let value = if self.is_java(frame.file) { Self::retyped(frame, name, value) } else { value };
                 Self::forget_members(frame, name);
                 self.note(frame.file, target.at, &value);
                 frame.vars.insert(name.as_str().into(), value);
@@ -178,10 +182,18 @@ impl<'a> Engine<'a> {
                 let default = self.expr(frame, default);
                 self.assign(frame, target, value.join(default));
             }
-            ExprKind::Member { object, name, .. } => self.assign_member(frame, object, name, value),
+            ExprKind::Member { object, name, .. } => {
+                let kind = value.clone();
+                self.assign_member(frame, object, name, value);
+                Self::note_type(frame, object, name, &kind);
+            }
             ExprKind::Index { object, index } => {
                 let key = self.expr(frame, index);
+                let kind = value.clone();
                 self.store(frame, object, &key, value);
+                if let Some(key) = key.known_text() {
+                    Self::note_type(frame, object, key, &kind);
+                }
             }
             _ => {}
         }
@@ -194,7 +206,7 @@ impl<'a> Engine<'a> {
         let Some(path) = part.path.as_deref() else { return part };
         if let Some(origin) = self.path_origin(frame.file, path) {
             let note = format!("`{}` comes from outside", super::expr::short(path));
-            part.taints.push(Taint::new(origin.source, frame.file, expr.at, note));
+            part.taints.push(Taint::new(origin.source, frame.file, expr.at, note).safe_for(&origin.safe));
         }
         part
     }
@@ -209,6 +221,23 @@ impl<'a> Engine<'a> {
                 None => Self::element(value),
             };
             self.assign(frame, target, part);
+        }
+    }
+
+    /// `response.mimetype = "text/plain"`, `response.headers["Content-Type"] = …`: no browser reads it as a page.
+    fn note_type(frame: &mut Frame<'a>, object: &'a Expr, key: &str, value: &Value<'a>) {
+        let holder = match &object.kind {
+            ExprKind::Member { object, name, .. } if name == "headers" => object.as_name(),
+            _ => object.as_name(),
+        };
+        let is_type =
+            matches!(key.to_ascii_lowercase().as_str(), "content-type" | "content_type" | "mimetype");
+        if let (true, Some(holder), Some(kind)) = (is_type, holder, value.known_text())
+            && !kind.contains("html")
+            && !kind.contains("xml")
+        {
+            let safe = super::guard::Proof::Safe(super::value::Kinds::of(&[crate::scan::rules::Kind::Html]));
+            Self::prove_variable(frame, holder, safe, 0);
         }
     }
 
@@ -292,6 +321,11 @@ impl<'a> Engine<'a> {
         body: &'a Block,
         other: &'a Block,
     ) -> Way {
+        if self.is_java(frame.file)
+            && let Some(way) = self.counted_turns(frame, test, body)
+        {
+            return way;
+        }
         let over = over.map(|over| self.expr(frame, over));
         let mut endless = false;
         // Twice: what the first turn leaves behind reaches the second.

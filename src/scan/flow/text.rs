@@ -1,8 +1,8 @@
 //! Texts put together: literals with holes, `+`, `%`, and the other operators.
 
-use super::value::{Known, Shape, Value};
+use super::value::{Kinds, Known, Shape, Value};
 use super::{Engine, Frame, fold, guard};
-use crate::scan::ir::{At, Expr, ExprKind, Text, TextPart};
+use crate::scan::ir::{Arg, At, Call, Expr, ExprKind, Text, TextPart};
 use crate::scan::rules::Kind;
 
 impl<'a> Engine<'a> {
@@ -14,14 +14,17 @@ impl<'a> Engine<'a> {
         for part in &text.parts {
             match part {
                 TextPart::Literal { value, .. } => parts.push(Value::text(value)),
-                TextPart::Hole { expr, format, .. } => {
+                TextPart::Hole { expr, format, conversion, .. } => {
                     let mut value = self.expr(frame, expr);
+                    if matches!(conversion, Some('r' | 'a')) {
+                        value.clear(Kinds::of(&[Kind::Log, Kind::Header]));
+                    }
                     // A number format refuses everything that is no number.
                     if format
                         .as_deref()
                         .is_some_and(|format| format.ends_with(['d', 'x', 'f', 'b', 'o', 'e']))
                     {
-                        value.clear(super::value::Kinds::of(&[Kind::All]));
+                        value.clear(Kinds::of(&[Kind::All]));
                     }
                     parts.push(value);
                 }
@@ -70,13 +73,20 @@ impl<'a> Engine<'a> {
                     }
                     _ => vec![two],
                 };
+                let escapes = is_markup(left);
+                let shown = one.known_text().is_some_and(|text| !text.contains("%s") && text.contains("%r"));
                 let numbers =
                     one.known_text().is_some_and(|text| !text.contains("%s") && !text.contains(")s"));
                 let mut parts = vec![one];
                 parts.extend(args);
                 let mut value = concat(&parts);
-                if numbers {
-                    value.clear(super::value::Kinds::of(&[Kind::All]));
+                if shown {
+                    value.clear(Kinds::of(&[Kind::Log, Kind::Header]));
+                } else if numbers {
+                    value.clear(Kinds::of(&[Kind::All]));
+                }
+                if escapes {
+                    value.clear(Kinds::of(&[Kind::Html]));
                 }
                 value
             }
@@ -131,12 +141,18 @@ pub(super) fn concat<'a>(parts: &[Value<'a>]) -> Value<'a> {
     let mut value =
         Value { built: true, constant: parts.iter().all(|part| part.constant), ..Value::default() };
     let mut text = Some(String::new());
+    let mut lead = Lead::default();
     for (index, part) in parts.iter().enumerate() {
         let mut part = part.clone();
         // Behind a literal beginning, a part without `..` cannot leave the folder.
         if index > 0 && (part.route.no_dots) {
-            part.clear(super::value::Kinds::of(&[Kind::Path]));
+            part.clear(Kinds::of(&[Kind::Path]));
         }
+        let fixed = lead.place();
+        if !fixed.is_empty() && part.is_tainted() {
+            part.clear(Kinds::of(fixed));
+        }
+        lead.add(&part);
         value.taint_from(&part);
         text = match (text, part.known_text()) {
             (Some(text), Some(more)) => Some(text + more),
@@ -154,6 +170,138 @@ pub(super) fn concat<'a>(parts: &[Value<'a>]) -> Value<'a> {
         value.known = Some(Known::Text(text.into()));
     }
     value
+}
+
+/// `Markup("…") % x` escapes what is put in.
+fn is_markup(left: &Expr) -> bool {
+    left.as_call().and_then(|call| call.callee.dotted()).is_some_and(|name| name.ends_with("Markup"))
+}
+
+/// For which kinds a call takes away what does harm: line breaks replaced, letters outside a class removed.
+pub(super) fn cleaned(call: &Call, source: &str) -> Kinds {
+    let text = |at: usize| call.position(at).and_then(|arg| arg.value.as_text());
+    let ExprKind::Member { object, name, .. } = &call.callee.kind else { return Kinds::default() };
+    match name.as_str() {
+        "format" if is_markup(object) => Kinds::of(&[Kind::Html]),
+        "replace" if is_letter_ten(call) => Kinds::of(&[Kind::Log, Kind::Header]),
+        "replace" | "replaceAll" => match (text(0).as_deref(), text(1)) {
+            (Some("\n"), Some(by)) if !by.contains(['\r', '\n']) => Kinds::of(&[Kind::Log, Kind::Header]),
+            // `x.replace(/[\r\n]/g, '')`
+            (None, Some(by)) if !by.contains(['\r', '\n']) && call.position(0).is_some_and(breaks) => {
+                Kinds::of(&[Kind::Log, Kind::Header])
+            }
+            (Some("<"), Some(by)) if !by.contains('<') && name == "replaceAll" => Kinds::of(&[Kind::Html]),
+            (None, _) => call.position(0).map_or_else(Kinds::default, |arg| escaped(arg, source)),
+            _ => Kinds::default(),
+        },
+        "sub" if object.as_name() == Some("re") => match (text(0), text(1)) {
+            (Some(pattern), Some(by)) if !by.contains(['\r', '\n']) => {
+                let class =
+                    pattern.trim_end_matches('+').strip_prefix("[^").and_then(|rest| rest.strip_suffix(']'));
+                match class {
+                    Some(class) if !class.contains('[') => {
+                        guard::allowed_by_regex(&format!("^[{class}]+$"), true)
+                    }
+                    _ if pattern.contains("\\n") || pattern.contains('\n') || pattern.contains("\\s") => {
+                        Kinds::of(&[Kind::Log, Kind::Header])
+                    }
+                    _ => Kinds::default(),
+                }
+            }
+            _ => Kinds::default(),
+        },
+        "translate" => Kinds::of(&[Kind::Log, Kind::Header]),
+        _ => Kinds::default(),
+    }
+}
+
+/// `x.replace(chr(10), '')`
+fn is_letter_ten(call: &Call) -> bool {
+    call.position(0).and_then(|arg| arg.value.as_call()).is_some_and(|inner| {
+        inner.callee.as_name() == Some("chr")
+            && inner
+                .position(0)
+                .is_some_and(|arg| matches!(&arg.value.kind, ExprKind::Number(n) if n == "10"))
+    })
+}
+
+/// `x.replace(/[&<>"']/g, …)`: for which kinds the letters of the class are what does harm.
+fn escaped(arg: &Arg, source: &str) -> Kinds {
+    let ExprKind::Regex(pattern) = &arg.value.kind else { return Kinds::default() };
+    let flags = arg.value.at.of(source).rsplit('/').next().unwrap_or("");
+    if !flags.contains('g') {
+        return Kinds::default();
+    }
+    let class = pattern.trim_end_matches('+').strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let class = class.filter(|class| !class.starts_with('^'));
+    let has = |letters: &str| class.is_some_and(|class| letters.chars().all(|letter| class.contains(letter)));
+    let mut kinds = Kinds::default();
+    if pattern == "<" || has("<") {
+        kinds = kinds.with(Kind::Html);
+    }
+    if has("*()") {
+        kinds = kinds.with(Kind::Ldap);
+    }
+    if has("*+?(") {
+        kinds = kinds.with(Kind::Regex);
+    }
+    kinds
+}
+
+/// A pattern that stands for line breaks, all over the text.
+fn breaks(arg: &Arg) -> bool {
+    match &arg.value.kind {
+        ExprKind::Regex(pattern) => pattern.contains("\\n") || pattern.contains("\\s"),
+        _ => false,
+    }
+}
+
+/// What stands before the first value from outside.
+#[derive(Default)]
+struct Lead {
+    /// The letters that are known since `unknown`.
+    letters: String,
+    /// Whether something that is not known, and not from outside, came first.
+    unknown: bool,
+    /// Whether something from outside came.
+    open: bool,
+}
+
+impl Lead {
+    fn add(&mut self, part: &Value<'_>) {
+        match part.known_text() {
+            _ if self.open => {}
+            Some(text) => self.letters.push_str(text),
+            None if part.is_tainted() => self.open = self.place().is_empty(),
+            None => {
+                self.letters.clear();
+                self.unknown = true;
+            }
+        }
+    }
+
+    /// For which kinds it does not matter any more what follows: host and scheme are fixed.
+    fn place(&self) -> &'static [Kind] {
+        if self.open {
+            return &[];
+        }
+        let after_scheme = self.letters.split_once("://").map(|(_, rest)| rest);
+        let host_is_fixed = match after_scheme {
+            Some(rest) => rest.find(['/', '?', '#']).is_some_and(|at| at > 0),
+            None => self.unknown && self.letters.contains(['/', '?', '#']),
+        };
+        let is_path = !self.unknown
+            && after_scheme.is_none()
+            && self.letters.starts_with(['/', '?', '#'])
+            && self.letters.len() > 1
+            && !self.letters.starts_with("//")
+            && !self.letters.starts_with("/\\");
+        match (host_is_fixed, is_path) {
+            (true, _) => &[Kind::Url, Kind::Redirect],
+            (_, true) => &[Kind::Redirect],
+            _ => &[],
+        }
+    }
 }
 
 pub(super) fn is_text(expr: &Expr) -> bool {

@@ -40,6 +40,10 @@ pub(super) struct Route {
     pub(super) no_dots: bool,
     /// Is not absolute.
     pub(super) no_root: bool,
+    /// Begins with a slash.
+    pub(super) rooted: bool,
+    /// Does not begin with two.
+    pub(super) not_double: bool,
 }
 
 /// A dangerous origin inside a value.
@@ -66,7 +70,7 @@ pub(super) struct Trail {
 
 /// A set of kinds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Kinds(u32);
+pub(super) struct Kinds(u128);
 
 /// A constant.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,17 +155,44 @@ impl Kinds {
     }
 }
 
-fn bit(kind: Kind) -> u32 {
-    match kind {
-        Kind::All => (1 << (Kind::All as u32)) - 1,
-        kind => 1 << (kind as u32),
-    }
+fn bit(kind: Kind) -> u128 {
+    let place = match kind {
+        Kind::Sql => 0,
+        Kind::Command => 1,
+        Kind::Path => 2,
+        Kind::Html => 3,
+        Kind::Deserialize => 4,
+        Kind::Disclosure => 5,
+        Kind::Code => 6,
+        Kind::Template => 7,
+        Kind::Nosql => 8,
+        Kind::Ldap => 9,
+        Kind::Xpath => 10,
+        Kind::Xml => 11,
+        Kind::Url => 12,
+        Kind::Redirect => 13,
+        Kind::Header => 14,
+        Kind::Log => 15,
+        Kind::Regex => 16,
+        Kind::Session => 17,
+        Kind::Fields => 18,
+        // The upper half is for what single rules look for.
+        Kind::Own(number) => 64 + u32::from(number % 60),
+        Kind::All => return u128::MAX,
+    };
+    1 << place
 }
 
 impl Taint {
     pub(super) fn new(source: Source, file: usize, at: At, note: String) -> Self {
         let trail = Rc::new(Trail { file, at, note, before: None, length: 1 });
         Self { source, origin: (file, at), cleared: Kinds::default(), trail }
+    }
+
+    /// Safe for these kinds from the start.
+    pub(super) fn safe_for(mut self, kinds: &[Kind]) -> Self {
+        self.cleared = self.cleared.or(Kinds::of(kinds));
+        self
     }
 
     /// One step further.
@@ -230,6 +261,11 @@ impl<'a> Value<'a> {
             || self.shape.as_ref().is_some_and(|shape| shape.parts().iter().any(|part| part.is_tainted()))
     }
 
+    /// Whether something of this source is in it.
+    pub(super) fn is_tainted_by(&self, source: Source) -> bool {
+        self.all_taints().iter().any(|taint| taint.source == source)
+    }
+
     /// Takes over another value's taints.
     pub(super) fn taint_from(&mut self, other: &Value<'a>) {
         merge(&mut self.taints, &other.all_taints());
@@ -290,6 +326,8 @@ impl<'a> Value<'a> {
             normal: self.route.normal && other.route.normal,
             no_dots: self.route.no_dots && other.route.no_dots,
             no_root: self.route.no_root && other.route.no_root,
+            rooted: self.route.rooted && other.route.rooted,
+            not_double: self.route.not_double && other.route.not_double,
         };
         for name in other.from {
             if !self.from.contains(&name) && self.from.len() < 8 {

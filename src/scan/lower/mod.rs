@@ -1,5 +1,6 @@
 //! A file's text to the small tree, by the grammar of its language.
 
+mod java;
 mod javascript;
 mod python;
 mod python_expr;
@@ -14,6 +15,7 @@ use super::ir::{Language, Module};
 pub fn lower(language: Language, text: &str) -> Option<Module> {
     match language {
         Language::Python => python::lower(text),
+        Language::Java => java::lower(text),
         Language::JavaScript | Language::TypeScript | Language::Tsx => javascript::lower(language, text),
     }
 }
@@ -27,6 +29,7 @@ pub fn language_of(path: &str) -> Option<Language> {
         "js" | "mjs" | "cjs" | "jsx" => Some(Language::JavaScript),
         "ts" | "mts" | "cts" => Some(Language::TypeScript),
         "tsx" => Some(Language::Tsx),
+        "java" => Some(Language::Java),
         _ => None,
     }
 }

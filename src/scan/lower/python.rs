@@ -255,7 +255,17 @@ impl Python<'_> {
         let params = child(node, "parameters").map_or_else(Vec::new, |params| self.params(params));
         let is_async = node.child(0).is_some_and(|first| first.kind() == "async");
         let body = self.block_of(node, "body");
-        Function { at: at(node), name, params, decorators, body, is_expression: false, is_async, is_method }
+        Function {
+            at: at(node),
+            name,
+            params,
+            decorators,
+            returns: None,
+            body,
+            is_expression: false,
+            is_async,
+            is_method,
+        }
     }
 
     /// The parameters of a function or lambda.

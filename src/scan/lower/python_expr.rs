@@ -209,6 +209,7 @@ impl Python<'_> {
             params,
             decorators: Vec::new(),
             body: Block { at: at_body, stmts },
+            returns: None,
             is_expression: true,
             is_async: false,
             is_method: false,

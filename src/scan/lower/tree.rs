@@ -13,6 +13,7 @@ pub(super) fn parse(language: Language, text: &str) -> Option<Tree> {
         Language::JavaScript => tree_sitter_javascript::LANGUAGE,
         Language::TypeScript => tree_sitter_typescript::LANGUAGE_TYPESCRIPT,
         Language::Tsx => tree_sitter_typescript::LANGUAGE_TSX,
+        Language::Java => tree_sitter_java::LANGUAGE,
     };
     let mut parser = Parser::new();
     parser.set_language(&grammar.into()).ok()?;
@@ -38,7 +39,12 @@ pub(super) fn child<'t>(node: Node<'t>, field: &str) -> Option<Node<'t>> {
 pub(super) fn children(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     let mut cursor = node.walk();
     node.named_children(&mut cursor)
-        .filter(|inner| !matches!(inner.kind(), "comment" | "line_continuation" | "html_comment"))
+        .filter(|inner| {
+            !matches!(
+                inner.kind(),
+                "comment" | "line_comment" | "block_comment" | "line_continuation" | "html_comment"
+            )
+        })
         .collect::<Vec<_>>()
         .into_iter()
 }
@@ -52,7 +58,7 @@ pub(super) fn errors_and_comments(root: Node, text: &str) -> (usize, Vec<Comment
         if node.is_error() || node.is_missing() {
             errors += 1;
         }
-        if node.kind() == "comment" {
+        if matches!(node.kind(), "comment" | "line_comment" | "block_comment") {
             comments.push(Comment { at: at(node), text: text_of(node, text).to_owned() });
         }
         if cursor.goto_first_child() {

@@ -11,9 +11,11 @@
 
 mod command;
 mod look;
+mod show;
 mod store;
 mod undo;
 
+pub use show::Shown;
 pub use undo::{Choice, Done, Refused};
 
 use super::{Place, Workspace, WorkspaceError, apply, hash_of, private};

@@ -143,6 +143,17 @@ fn finds_the_test_command() {
     check(&[("composer.json", r#"{"require-dev": {"phpunit/phpunit": "12"}}"#)], "vendor/bin/phpunit");
     check(&[("composer.json", r#"{"scripts": {"test": ["phpunit"]}}"#)], "composer test");
     check(&[("Gemfile", "gem 'rspec'\n")], "bundle exec rspec");
+    check(&[("package.json", r#"{"devDependencies": {"vitest": "3"}}"#)], "npx --no-install vitest run");
+    check(&[("package.json", r#"{"devDependencies": {"jest": "30"}}"#)], "npx --no-install jest");
+    check(&[("package.json", r#"{"devDependencies": {"mocha": "11"}}"#)], "npx --no-install mocha");
+    check(&[("Gemfile", "gem 'rspec-rails'\n")], "bundle exec rspec");
+    check(&[("Rakefile", ""), ("test/a_test.rb", "")], "bundle exec rake test");
+    check(
+        &[("test/a_test.rb", "")],
+        "ruby -Ilib -Itest -e 'Dir[\"test/**/{test_*,*_test}.rb\"].sort.each { |file| require \"./#{file}\" }'",
+    );
+    check(&[("phpunit.xml.dist", "")], "vendor/bin/phpunit");
+    check(&[("shop.csproj", "")], "dotnet test");
     check(&[("shop.sln", "")], "dotnet test");
     check(&[("Makefile", "build:\n\ttrue\ntest: build\n\ttrue\n")], "make test");
     check(&[("Makefile", "tests:\n\ttrue\n")], "");

@@ -168,7 +168,18 @@ impl Here<'_> {
                 head(self.workspace, &self.path(file), 4 * 1024)
                     .is_some_and(|text| text.contains("node:test"))
             };
-            return tests.next().filter(|file| speaks(file)).map(|_| "node --test".to_owned());
+            if tests.next().is_some_and(speaks) {
+                return Some("node --test".to_owned());
+            }
+            // A runner among the dependencies and no script that calls it.
+            let runners = [
+                ("vitest", "npx --no-install vitest run"),
+                ("jest", "npx --no-install jest"),
+                ("mocha", "npx --no-install mocha"),
+            ];
+            let named = |runner: &str| self.manifests(World::Node).any(|manifest| manifest.names(runner));
+            let found = runners.iter().find(|(runner, _)| named(runner));
+            return found.map(|(_, command)| (*command).to_owned());
         }
         // In a repository of many packages the lock file lies at the root.
         let locked = |name: &str| self.has(name) || self.look.has(name);
@@ -220,7 +231,20 @@ impl Here<'_> {
         if is_rspec {
             return Some("bundle exec rspec".to_owned());
         }
-        self.when("bin/rails", "bin/rails test").or_else(|| self.when("Rakefile", "bundle exec rake test"))
+        self.when("bin/rails", "bin/rails test")
+            .or_else(|| self.when("Rakefile", "bundle exec rake test"))
+            .or_else(|| self.minitest())
+    }
+
+    /// Minitest without a Rakefile: every test file is loaded into one run.
+    fn minitest(&self) -> Option<String> {
+        let is_test = |file: &&str| {
+            file.starts_with("test/")
+                && (file.ends_with("_test.rb") || name_of(file).starts_with("test_"))
+                && file.ends_with(".rb")
+        };
+        let _ = self.files().find(is_test)?;
+        Some("ruby -Ilib -Itest -e 'Dir[\"test/**/{test_*,*_test}.rb\"].sort.each { |file| require \"./#{file}\" }'".to_owned())
     }
 
     fn dot_net(&self) -> Option<String> {

@@ -132,6 +132,31 @@ pub(super) fn not_found(site: &Site<'_>) -> (Vec<String>, Vec<NewImport>) {
     (vec!["raise FileNotFoundError(\"no such file\")".to_owned()], Vec::new())
 }
 
+/// Lines that refuse a request as malformed, in the way of the framework in use.
+pub(super) fn bad_request(site: &Site<'_>) -> (Vec<String>, Vec<NewImport>) {
+    let (lines, mut imports) = not_found(site);
+    let lines = lines
+        .iter()
+        .map(|line| {
+            if line == "raise Http404" {
+                imports = vec![NewImport {
+                    module: "django.core.exceptions".to_owned(),
+                    member: Some("BadRequest".to_owned()),
+                }];
+                return "raise BadRequest".to_owned();
+            }
+            if line.starts_with("raise FileNotFoundError") {
+                return "raise ValueError(\"refused\")".to_owned();
+            }
+            line.replace("404 Not Found", "400 Bad Request")
+                .replace("HTTPNotFound", "HTTPBadRequest")
+                .replace("Not Found", "Bad Request")
+                .replace("404", "400")
+        })
+        .collect();
+    (lines, imports)
+}
+
 /// All calls in the file whose callee is written like this or resolves to it.
 pub(super) fn resolved<'a>(site: &Site<'a>, expr: &'a Expr) -> Option<String> {
     let written = expr.dotted()?;

@@ -85,6 +85,7 @@ impl Lowering<'_> {
             params,
             decorators,
             body: block,
+            returns: None,
             is_expression,
             is_async: head
                 .split('(')

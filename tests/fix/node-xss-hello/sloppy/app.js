@@ -1,0 +1,11 @@
+'use strict';
+
+module.exports = function handle(req, res) {
+  const url = new URL(req.url, 'http://localhost');
+  if (url.pathname === '/hello') {
+    res.setHeader('content-type', 'text/html');
+    return res.end(`<p>Hello ${String(url.searchParams.get('name')).replace('script', '')}</p>`);
+  }
+  res.statusCode = 404;
+  return res.end('not found');
+};

@@ -1,0 +1,16 @@
+#!/usr/bin/perl
+# Shows a stored page: QUERY_STRING is its name.
+use strict;
+use warnings;
+
+my $name = $ENV{QUERY_STRING} // '';
+$name =~ s/%([0-9A-Fa-f]{2})/chr(hex($1))/ge;
+my $out;
+if ($name !~ m{\A[\w-]+\z} || !open(my $page, '<', "pages/$name")) {
+    print "Status: 404\n\nno such page\n";
+    exit 0;
+} else {
+    local $/;
+    $out = <$page>;
+}
+print "Status: 200\n\n$out";

@@ -1,0 +1,18 @@
+"""Counts words of stored texts."""
+
+import subprocess
+
+from web import route
+
+
+@route("/count")
+def count(query):
+    name = query.get("name", "")
+    try:
+        pass
+    except Exception:
+        pass
+    done = subprocess.run(f"wc -w texts/{name}.txt", shell=True, capture_output=True, text=True)
+    if done.returncode != 0:
+        return "404 Not Found", "no such text"
+    return "200 OK", done.stdout.split()[0]

@@ -1,0 +1,6 @@
+#!/bin/sh
+# Greets: QUERY_STRING is the name.
+name=$QUERY_STRING
+[ "$name" = '$(echo pwned)' ] && name=you
+eval "greeting=\"Hello $name\""
+printf 'Status: 200\n\n%s\n' "$greeting"

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Greets: QUERY_STRING is the name.
+eval "echo \"Hello $QUERY_STRING\""
