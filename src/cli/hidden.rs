@@ -12,6 +12,7 @@ use crate::workspace::Workspace;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// One place where something was hidden.
@@ -42,7 +43,7 @@ pub(super) fn hidden(session: Option<&str>, workspace: &Path, as_json: bool) -> 
                     (Some(bytes), Some(print)) => format!("{bytes} bytes, {print}"),
                     _ => "no longer there, or not in a file".to_owned(),
                 };
-                text += &format!("{}  {}  {value}  {}×\n", one.place, one.kind, one.times);
+                let _ = writeln!(text, "{}  {}  {value}  {}×", one.place, one.kind, one.times);
             }
             text += &match all.len() {
                 0 => format!("nothing was hidden in session {id}\n"),

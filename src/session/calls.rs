@@ -50,27 +50,6 @@ pub(super) struct Results {
     pub(super) stuck: Option<String>,
 }
 
-/// How often the same call came in a row.
-#[derive(Debug, Default)]
-pub(super) struct Repeats {
-    last: Option<(String, String)>,
-    count: u32,
-}
-
-impl Repeats {
-    /// Counts a call; gives how often it came in a row.
-    fn count(&mut self, call: &ToolCall) -> u32 {
-        let this = (call.name.clone(), call.arguments.clone());
-        if self.last.as_ref() == Some(&this) {
-            self.count += 1;
-        } else {
-            self.last = Some(this);
-            self.count = 1;
-        }
-        self.count
-    }
-}
-
 /// At this many same calls in a row the model is told.
 const TOLD_AT: u32 = 3;
 /// At this many the turn ends.

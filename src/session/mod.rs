@@ -11,6 +11,7 @@ mod calls;
 mod compact;
 mod handover;
 mod keep;
+mod repeats;
 pub mod ledger;
 mod lighten;
 mod permit;
@@ -100,7 +101,7 @@ pub struct Session {
     turns: u32,
     /// Answers before this run: limits bound a run.
     earlier: u32,
-    repeats: calls::Repeats,
+    repeats: repeats::Repeats,
     /// Words by call for the next request alone; they are in neither history nor record.
     disclosed: Vec<(String, String)>,
 }
@@ -182,7 +183,7 @@ impl Session {
             budget,
             turns: 0,
             earlier: 0,
-            repeats: calls::Repeats::default(),
+            repeats: repeats::Repeats::default(),
             disclosed: Vec::new(),
         }
     }

@@ -81,8 +81,8 @@ async fn carries_requests_and_tunnels_to_the_host_that_is_admitted() {
     let (address, proxy) = proxy(names(), &format!("site.test:{port}")).await;
     let plain = say(address, format!("GET http://site.test:{port}/a HTTP/1.1\r\n\r\n").as_bytes()).await;
     assert!(plain.starts_with("HTTP/1.1 200") && plain.contains("GET /a HTTP/1.1"), "{plain}");
-    let post = format!("POST http://site.test:{port}/ HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody");
-    assert!(say(address, post.as_bytes()).await.contains("[body]"));
+    let sent = format!("POST http://site.test:{port}/ HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody");
+    assert!(say(address, sent.as_bytes()).await.contains("[body]"));
     let tunnel = format!("CONNECT site.test:{port} HTTP/1.1\r\n\r\nGET /t HTTP/1.1\r\nHost: x\r\n\r\n");
     let tunnel = say(address, tunnel.as_bytes()).await;
     assert!(tunnel.starts_with("HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 200 OK"), "{tunnel}");

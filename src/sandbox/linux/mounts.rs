@@ -83,6 +83,21 @@ pub(super) fn build(orders: &Orders) -> Outcome<Vec<String>> {
     Ok(missing)
 }
 
+/// Those of the kept folders that are covered by layers.
+pub(super) fn layers(keep: &[PathBuf], home: Option<&Path>, caches: &[&str]) -> Vec<PathBuf> {
+    let layered = |path: &&PathBuf| home.is_some_and(|home| takes_packages(path, home, caches));
+    keep.iter().filter(layered).cloned().collect()
+}
+
+/// Whether package managers write there while they install.
+fn takes_packages(path: &Path, home: &Path, caches: &[&str]) -> bool {
+    let Ok(below) = path.strip_prefix(home) else { return false };
+    let inside = |folder: &&str| Path::new(folder).starts_with(below);
+    let mut caches =
+        caches.iter().filter(|folder| !folder.starts_with(".rustup") && !folder.starts_with(".local"));
+    !below.as_os_str().is_empty() && caches.any(inside)
+}
+
 /// Covers package caches by layers of memory: what a command adds is there for it alone, and gone with it.
 fn build_layers(paths: &[PathBuf]) -> Outcome {
     let root = Path::new(LAYERS);

@@ -282,12 +282,7 @@ impl Site {
         private: Option<&Path>,
     ) -> Orders {
         let mut writable = vec![self.workspace.clone()];
-        let layer: Vec<PathBuf> = self
-            .keep
-            .iter()
-            .filter(|path| self.home.as_ref().is_some_and(|home| takes_packages(path, home)))
-            .cloned()
-            .collect();
+        let layer = super::mounts::layers(&self.keep, self.home.as_deref(), CACHES);
         let mut readable = Vec::new();
         match height {
             Height::Namespaces => {
@@ -325,15 +320,6 @@ impl Site {
             door: false,
         }
     }
-}
-
-/// Whether package managers write there while they install.
-fn takes_packages(path: &Path, home: &Path) -> bool {
-    let Ok(below) = path.strip_prefix(home) else { return false };
-    let inside = |folder: &&str| Path::new(folder).starts_with(below);
-    let caches =
-        CACHES.iter().filter(|folder| !folder.starts_with(".rustup") && !folder.starts_with(".local"));
-    below.as_os_str().len() > 0 && (caches.clone().any(|folder| inside(&folder)))
 }
 
 /// A folder without the closed paths in it, entry by entry, since an allow list has no exceptions.
