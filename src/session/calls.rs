@@ -229,6 +229,7 @@ impl Session {
             self.record.append(&Entry::Deed { action: plan.action.clone().map_text(&hide) })?;
             self.push_deed(plan.action.clone());
         }
+        self.parts.policy.spend(&plan.action);
         let span = trace::tool(&call.name, &call.id);
         let outcome = self.perform_kept(plan, permit, call, host).instrument(span).await;
         self.stopped_by_denial &= !(changes && outcome.is_ok());
@@ -267,12 +268,13 @@ impl Session {
     ) -> Result<ToolOutput, ToolError> {
         let (sender, mut receiver) = mpsc::unbounded_channel::<String>();
         let (asking, mut asked) = mpsc::unbounded_channel();
+        let (disclosing, mut disclosed) = mpsc::unbounded_channel();
         let progress = Progress {
             tell: Arc::new(move |piece| {
                 let _ = sender.send(piece.to_owned());
             }),
             cancel: self.parts.cancel.clone(),
-            leave: Leave::of(self.parts.policy.clone(), asking),
+            leave: Leave::of(self.parts.policy.clone(), asking).disclosing(disclosing),
         };
         let mut deed = Box::pin(plan.perform(permit, progress));
         let mut hiding = Stream::default();
@@ -303,6 +305,9 @@ impl Session {
             show(host, hiding.push(&piece));
         }
         show(host, hiding.finish());
+        while let Ok(words) = disclosed.try_recv() {
+            self.disclosed.push((call.id.clone(), words));
+        }
         outcome
     }
 }

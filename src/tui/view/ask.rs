@@ -45,6 +45,7 @@ fn title(ask: &Ask, width: usize) -> Line<'static> {
         Action::Run { .. } => "run this command?".to_owned(),
         Action::Read { .. } => "read this?".to_owned(),
         Action::Fetch { .. } => "fetch this page?".to_owned(),
+        Action::Reveal { .. } => "show this hidden value to the model?".to_owned(),
         Action::Connect { .. } => "let this command reach a host?".to_owned(),
     };
     let edited = if ask.edited { " (edited by you)" } else { "" };
@@ -141,6 +142,12 @@ fn body(state: &State, ask: &Ask, width: usize) -> (Vec<Line<'static>>, Option<u
                 "  ",
                 "  ",
             ));
+        }
+        Action::Reveal { path, line, kind, bytes } => {
+            let place = format!("{}:{line}", one_line(path));
+            lines.extend(wrap_text(&place, BOLD, width, "  ", "  "));
+            let what = format!("{}, {bytes} bytes: it goes to the model, this once", one_line(kind));
+            lines.extend(wrap_text(&what, FAINT, width, "  ", "  "));
         }
     }
     (lines, here)
