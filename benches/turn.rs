@@ -3,6 +3,7 @@
 //! `cargo bench --bench turn`: compare `agent` with `bare`; both talk to the same scripted model on loopback.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so loudly")]
+#![allow(clippy::disallowed_methods, reason = "the bench plays the user")]
 
 #[path = "../tests/house/mod.rs"]
 mod house;
@@ -19,6 +20,7 @@ use futures_util::future::BoxFuture;
 use house::model::{ModelServer, Turn, Wire};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const TURNS: usize = 50;
 
@@ -74,6 +76,39 @@ fn agent(bencher: divan::Bencher<'_, '_>) {
             };
             let mut session = Session::begin(parts, folder.path()).unwrap();
             runtime.block_on(session.run("Go.".into(), &mut Nobody)).unwrap()
+        });
+}
+
+/// Sessions that outgrow their window again and again: a turn must cost as much in a long one as in a short one.
+#[divan::bench(args = [100, 400, 1600], sample_count = 3)]
+fn beyond_the_window(bencher: divan::Bencher<'_, '_>, turns: usize) {
+    let runtime = runtime();
+    bencher
+        .counter(divan::counter::ItemsCount::new(turns))
+        .with_inputs(|| {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("big.txt"), "a line of some length\n".repeat(400)).unwrap();
+            let count = AtomicUsize::new(0);
+            let server = ModelServer::answering(Wire::OpenAi, move |body, _| {
+                if body.to_string().contains("The conversation is about to be cut") {
+                    return Turn::text("Notes.");
+                }
+                match count.fetch_add(1, Ordering::SeqCst) {
+                    n if n == turns => Turn::text("Done."),
+                    n => {
+                        Turn::call("read", json!({"filePath": "big.txt", "offset": n % 300 + 1, "limit": 60}))
+                    }
+                }
+            });
+            (server, folder)
+        })
+        .bench_values(|(server, folder)| {
+            let limits = Limits { max_turns: 5_000, window: Some(32_000), ..Limits::default() };
+            let model = house::workshop::mind(Wire::OpenAi, &server, "scripted");
+            let parts = house::workshop::parts(folder.path(), model, limits, Vec::new());
+            let mut session = Session::begin(parts, folder.path()).unwrap();
+            let ending = runtime.block_on(session.run("Go.".into(), &mut Nobody)).unwrap();
+            assert_eq!(ending.text, "Done.");
         });
 }
 

@@ -54,6 +54,17 @@ pub enum Action {
         /// The command, as `bash -c` got it.
         command: String,
     },
+    /// One value that is hidden goes to the model, in one request.
+    Reveal {
+        /// Workspace-relative path of the file it stands in.
+        path: String,
+        /// Its line, from 1.
+        line: u64,
+        /// What it was taken for: `github-token`, `assignment`, `value`, …
+        kind: String,
+        /// Its length in bytes.
+        bytes: u64,
+    },
 }
 
 /// One file before and after.
@@ -98,7 +109,7 @@ impl Action {
             Action::Run { command, .. } | Action::Connect { command, .. } => *command = map(command),
             Action::Fetch { url, .. } => *url = map(url),
             Action::Call { arguments, .. } => *arguments = map(arguments),
-            Action::Read { .. } => {}
+            Action::Read { .. } | Action::Reveal { .. } => {}
         }
         self
     }
@@ -116,6 +127,9 @@ impl Action {
             Action::Fetch { url, .. } => format!("fetch {url}"),
             Action::Call { server, tool, arguments } => format!("call {server}/{tool} {arguments}"),
             Action::Connect { host, port, .. } => format!("reach {host}:{port}"),
+            Action::Reveal { path, line, kind, bytes } => {
+                format!("show the model the hidden value at {path}:{line} ({kind}, {bytes} bytes), once")
+            }
         }
     }
 }

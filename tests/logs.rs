@@ -9,6 +9,7 @@ mod house;
 use house::model::{Fault, ModelServer, Turn, Wire};
 use house::stage::{Run, Stage};
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
 
 const SECRET: &str = "FAKE-secret-canary-0123456789";
 
@@ -55,7 +56,6 @@ fn a_log_says_what_happened_and_holds_no_secret_and_no_word() {
         for unwanted in ["canary", "FAKE", "API_TOKEN", "echo", "Do it."] {
             assert!(!log.contains(unwanted), "{wire:?}: {unwanted}: {log}");
         }
-        use std::os::unix::fs::PermissionsExt;
         let mode =
             std::fs::metadata(stage.home().join(".local/state/agent/agent.log")).unwrap().permissions();
         assert_eq!(mode.mode() & 0o777, 0o600);

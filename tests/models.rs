@@ -177,6 +177,37 @@ fn a_kept_key_is_used_shown_by_name_alone_and_forgotten() {
 }
 
 #[test]
+fn a_kept_key_that_a_tool_prints_is_hidden() {
+    for wire in Wire::ALL {
+        let turns = vec![
+            Turn::call("read", json!({"filePath": "notes.txt"})),
+            Turn::call("bash", json!({"command": "cat notes.txt"})),
+            Turn::text(format!("It is {KEY}.")),
+        ];
+        let server = ModelServer::start_blocking(wire, turns);
+        let (name, base, path) = match wire {
+            Wire::OpenAi | Wire::Responses => ("openai", "OPENAI_BASE_URL", "/v1"),
+            Wire::Anthropic => ("anthropic", "ANTHROPIC_BASE_URL", ""),
+            Wire::Gemini => ("gemini", "GEMINI_BASE_URL", "/v1beta"),
+        };
+        let stage = Stage::with(&[("notes.txt", &format!("the word of the day: {KEY}\n"))]).env(&[
+            (base, format!("http://models.example.test{path}")),
+            ("http_proxy", format!("http://{}", server.host())),
+        ]);
+        stage.agent_with_input(&["login", name], Some(KEY)).exits(0);
+        let args = ["run", "x", "--model", wire.model(), "--yes", "--output-format", "stream-json"];
+        never_shows_the_key(stage.agent(&args)).exits(0);
+        let requests = server.requests();
+        assert_eq!(requests.len(), 3, "{wire:?}");
+        for body in requests {
+            assert!(!String::from_utf8_lossy(&body).contains("canary"), "{wire:?}: it went to the model");
+        }
+        let record = std::fs::read_to_string(stage.records().pop().unwrap()).unwrap();
+        assert!(!record.contains("canary") && record.contains("[redacted:"), "{wire:?}: {record}");
+    }
+}
+
+#[test]
 fn login_refuses_what_is_no_key_or_no_provider() {
     let stage = Stage::empty();
     for (args, input) in [

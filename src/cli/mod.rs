@@ -4,6 +4,7 @@ pub mod args;
 mod agents;
 mod doctor;
 pub mod fixing;
+mod hidden;
 mod keys;
 mod lines;
 mod look;
@@ -62,6 +63,9 @@ fn run(cli: Cli) -> u8 {
         Command::Redo(args) => undo::redo(&args),
         Command::Acp(args) => serve(acp::serve(args.start())),
         Command::Mcp(args) => serve(mcp::serve(args.start())),
+        Command::Hidden { session, workspace, output_format } => {
+            hidden::hidden(session.as_deref(), &workspace, output_format != args::Format::Text)
+        }
         Command::Trust { path, list, revoke, check, output_format } => {
             let wanted = match (list, revoke, check) {
                 (true, ..) => trust::Wanted::List,

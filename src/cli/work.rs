@@ -260,7 +260,8 @@ async fn perform(
             let mut session = Session::begin(parts, &config.state)?;
             session.announce(host);
             let mission = Mission::begin_on(issue, test, advisory, &mut session, host).await?;
-            let mission = mission.with_review(fixing.review == Switch::On);
+            let mission =
+                mission.with_review(fixing.review.map_or(config.review, |review| review == Switch::On));
             let opening = mission.opening();
             let wish = fixing.wish(beside);
             let forge = if wish.pull_request { super::fixing::forge(&config) } else { None };

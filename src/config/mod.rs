@@ -44,6 +44,8 @@ pub struct Flags {
     pub sandbox_off: bool,
     /// `--rules`: folders or files with rules of the scanner.
     pub scan_rules: Vec<PathBuf>,
+    /// `--reveal`.
+    pub reveals: Vec<(String, u64)>,
 }
 
 /// The decided settings.
@@ -67,6 +69,8 @@ pub struct Config {
     pub max_usd: Option<f64>,
     /// Longest time, in minutes.
     pub max_minutes: Option<f64>,
+    /// Whether a fresh helper looks for a way round every change.
+    pub review: bool,
     /// Models that may go on where a provider's policy refuses, in order.
     pub fallback_models: Vec<String>,
     /// Tokens that the window of `model` holds, where the user knows better.
@@ -91,6 +95,8 @@ pub struct Config {
     pub sandbox_off: bool,
     /// Folders or files with rules of the scanner that the command line names.
     pub scan_rules: Vec<PathBuf>,
+    /// Hidden values, by file and line, that the model may be shown once; from a flag alone.
+    pub reveals: Vec<(String, u64)>,
 }
 
 /// Why settings cannot be decided.
@@ -120,6 +126,7 @@ struct File {
     max_tokens: Option<u64>,
     max_usd: Option<f64>,
     max_minutes: Option<f64>,
+    review: Option<bool>,
     #[serde(default)]
     fallback_models: Vec<String>,
     #[serde(default)]
@@ -245,6 +252,7 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         max_tokens: flags.max_tokens.or(file.max_tokens),
         max_usd: flags.max_usd.or(file.max_usd),
         max_minutes: flags.max_minutes.or(file.max_minutes),
+        review: file.review.unwrap_or(true),
         fallback_models: if flags.fallback_models.is_empty() {
             file.fallback_models
         } else {
@@ -261,6 +269,7 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         keys: file.keys,
         sandbox_off: flags.sandbox_off,
         scan_rules: flags.scan_rules,
+        reveals: flags.reveals,
     })
 }
 

@@ -75,6 +75,7 @@ pub struct Policy {
     walled: bool,
     rules: Vec<Rule>,
     hosts: Vec<hosts::Allowed>,
+    reveals: Vec<(String, u64)>,
     answers: Vec<Remember>,
 }
 
@@ -100,7 +101,15 @@ enum Leaning {
 impl Policy {
     /// The built-in rules under `mode`.
     pub fn new(mode: Mode) -> Self {
-        Self { mode, root: None, walled: true, rules: Vec::new(), hosts: Vec::new(), answers: Vec::new() }
+        Self {
+            mode,
+            root: None,
+            walled: true,
+            rules: Vec::new(),
+            hosts: Vec::new(),
+            reveals: Vec::new(),
+            answers: Vec::new(),
+        }
     }
 
     /// Adds rules. Their order does not matter: deny beats ask beats allow, whoever wrote it.
@@ -132,6 +141,18 @@ impl Policy {
     pub fn allow_host(&mut self, host: &str) -> Result<(), String> {
         self.hosts.extend(hosts::allowed(host)?);
         Ok(())
+    }
+
+    /// Lets the hidden value on that line (from 1) of a file go to the model, once: [`Policy::spend`] ends it.
+    pub fn reveal_once(&mut self, path: &str, line: u64) {
+        self.reveals.push((path.to_owned(), line));
+    }
+
+    /// Says that an action was done: what was allowed once is allowed no longer.
+    pub fn spend(&mut self, action: &Action) {
+        if let Action::Reveal { path, line, .. } = action {
+            self.reveals.retain(|(known, at)| known != path || at != line);
+        }
     }
 
     /// Whether a command can come to reach anything at all: a host is allowed, or somebody can be asked.
@@ -228,6 +249,7 @@ impl Policy {
             Action::Fetch { host, url } => self.lean_fetch(host, url),
             Action::Call { server, tool, .. } => self.lean_call(&format!("{server}/{tool}")),
             Action::Connect { host, port, .. } => self.lean_connect(host, *port),
+            Action::Reveal { path, line, .. } => self.lean_reveal(path, *line),
         }
     }
 
@@ -356,6 +378,17 @@ impl Policy {
         Leaning::Ask(format!("{tool} works outside of the sandbox"), true)
     }
 
+    /// Never allowed by a rule or an earlier answer: each value is a word of its own, for one time.
+    fn lean_reveal(&self, path: &String, line: u64) -> Leaning {
+        if let Some(rule) = self.rule(Kind::Read, Effect::Deny, |rule| rule.covers_path(path)) {
+            return Leaning::Deny(rule.title());
+        }
+        if self.reveals.iter().any(|(known, at)| known == path && *at == line) {
+            return Leaning::Allow;
+        }
+        Leaning::Ask("a hidden value leaves this machine (built-in rule)".into(), false)
+    }
+
     /// A command's connection. Denials and questions about pages hold for it; allowances do not: a page that may
     /// be read is less than a host that may be sent anything.
     fn lean_connect(&self, host: &str, port: u16) -> Leaning {
@@ -406,6 +439,7 @@ impl Policy {
             Action::Fetch { host, .. } => vec![Remember::Host(host.to_lowercase())],
             Action::Call { server, tool, .. } => vec![Remember::Call(format!("{server}/{tool}"))],
             Action::Connect { host, port, .. } => vec![Remember::Connect(host.to_lowercase(), *port)],
+            Action::Reveal { .. } => Vec::new(),
         }
     }
 }
@@ -414,6 +448,7 @@ impl Policy {
 fn way_out(action: &Action) -> &'static str {
     match action {
         Action::Fetch { .. } | Action::Connect { .. } => "give `--allow-host` for it, or use mode `ask`",
+        Action::Reveal { .. } => "give `--reveal PATH:LINE` for it, or use mode `ask`",
         Action::Run { .. } => "use mode `ask`, or run it yourself",
         Action::Call { .. } => "write an allow rule (action \"call\") for this tool, or use mode `ask`",
         Action::Read { .. } | Action::Write { .. } => "write an allow rule for this path, or use mode `ask`",

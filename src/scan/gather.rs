@@ -114,7 +114,7 @@ fn read(workspace: &Workspace, place: &Place, known: &[Arc<SourceFile>]) -> Read
     // Files are in the order of their paths.
     let same = known.binary_search_by(|file| file.path.as_str().cmp(place.as_str())).ok();
     if let Some(file) = same.map(|at| &known[at])
-        && file.text == text
+        && *file.text == *text
     {
         return Read::Parsed(Arc::clone(file));
     }

@@ -162,8 +162,7 @@ fn shrink(recent: &mut [Message], room: usize) -> bool {
                     result.images.clear();
                     result.text = middle(&result.text, limit);
                 }
-                Part::Text { text } => *text = middle(text, limit),
-                Part::Reasoning { text, raw: None } => *text = middle(text, limit),
+                Part::Text { text } | Part::Reasoning { text, raw: None } => *text = middle(text, limit),
                 Part::Call(call) => {
                     if call.arguments.len() > limit
                         && let Ok(mut value) = serde_json::from_str::<Value>(&call.arguments)

@@ -4,6 +4,7 @@
 //! had in `answer`, what is kept in `record`.
 
 mod answer;
+mod arguments;
 mod back;
 mod budget;
 mod calls;
@@ -99,6 +100,8 @@ pub struct Session {
     /// Answers before this run: limits bound a run.
     earlier: u32,
     repeats: calls::Repeats,
+    /// Words by call for the next request alone; they are in neither history nor record.
+    disclosed: Vec<(String, String)>,
 }
 
 /// Answers without a word or a call that are borne before the run ends.
@@ -179,6 +182,7 @@ impl Session {
             turns: 0,
             earlier: 0,
             repeats: calls::Repeats::default(),
+            disclosed: Vec::new(),
         }
     }
 

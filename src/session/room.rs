@@ -139,18 +139,16 @@ impl Session {
             return Ok(false);
         }
         let target = self.gauge.bytes(fixed + room * 3 / 5);
-        let history = match thin(&self.history, target) {
-            Some(history) => history,
-            None => {
-                if may_ask && self.model() != RULES {
-                    host.tell(Event::Status {
-                        text: "the conversation fills the model's window; it takes notes".into(),
-                    });
-                    self.take_notes(window, host).await?;
-                }
-                let Some(history) = fold(&self.history, &self.ledger, target) else { return Ok(false) };
-                history
+        let history = if let Some(history) = thin(&self.history, target) {
+            history
+        } else {
+            if may_ask && self.model() != RULES {
+                let text = "the conversation fills the model's window; it takes notes".into();
+                host.tell(Event::Status { text });
+                self.take_notes(window, host).await?;
             }
+            let Some(history) = fold(&self.history, &self.ledger, target) else { return Ok(false) };
+            history
         };
         self.record
             .append(&Entry::Compacted { history: history.clone(), words: self.ledger.words.clone() })?;

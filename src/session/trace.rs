@@ -1,4 +1,4 @@
-//! What logs and telemetry are told: names, counts, times and how things ended, by the field's GenAI names. Never
+//! What logs and telemetry are told: names, counts, times and how things ended, by the field's own names. Never
 //! what was said, read or written.
 
 use crate::message::Usage;

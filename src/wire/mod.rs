@@ -296,6 +296,9 @@ pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken
     for host in &config.allow_hosts {
         policy.allow_host(host).map_err(|why| Trouble::coded(exit::USAGE, why))?;
     }
+    for (path, line) in &config.reveals {
+        policy.reveal_once(path, *line);
+    }
     let places = places(config);
     let (skills, _) = skill::list(&places);
     let system = system(definition, &places, &skills);

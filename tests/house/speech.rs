@@ -210,6 +210,7 @@ pub struct Turn {
     pub(super) done: bool,
     pub(super) whole_arguments: bool,
     pub(super) without_ids: bool,
+    pub(super) without_index: bool,
     pub(super) pause_ms: u64,
     pub(super) hangs_up: bool,
     pub(super) faults: Vec<Fault>,
@@ -249,6 +250,7 @@ impl Default for Turn {
             done: true,
             whole_arguments: false,
             without_ids: false,
+            without_index: false,
             pause_ms: 0,
             hangs_up: false,
             faults: Vec::new(),
@@ -350,6 +352,12 @@ impl Turn {
     /// Arguments come at once (OpenAI's wires only; as an object, not as text, in Chat Completions).
     pub fn with_whole_arguments(mut self) -> Self {
         self.whole_arguments = true;
+        self
+    }
+
+    /// Items are told apart by their ids alone (Responses only; llama.cpp does so).
+    pub fn without_index(mut self) -> Self {
+        self.without_index = true;
         self
     }
 
@@ -541,14 +549,21 @@ impl Turn {
         let head = json!({"id": "resp_1", "object": "response", "status": "in_progress", "output": []});
         let mut events = vec![named("response.created", json!({ "response": head }))];
         let mut index = 0;
+        let numbered = !self.without_index;
         let mut item = |events: &mut Vec<String>, start: Value, deltas: Vec<(&str, Value)>, done: Value| {
-            events.push(named("response.output_item.added", json!({"output_index": index, "item": start})));
+            let id = start["id"].clone();
+            let mut say = |kind: &str, mut event: Value| {
+                if numbered {
+                    event["output_index"] = json!(index);
+                }
+                events.push(named(kind, event));
+            };
+            say("response.output_item.added", json!({ "item": start }));
             for (kind, mut delta) in deltas {
-                delta["output_index"] = json!(index);
-                delta["item_id"] = json!(format!("item_{index}"));
-                events.push(named(kind, delta));
+                delta["item_id"] = id.clone();
+                say(kind, delta);
             }
-            events.push(named("response.output_item.done", json!({"output_index": index, "item": done})));
+            say("response.output_item.done", json!({ "item": done }));
             index += 1;
         };
         if let Some(sealed) = &self.redacted {

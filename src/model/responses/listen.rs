@@ -15,7 +15,9 @@ struct Event<'a> {
     #[serde(borrow, rename = "type", default)]
     kind: Text<'a>,
     #[serde(default)]
-    output_index: usize,
+    output_index: Option<usize>,
+    #[serde(borrow, default)]
+    item_id: Text<'a>,
     #[serde(default)]
     summary_index: usize,
     #[serde(borrow, default)]
@@ -59,6 +61,8 @@ struct Item {
 #[derive(Default)]
 pub(super) struct Listener {
     items: Vec<Item>,
+    /// Ids of items in the order they were first heard, for servers that give no index.
+    ids: Vec<String>,
     calls: usize,
     refusal: String,
     /// Why the answer is incomplete, where it is.
@@ -75,7 +79,11 @@ impl Reader for Listener {
         }
         let event: Event = serde_json::from_str(data)
             .map_err(|error| Trouble::Protocol(format!("an event that is not a response event: {error}")))?;
-        let index = event.output_index;
+        let id = match &event.item {
+            Some(item) => item["id"].as_str().unwrap_or_default(),
+            None => &*event.item_id.0,
+        };
+        let index = event.output_index.unwrap_or_else(|| self.place(id));
         match &*event.kind.0 {
             "response.output_item.added" => {
                 self.open(index, &event.item.unwrap_or_default(), out);
@@ -155,6 +163,14 @@ impl Reader for Listener {
 }
 
 impl Listener {
+    /// Where the item of that id stands, as it was first heard.
+    fn place(&mut self, id: &str) -> usize {
+        self.ids.iter().position(|known| known == id).unwrap_or_else(|| {
+            self.ids.push(id.to_owned());
+            self.ids.len() - 1
+        })
+    }
+
     /// The item at `index`; opened now where its opening was not heard.
     fn item(&mut self, index: usize) -> &mut Item {
         let at = self.items.iter().rposition(|item| item.index == index).unwrap_or_else(|| {

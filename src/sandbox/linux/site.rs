@@ -282,12 +282,19 @@ impl Site {
         private: Option<&Path>,
     ) -> Orders {
         let mut writable = vec![self.workspace.clone()];
+        let layer: Vec<PathBuf> = self
+            .keep
+            .iter()
+            .filter(|path| self.home.as_ref().is_some_and(|home| takes_packages(path, home)))
+            .cloned()
+            .collect();
         let mut readable = Vec::new();
         match height {
             Height::Namespaces => {
                 readable.push("/".into());
                 writable.extend(["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from));
                 writable.push(self.home().to_owned());
+                writable.extend(layer.iter().cloned());
             }
             Height::Landlock => {
                 readable.extend(SYSTEM.iter().map(PathBuf::from));
@@ -309,6 +316,7 @@ impl Site {
             fresh: self.fresh.clone(),
             seed: self.seed.clone(),
             keep: self.keep.clone(),
+            layer,
             pin: seen.pin,
             freeze: seen.freeze,
             blank,
@@ -317,6 +325,15 @@ impl Site {
             door: false,
         }
     }
+}
+
+/// Whether package managers write there while they install.
+fn takes_packages(path: &Path, home: &Path) -> bool {
+    let Ok(below) = path.strip_prefix(home) else { return false };
+    let inside = |folder: &&str| Path::new(folder).starts_with(below);
+    let caches =
+        CACHES.iter().filter(|folder| !folder.starts_with(".rustup") && !folder.starts_with(".local"));
+    below.as_os_str().len() > 0 && (caches.clone().any(|folder| inside(&folder)))
 }
 
 /// A folder without the closed paths in it, entry by entry, since an allow list has no exceptions.

@@ -283,6 +283,11 @@ pub(super) fn tool_call(
                 "host": host, "port": port, "command": clip(command, MAX_TEXT).text,
             }));
         }
+        Some(Action::Reveal { path, line, kind, bytes }) => {
+            call = call
+                .locations(vec![place(root, path)])
+                .raw_input(json!({"path": path, "line": line, "kind": kind, "bytes": bytes}));
+        }
         None => {}
     }
     call

@@ -45,6 +45,7 @@ fn title(ask: &Ask, width: usize) -> Line<'static> {
         Action::Run { .. } => "run this command?".to_owned(),
         Action::Read { .. } => "read this?".to_owned(),
         Action::Fetch { .. } => "fetch this page?".to_owned(),
+        Action::Reveal { .. } => "show this hidden value to the model?".to_owned(),
         Action::Connect { .. } => "let this command reach a host?".to_owned(),
         Action::Call { .. } => "call this tool of a server?".to_owned(),
     };
@@ -137,6 +138,12 @@ fn body(state: &State, ask: &Ask, width: usize) -> (Vec<Line<'static>>, Option<u
             lines.extend(wrap_text(&name, PLACE, width, "  ", "  "));
             lines.extend(wrap_text(&one_line(&redact(arguments)), BOLD, width, "  ", "  "));
             lines.extend(wrap_text("the server works outside of the sandbox", FAINT, width, "  ", "  "));
+        }
+        Action::Reveal { path, line, kind, bytes } => {
+            let place = format!("{}:{line}", one_line(path));
+            lines.extend(wrap_text(&place, BOLD, width, "  ", "  "));
+            let what = format!("{}, {bytes} bytes: it goes to the model, this once", one_line(kind));
+            lines.extend(wrap_text(&what, FAINT, width, "  ", "  "));
         }
         Action::Connect { host, port, command } => {
             lines.extend(wrap_text(&format!("host {}:{port}", one_line(host)), PLACE, width, "  ", "  "));

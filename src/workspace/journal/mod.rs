@@ -239,7 +239,11 @@ impl Journal {
         let cause = match action {
             Action::Write { .. } => Cause::Write,
             Action::Run { .. } => Cause::Run,
-            Action::Read { .. } | Action::Fetch { .. } | Action::Connect { .. } | Action::Call { .. } => {
+            Action::Read { .. }
+            | Action::Fetch { .. }
+            | Action::Connect { .. }
+            | Action::Call { .. }
+            | Action::Reveal { .. } => {
                 return Ok(None);
             }
         };

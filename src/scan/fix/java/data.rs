@@ -15,8 +15,8 @@ pub(super) fn filter(case: &Case<'_, '_>) -> Result<Draft, String> {
     while outer.is_some_and(|node| node.kind() == "parenthesized_expression") {
         outer = outer.and_then(|node| node.parent());
     }
-    let cast = outer.filter(|node| node.kind() == "cast_expression").and_then(|node| field(node, "type"));
-    let kind = cast
+    let asked = outer.filter(|node| node.kind() == "cast_expression").and_then(|node| field(node, "type"));
+    let kind = asked
         .map(|kind| java.text(kind))
         .ok_or("which class is meant is not known here; set a filter by hand")?;
     let name = simple(kind);

@@ -69,28 +69,25 @@ pub(super) fn contain(case: &Case<'_, '_>) -> Result<Draft, String> {
         lines.push("}".to_owned());
         lines
     };
-    match named_at {
-        Some((value, name)) => {
-            let in_header = around(value)
-                .take_while(|outer| outer.kind() != "block")
-                .any(|outer| matches!(outer.kind(), "resource" | "field_declaration" | "lambda_expression"));
-            if in_header {
-                return Err("the path is made where no check can follow it".into());
-            }
-            edits.push(java.behind(value, &check(name))?);
+    if let Some((value, name)) = named_at {
+        let in_header = around(value)
+            .take_while(|outer| outer.kind() != "block")
+            .any(|outer| matches!(outer.kind(), "resource" | "field_declaration" | "lambda_expression"));
+        if in_header {
+            return Err("the path is made where no check can follow it".into());
         }
-        None => {
-            let (name, kind) = match joined.kind {
-                Kind::Path => ("requested", java.type_name("java.nio.file.Path", &mut edits)),
-                Kind::File => ("requested", java.type_name("java.io.File", &mut edits)),
-                Kind::Text => ("requested", "String".to_owned()),
-            };
-            let name = java.fresh(name, case.call);
-            let mut lines = vec![format!("{kind} {name} = {};", java.text(node))];
-            lines.extend(check(&name));
-            edits.push(java.before(case.call, &lines)?);
-            edits.push(replace(node, name));
-        }
+        edits.push(java.behind(value, &check(name))?);
+    } else {
+        let (name, kind) = match joined.kind {
+            Kind::Path => ("requested", java.type_name("java.nio.file.Path", &mut edits)),
+            Kind::File => ("requested", java.type_name("java.io.File", &mut edits)),
+            Kind::Text => ("requested", "String".to_owned()),
+        };
+        let name = java.fresh(name, case.call);
+        let mut lines = vec![format!("{kind} {name} = {};", java.text(node))];
+        lines.extend(check(&name));
+        edits.push(java.before(case.call, &lines)?);
+        edits.push(replace(node, name));
     }
     Ok(draft(Tier::B, "Refuse paths outside the folder the name is joined to.", edits))
 }

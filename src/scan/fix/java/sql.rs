@@ -143,55 +143,52 @@ fn executed<'t>(case: &Case<'t, '_>, source: &Source<'t>, bound: &Bound) -> Resu
     };
     let creates =
         |node: Node<'t>| node.kind() == "method_invocation" && java.name_of(node) == "createStatement";
-    match made.filter(|made| creates(*made)) {
-        Some(made) => declared(case, source, bound, receiver, made, &more),
-        None => {
-            let connection = if creates(receiver) {
-                field(receiver, "object")
-                    .map_or_else(|| "this".to_owned(), |object| java.text(object).to_owned())
-            } else {
-                if others(java, receiver, case.call) {
-                    return Err("the statement is used for other things too".into());
-                }
-                format!("{}.getConnection()", java.text(receiver))
-            };
-            let mut edits = Vec::new();
-            let kind = java.type_name("java.sql.PreparedStatement", &mut edits);
-            let name = java.fresh("prepared", case.call);
-            let text = match source.variable {
-                Some(variable) => {
-                    edits.push(replace(source.expr, bound.text.clone()));
-                    variable.to_owned()
-                }
-                None => bound.text.clone(),
-            };
-            let text = std::iter::once(text.as_str()).chain(more).collect::<Vec<_>>().join(", ");
-            let mut lines = vec![format!("{kind} {name} = {connection}.prepareStatement({text});")];
-            lines.extend(setters(&name, bound));
-            let statement = java.statement_of(case.call).ok_or("no statement can be put before the call")?;
-            if !java.may_raise(statement, &["SQLException"]) {
-                return Err("an SQLException may not be raised before this statement".into());
+    if let Some(made) = made.filter(|made| creates(*made)) { declared(case, source, bound, receiver, made, &more) } else {
+        let connection = if creates(receiver) {
+            field(receiver, "object")
+                .map_or_else(|| "this".to_owned(), |object| java.text(object).to_owned())
+        } else {
+            if others(java, receiver, case.call) {
+                return Err("the statement is used for other things too".into());
             }
-            edits.push(java.before(case.call, &lines)?);
-            edits.push(TextEdit {
-                start: receiver.start_byte(),
-                end: receiver.end_byte(),
-                text: name.clone(),
-            });
-            edits.push(replace(arguments, "()"));
-            // What is asked of the statement later is asked of the prepared one.
-            if receiver.kind() == "identifier" {
-                for later in java.uses(java.text(receiver), receiver) {
-                    let closes = later.parent().is_some_and(|call| {
-                        call.kind() == "method_invocation" && java.name_of(call) == "close"
-                    });
-                    if later.start_byte() > case.call.end_byte() && !closes {
-                        edits.push(replace(later, name.clone()));
-                    }
-                }
+            format!("{}.getConnection()", java.text(receiver))
+        };
+        let mut edits = Vec::new();
+        let kind = java.type_name("java.sql.PreparedStatement", &mut edits);
+        let name = java.fresh("prepared", case.call);
+        let text = match source.variable {
+            Some(variable) => {
+                edits.push(replace(source.expr, bound.text.clone()));
+                variable.to_owned()
             }
-            Ok(edits)
+            None => bound.text.clone(),
+        };
+        let text = std::iter::once(text.as_str()).chain(more).collect::<Vec<_>>().join(", ");
+        let mut lines = vec![format!("{kind} {name} = {connection}.prepareStatement({text});")];
+        lines.extend(setters(&name, bound));
+        let statement = java.statement_of(case.call).ok_or("no statement can be put before the call")?;
+        if !java.may_raise(statement, &["SQLException"]) {
+            return Err("an SQLException may not be raised before this statement".into());
         }
+        edits.push(java.before(case.call, &lines)?);
+        edits.push(TextEdit {
+            start: receiver.start_byte(),
+            end: receiver.end_byte(),
+            text: name.clone(),
+        });
+        edits.push(replace(arguments, "()"));
+        // What is asked of the statement later is asked of the prepared one.
+        if receiver.kind() == "identifier" {
+            for later in java.uses(java.text(receiver), receiver) {
+                let closes = later.parent().is_some_and(|call| {
+                    call.kind() == "method_invocation" && java.name_of(call) == "close"
+                });
+                if later.start_byte() > case.call.end_byte() && !closes {
+                    edits.push(replace(later, name.clone()));
+                }
+            }
+        }
+        Ok(edits)
     }
 }
 
@@ -315,7 +312,7 @@ fn in_resources<'t>(
     let needed = later.iter().any(|other| {
         let mut found = false;
         super::syntax::walk(*other, &mut |node| {
-            found |= node.kind() == "identifier" && java.text(node) == name
+            found |= node.kind() == "identifier" && java.text(node) == name;
         });
         found
     });

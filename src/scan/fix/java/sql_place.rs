@@ -1,4 +1,4 @@
-//! Places in other texts: JdbcTemplate, JPA, LDAP filters, XPath expressions.
+//! Places in other texts: `JdbcTemplate`, JPA, LDAP filters, `XPath` expressions.
 
 use super::edit::{insert, replace};
 use super::pieces::Piece;

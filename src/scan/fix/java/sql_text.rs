@@ -58,7 +58,7 @@ impl<'t> Java<'t> {
             }
             match piece {
                 Piece::Text(_, letters) => {
-                    self.letters(letters, &mut out, &mut sql, &mut quoted, &mut bound, place)?
+                    self.letters(letters, &mut out, &mut sql, &mut quoted, &mut bound, place);
                 }
                 Piece::Value(value) => match &mut quoted {
                     Some(open) => {
@@ -82,6 +82,7 @@ impl<'t> Java<'t> {
         Ok(bound)
     }
 
+    #[allow(clippy::too_many_arguments, reason = "the state of one walk over a text")]
     fn letters(
         &self,
         letters: &str,
@@ -90,7 +91,7 @@ impl<'t> Java<'t> {
         quoted: &mut Option<Quoted<'t>>,
         bound: &mut Bound,
         place: Place<'_>,
-    ) -> Result<(), String> {
+    ) {
         for letter in letters.chars() {
             match (quoted.as_mut(), letter) {
                 (None, '\'') => *quoted = Some(Quoted::default()),
@@ -117,7 +118,6 @@ impl<'t> Java<'t> {
                 (Some(open), letter) => open.letters.push(letter),
             }
         }
-        Ok(())
     }
 
     /// What stood between quotes, as one expression.

@@ -49,8 +49,8 @@ pub(super) fn walk<'t>(node: Node<'t>, visit: &mut dyn FnMut(Node<'t>)) {
 }
 
 /// The nodes around a node, innermost first, itself included.
-pub(super) fn around<'t>(node: Node<'t>) -> impl Iterator<Item = Node<'t>> {
-    std::iter::successors(Some(node), |node| node.parent())
+pub(super) fn around(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    std::iter::successors(Some(node), tree_sitter::Node::parent)
 }
 
 /// Whether statements stand directly in a node.
@@ -168,9 +168,10 @@ impl<'t> Java<'t> {
     fn is_variable(&self, node: Node<'t>) -> bool {
         let Some(parent) = node.parent() else { return false };
         match parent.kind() {
-            "method_invocation" => field(parent, "name") != Some(node),
             "field_access" => field(parent, "field") != Some(node),
-            "variable_declarator" | "resource" | "formal_parameter" => field(parent, "name") != Some(node),
+            "method_invocation" | "variable_declarator" | "resource" | "formal_parameter" => {
+                field(parent, "name") != Some(node)
+            }
             _ => true,
         }
     }

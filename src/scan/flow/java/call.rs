@@ -169,16 +169,21 @@ impl<'a> Engine<'a> {
         });
         self.check_sinks(frame, expr, path, &plain, receiver, given);
         if let (false, Some((object, holder))) = (of_this.is_empty(), receiver) {
+            let mut known = holder.clone();
+            // Of an object nothing was set on, nothing is set.
+            known.shape.get_or_insert_with(|| Rc::new(Shape::Map { entries: Vec::new(), rest: None }));
+            let writes = path.contains("Writer.") || path.contains("ResponseStream.");
             let this = Given {
                 name: Some("this"),
-                value: holder.clone(),
+                value: known,
                 expr: object,
                 is_spread: false,
                 is_keyword_spread: false,
             };
             let copies = given.iter().map(|arg| Given {
                 name: arg.name,
-                value: arg.value.clone(),
+                // Arrays are written letter by letter, place by place.
+                value: if writes { super::make::flat(arg.value.clone()) } else { arg.value.clone() },
                 expr: arg.expr,
                 is_spread: false,
                 is_keyword_spread: false,

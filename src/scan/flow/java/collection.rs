@@ -40,12 +40,12 @@ const MAPS: &[&str] = &[
     "MapSqlParameterSource",
 ];
 
-fn list<'a>(items: Vec<Value<'a>>) -> Value<'a> {
+fn list(items: Vec<Value<'_>>) -> Value<'_> {
     Value::shaped(Shape::List { items, rest: None })
 }
 
 /// A list of which only is known what may be in it.
-pub(super) fn list_of_any<'a>(any: Value<'a>) -> Value<'a> {
+pub(super) fn list_of_any(any: Value<'_>) -> Value<'_> {
     Value::shaped(Shape::List { items: Vec::new(), rest: Some(Box::new(any)) })
 }
 

@@ -1,7 +1,8 @@
 //! Checks as Java writes them: what a condition proves.
 
 use super::{Engine, Frame};
-use crate::scan::flow::guard::{Proof, allowed_by_regex};
+use crate::scan::flow::guard::Proof;
+use crate::scan::flow::letters::allowed_by_regex;
 use crate::scan::flow::value::{Kinds, Known};
 use crate::scan::ir::{Call, Expr, ExprKind};
 use crate::scan::rules::Kind;

@@ -4,7 +4,7 @@ use super::make::flat;
 use super::{Engine, Frame};
 use crate::scan::flow::call::Given;
 use crate::scan::flow::fold;
-use crate::scan::flow::guard::allowed_by_regex;
+use crate::scan::flow::letters::allowed_by_regex;
 use crate::scan::flow::text::concat;
 use crate::scan::flow::value::{Kinds, Known, Shape, Value};
 use crate::scan::ir::{Expr, ExprKind};
@@ -230,8 +230,7 @@ fn text_of<'a>(holder: &Value<'a>, name: &str, given: &[Given<'a>]) -> Option<Va
 /// The variable or field at the beginning of a chain of calls.
 fn root_of(expr: &Expr) -> Option<&Expr> {
     match &expr.kind {
-        ExprKind::Name(_) => Some(expr),
-        ExprKind::Member { .. } => Some(expr),
+        ExprKind::Name(_) | ExprKind::Member { .. } => Some(expr),
         ExprKind::Call(call) if !call.is_new => match &call.callee.kind {
             ExprKind::Member { object, name, .. }
                 if matches!(

@@ -12,7 +12,7 @@ use tree_sitter::Node;
 const CONSTRUCTOR: &str = "constructor";
 
 impl Lowering<'_> {
-    fn modifiers<'t>(node: Node<'t>) -> Option<Node<'t>> {
+    fn modifiers(node: Node<'_>) -> Option<Node<'_>> {
         named(node).find(|child| child.kind() == "modifiers")
     }
 
@@ -38,8 +38,8 @@ impl Lowering<'_> {
     pub(super) fn annotation(&self, node: Node<'_>) -> Expr {
         let name = field(node, "name").map_or("", |name| self.str(name));
         let name_at = field(node, "name").map_or(at(node), at);
-        let last = name.rsplit('.').next().unwrap_or(name).to_owned();
-        let callee = Expr::new(name_at, ExprKind::Name(last));
+        let simple = name.rsplit('.').next().unwrap_or(name).to_owned();
+        let callee = Expr::new(name_at, ExprKind::Name(simple));
         let Some(list) = field(node, "arguments") else { return callee };
         let args = named(list)
             .map(|argument| {
@@ -75,9 +75,9 @@ impl Lowering<'_> {
         if node.kind() == "interface_declaration" {
             decorators.push(Expr::new(at(node), ExprKind::Name("interface".into())));
         }
-        let components = field(node, "parameters").filter(|_| node.kind() == "record_declaration");
+        let parts = field(node, "parameters").filter(|_| node.kind() == "record_declaration");
         let body = field(node, "body");
-        self.class_of(at(node), name, bases, decorators, body, components)
+        self.class_of(at(node), name, bases, decorators, body, parts)
     }
 
     /// The class an anonymous body stands for.

@@ -105,11 +105,11 @@ impl Lowering<'_> {
         let name = self.str(node);
         match self.scopes.borrow().field(name) {
             Meaning::Plain => ExprKind::Name(name.to_owned()),
-            meaning => self.member_of(node, name, &meaning),
+            meaning => Self::member_of(node, name, &meaning),
         }
     }
 
-    fn member_of(&self, node: Node<'_>, name: &str, meaning: &Meaning) -> ExprKind {
+    fn member_of(node: Node<'_>, name: &str, meaning: &Meaning) -> ExprKind {
         let before = At::new(node.start_byte(), node.start_byte());
         let holder = match meaning {
             Meaning::OfClass(class) => class.clone(),
@@ -165,25 +165,22 @@ impl Lowering<'_> {
             return ExprKind::Other(named(node).map(|child| self.expr(child)).collect());
         };
         let written = self.str(name);
-        let callee = match field(node, "object") {
-            Some(object) => {
-                let kind = ExprKind::Member {
-                    object: Box::new(self.expr(object)),
-                    name: written.to_owned(),
-                    name_at: at(name),
-                };
-                Expr::new(At::new(node.start_byte(), name.end_byte()), kind)
-            }
-            None => {
-                let imported = self.imports.borrow().iter().any(|import| import.local == written);
-                let meaning = self.scopes.borrow().method(written);
-                let kind = match meaning {
-                    Some(meaning) => self.member_of(name, written, &meaning),
-                    None if imported => ExprKind::Name(written.to_owned()),
-                    None => self.member_of(name, written, &Meaning::OfThis),
-                };
-                Expr::new(at(name), kind)
-            }
+        let callee = if let Some(object) = field(node, "object") {
+            let kind = ExprKind::Member {
+                object: Box::new(self.expr(object)),
+                name: written.to_owned(),
+                name_at: at(name),
+            };
+            Expr::new(At::new(node.start_byte(), name.end_byte()), kind)
+        } else {
+            let imported = self.imports.borrow().iter().any(|import| import.local == written);
+            let meaning = self.scopes.borrow().method(written);
+            let kind = match meaning {
+                Some(meaning) => Self::member_of(name, written, &meaning),
+                None if imported => ExprKind::Name(written.to_owned()),
+                None => Self::member_of(name, written, &Meaning::OfThis),
+            };
+            Expr::new(at(name), kind)
         };
         let args = self.arguments(list);
         ExprKind::Call(Box::new(Call { callee, args, args_at: at(list), is_new: false, is_tag: false }))
