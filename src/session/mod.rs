@@ -4,10 +4,12 @@
 //! had in `answer`, what is kept in `record`.
 
 mod answer;
+mod arguments;
 mod aside;
 mod back;
 mod budget;
 mod calls;
+mod claim;
 mod compact;
 mod handover;
 mod keep;
@@ -31,6 +33,8 @@ use crate::prompt::issue_in;
 use crate::text::printable;
 use crate::tool::{Toolbox, World};
 pub use budget::Limits;
+pub use claim::claimed;
+use claim::outcome_of;
 pub use handover::Mind;
 use record::{Entry, Record, RecordError};
 use std::collections::HashSet;
@@ -474,23 +478,6 @@ fn take(parts: &Parts, state: &Path, id: &str) -> Result<Option<keep::Keep>, Rec
     may_change.then(|| keep::Keep::take(&parts.world, state, id)).transpose()
 }
 
-/// What the model's final message claims in its first line, `Status: blocked`. Only claims of less are
-/// believed: that something was fixed is for the gates to say.
-pub fn claimed(text: &str) -> Option<Outcome> {
-    let line = text.trim_start().lines().next()?.to_lowercase();
-    let status = line.trim_start_matches(['*', '#', ' ']).strip_prefix("status:")?;
-    let word =
-        status.trim_start_matches(['*', ' ']).split(|c: char| !(c.is_alphanumeric() || c == '_')).next()?;
-    match word {
-        "blocked" => Some(Outcome::Blocked),
-        "no_change" => Some(Outcome::NoChange),
-        "fixed" => Some(Outcome::Fixed),
-        "not_fixed" => Some(Outcome::NotFixed),
-        "done" => Some(Outcome::Done),
-        _ => None,
-    }
-}
-
 /// Why there is no answer.
 enum Interruption {
     Cancelled,
@@ -500,14 +487,4 @@ enum Interruption {
 
 fn ended(outcome: Outcome, text: impl Into<String>) -> Ending {
     Ending { outcome, text: text.into() }
-}
-
-fn outcome_of(error: &ModelError) -> Outcome {
-    match error {
-        ModelError::Auth(_)
-        | ModelError::Unreachable { .. }
-        | ModelError::Quota(_)
-        | ModelError::Busy { .. } => Outcome::ModelUnavailable,
-        _ => Outcome::Error,
-    }
 }
