@@ -312,6 +312,7 @@ fn what_carries_a_value_to_a_sink_is_told_from_what_does_not() {
         }
     }
     for (rule, [silent, alarm, missed, found]) in &counts {
+        #[allow(clippy::cast_precision_loss, reason = "counts of a few hundred")]
         let ratio = |part: usize, other: usize| part as f64 / (part + other).max(1) as f64;
         let youden = ratio(*found, *missed) - ratio(*alarm, *silent);
         eprintln!(

@@ -45,10 +45,11 @@ pub(super) fn hidden(session: Option<&str>, workspace: &Path, as_json: bool) -> 
                 };
                 let _ = writeln!(text, "{}  {}  {value}  {}×", one.place, one.kind, one.times);
             }
-            text += &match all.len() {
-                0 => format!("nothing was hidden in session {id}\n"),
-                count => format!(
-                    "{count} hidden · session {id}\n--reveal PATH:LINE lets the model see one of them, once\n"
+            let _ = match all.len() {
+                0 => writeln!(text, "nothing was hidden in session {id}"),
+                count => writeln!(
+                    text,
+                    "{count} hidden · session {id}\n--reveal PATH:LINE lets the model see one of them, once"
                 ),
             };
             say(&printable(&redact(&text)));

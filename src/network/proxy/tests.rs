@@ -164,7 +164,7 @@ async fn slow_long_and_broken_clients_do_not_stop_it() {
     }
     let long = format!("GET http://site.test/{} HTTP/1.1\r\n\r\n", "a".repeat(20_000));
     assert!(say(address, long.as_bytes()).await.starts_with("HTTP/1.1 4"));
-    assert!(say(address, &[0xff; 20_000]).await.starts_with("HTTP/1.1 4"));
+    assert!(say(address, &vec![0xff; 20_000]).await.starts_with("HTTP/1.1 4"));
     let mut torn = TcpStream::connect(address).await.unwrap();
     torn.write_all(b"CONNECT si").await.unwrap();
     drop(torn);

@@ -156,7 +156,7 @@ impl<'p> Place<'p> {
         let body = self.chain.last().map_or(&self.file.module.body, |function| &function.body);
         let mut under = false;
         body.walk(&mut |stmt| {
-            under |= matches!(stmt.kind, StmtKind::If { .. }) && stmt.at.holds(self.expr.at)
+            under |= matches!(stmt.kind, StmtKind::If { .. }) && stmt.at.holds(self.expr.at);
         });
         under
     }
