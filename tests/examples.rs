@@ -39,9 +39,17 @@ fn every_planted_weakness_of_the_python_example_is_open_to_an_attack() {
     let Some(output) = python(&[script.to_str().unwrap(), "."]) else { return };
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    for facts in agent::finding::FAMILIES {
-        let open = format!("open    {}: ", facts.name);
-        assert!(said.contains(&open), "{} is not open:\n{said}", facts.name);
+    let planted = [
+        "sql-injection",
+        "command-injection",
+        "path-traversal",
+        "hardcoded-secret",
+        "weak-password-hash",
+        "unsafe-deserialization",
+        "error-disclosure",
+    ];
+    for name in planted {
+        assert!(said.contains(&format!("open    {name}: ")), "{name} is not open:\n{said}");
     }
     assert!(said.lines().all(|line| line.starts_with("open ")), "{said}");
 }

@@ -163,8 +163,8 @@ fn script(path: &Path, case: &Case, name: &str, player: &Player) -> Vec<Turn> {
     let mut steps: Vec<(&str, Value)> =
         written.iter().map(|(path, text)| ("write", json!({"filePath": path, "content": text}))).collect();
     for path in &player.deletes {
-        let patch = format!("*** Begin Patch\n*** Delete File: {path}\n*** End Patch\n");
-        steps.push(("patch", json!({"patchText": patch})));
+        let removal = format!("*** Begin Patch\n*** Delete File: {path}\n*** End Patch\n");
+        steps.push(("patch", json!({"patchText": removal})));
     }
     steps.extend(player.runs.iter().map(|command| ("bash", json!({"command": command}))));
     if !steps.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::args::Format;
 use super::{say, say_error};
+use crate::config::definition::Definition;
 use crate::config::definition::search::{self, Found, State};
 use crate::config::places::{Origin, Places};
 use crate::config::{Flags, command, skill};
@@ -11,10 +12,16 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// `agent agents`.
-pub(super) fn agents(workspace: PathBuf, format: Format) -> u8 {
-    match wire::decide(Flags { workspace: Some(workspace), ..Flags::default() }) {
-        Ok(config) => {
-            say(&show(&wire::places(&config), format));
+pub(super) fn agents(workspace: PathBuf, name: Option<&str>, format: Format) -> u8 {
+    let shown = wire::decide(Flags { workspace: Some(workspace), ..Flags::default() }).and_then(|config| {
+        Ok(match name {
+            Some(name) => portable(&wire::definition(Some(name), &config)?.0),
+            None => show(&wire::places(&config), format),
+        })
+    });
+    match shown {
+        Ok(text) => {
+            say(&text);
             0
         }
         Err(trouble) => {
@@ -22,6 +29,14 @@ pub(super) fn agents(workspace: PathBuf, format: Format) -> u8 {
             trouble.code
         }
     }
+}
+
+/// The part that every host understands: no tools, whose lists differ from host to host and stop one of them.
+fn portable(definition: &Definition) -> String {
+    // A JSON string is a YAML string, whatever it holds.
+    let description = serde_json::Value::from(definition.description.as_str());
+    let (name, body) = (&definition.name, &definition.body);
+    format!("---\nname: {name}\ndescription: {description}\nmode: subagent\n---\n{body}\n")
 }
 
 fn show(places: &Places, format: Format) -> String {

@@ -181,6 +181,9 @@ pub enum Command {
         /// Folder whose definitions are looked at too
         #[arg(long, value_name = "DIR", default_value = ".")]
         workspace: PathBuf,
+        /// Print this agent as a file that other hosts load too (name, description, persona)
+        #[arg(long, value_name = "NAME")]
+        show: Option<String>,
         /// Form of the output
         #[arg(long, value_enum, default_value_t = Format::Text)]
         output_format: Format,

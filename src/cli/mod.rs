@@ -79,7 +79,9 @@ fn run(cli: Cli) -> u8 {
         Command::Login { provider } => keys::login(provider),
         Command::Logout { provider } => keys::logout(provider),
         Command::Models { provider, output_format } => keys::models(provider.as_deref(), output_format),
-        Command::Agents { workspace, output_format } => agents::agents(workspace, output_format),
+        Command::Agents { workspace, show, output_format } => {
+            agents::agents(workspace, show.as_deref(), output_format)
+        }
         Command::Tools { output_format } => look::tools(output_format),
         Command::Sandbox { workspace, allow_host, command } => {
             look::sandbox(&workspace, &allow_host, &command)

@@ -43,11 +43,12 @@ pub(super) async fn fix(
     session: &mut Session,
     issue: String,
     test: Option<String>,
+    review: bool,
     host: &mut dyn Host,
 ) -> Result<(Ending, Report), Trouble> {
     let begun = Instant::now();
-    let mission = Mission::begin(issue, test, session, host).await?;
-    let ending = session.run(mission.opening(), host).await?;
+    let mission = Mission::begin(issue, test, session, host).await?.with_review(review);
+    let ending = mission.work(session, mission.opening(), host).await?;
     let report = mission.conclude(session, &ending, host).await;
     session.note_end(report.status)?;
     Ok((ending, timed(report, begun)))

@@ -127,7 +127,8 @@ async fn carry_out(
         }
         Asked::Fix(issue) => {
             host.step(Plan::Look);
-            let (ending, report) = work::fix(session, issue, None, host).await.map_err(failed)?;
+            let review = seat.config.review;
+            let (ending, report) = work::fix(session, issue, None, review, host).await.map_err(failed)?;
             host.step(Plan::Over);
             host.say(&format!("\n\n{}", report.render()));
             ended(&ending, &report, host)

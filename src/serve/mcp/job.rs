@@ -62,11 +62,11 @@ impl Job {
         let (board, (sender, done)) = (Board::default(), watch::channel(None));
         let job =
             Self { id: session.id().to_owned(), board: board.clone(), cancel, begun: Instant::now(), done };
-        let host = Watcher::new(board.clone(), asks);
+        let (host, review) = (Watcher::new(board.clone(), asks), config.review);
         tokio::spawn(async move {
             let id = session.id().to_owned();
             // A job that breaks still has a result.
-            let worked = tokio::spawn(carry_out(session, task, host)).await;
+            let worked = tokio::spawn(carry_out(session, task, review, host)).await;
             let report =
                 worked.unwrap_or_else(|_| Report::failed(Outcome::Error, "the agent broke; this is a bug"));
             let result = result(&report, &id, &board);
@@ -139,10 +139,10 @@ fn open(start: &Start, order: Order, cancel: CancellationToken) -> Result<(Sessi
     Ok((session, order.task, config))
 }
 
-async fn carry_out(mut session: Session, task: Task, mut host: Watcher) -> Report {
+async fn carry_out(mut session: Session, task: Task, review: bool, mut host: Watcher) -> Report {
     session.announce(&mut host as &mut dyn Host);
     let worked = match task {
-        Task::Fix { issue, test } => work::fix(&mut session, issue, test, &mut host).await,
+        Task::Fix { issue, test } => work::fix(&mut session, issue, test, review, &mut host).await,
         Task::Run(prompt) | Task::Reply { prompt, .. } => work::run(&mut session, prompt, &mut host).await,
     };
     match worked {

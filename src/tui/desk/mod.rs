@@ -21,6 +21,7 @@ use crate::tool::World;
 use crate::wire::{self, Trouble};
 use futures_util::FutureExt;
 use host::Door;
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -218,6 +219,14 @@ impl Desk {
         Ok(())
     }
 
+    /// Adds the tools of the user's tool servers; what is wrong with one is a warning.
+    async fn join(&mut self, parts: &mut Parts) {
+        let (config, definition) = (&self.setup.config, &self.setup.definition);
+        for text in wire::join_servers(parts, config, definition, &BTreeMap::new()).await {
+            self.door.tell(Event::Warning { text });
+        }
+    }
+
     /// Tells what there is to work with.
     fn facts(&self) {
         let level = self.world.as_ref().map(|world| world.sandbox.level().clone());
@@ -264,8 +273,8 @@ impl Desk {
                 }
                 Ok(())
             }
-            Order::Resume(id) => self.resume(&id, cancel),
-            Order::Fork => self.fork(cancel),
+            Order::Resume(id) => self.resume(&id, cancel).await,
+            Order::Fork => self.fork(cancel).await,
             Order::New => {
                 self.put_away();
                 self.ready()?;

@@ -31,12 +31,13 @@ impl Desk {
     }
 
     /// Goes on with a session: shows what was said, and waits for words.
-    pub(super) fn resume(&mut self, id: &str, cancel: CancellationToken) -> Result<(), Trouble> {
+    pub(super) async fn resume(&mut self, id: &str, cancel: CancellationToken) -> Result<(), Trouble> {
         let entries = shelf::read(&self.setup.config.state, id)?;
         self.put_away();
         self.ready()?;
         let Some(mut parts) = self.parts.take() else { return Ok(()) };
         parts.cancel = cancel;
+        self.join(&mut parts).await;
         let (session, mission) = Session::resume(parts, &self.setup.config.state, id)?;
         self.mission = mission.and_then(|mission| serde_json::from_value(mission).ok());
         self.door.told(Told::Replay(blocks(entries)));
@@ -46,13 +47,13 @@ impl Desk {
     }
 
     /// Goes on with a copy, so that the original stays as it is.
-    pub(super) fn fork(&mut self, cancel: CancellationToken) -> Result<(), Trouble> {
+    pub(super) async fn fork(&mut self, cancel: CancellationToken) -> Result<(), Trouble> {
         let Some(session) = &self.session else {
             return Err(Trouble::new(Outcome::Error, "there is nothing to fork yet: no session has begun"));
         };
         let id = shelf::fork(&self.setup.config.state, session.id())?;
         self.put_away();
-        self.resume(&id, cancel)?;
+        self.resume(&id, cancel).await?;
         self.door.told(Told::Done("a copy: what the original changed stays the original's to undo".into()));
         Ok(())
     }

@@ -23,7 +23,7 @@ impl Desk {
         }
         let begun = Instant::now();
         let is_new = self.session.is_none();
-        self.begin(cancel)?;
+        self.begin(cancel).await?;
         let Some(session) = &mut self.session else { return Ok(()) };
         let opening =
             if is_new { prompt::run(&words, &survey(&session.world().workspace).render()) } else { words };
@@ -51,17 +51,18 @@ impl Desk {
         if self.session.as_ref().is_some_and(|session| !session.history().is_empty()) {
             self.put_away();
         }
-        self.begin(cancel)?;
+        self.begin(cancel).await?;
         let Some(session) = &mut self.session else { return Ok(()) };
         let mission = Mission::begin(issue, None, session, &mut self.door).await?;
-        let ending = session.run(mission.opening(), &mut self.door).await?;
+        let mission = mission.with_review(self.setup.config.review);
+        let ending = mission.work(session, mission.opening(), &mut self.door).await?;
         let report = mission.conclude(session, &ending, &mut self.door).await;
         self.mission = Some(mission);
         self.close(report, begun)
     }
 
     /// Readies the session for a run, or begins one.
-    pub(super) fn begin(&mut self, cancel: CancellationToken) -> Result<(), Trouble> {
+    pub(super) async fn begin(&mut self, cancel: CancellationToken) -> Result<(), Trouble> {
         if let Some(session) = &mut self.session {
             session.renew(cancel);
             return Ok(());
@@ -69,6 +70,7 @@ impl Desk {
         self.ready()?;
         let Some(mut parts) = self.parts.take() else { return Ok(()) };
         parts.cancel = cancel;
+        self.join(&mut parts).await;
         let session = Session::begin(parts, &self.setup.config.state)?;
         self.put(session);
         Ok(())
