@@ -156,7 +156,7 @@ async fn commands_reach_a_granted_host_with_their_usual_tools() {
             continue;
         }
         if program == "node" && !node_takes_proxies() {
-            skip("this node does not look at proxy variables");
+            house::stage::pass_over("this node does not look at proxy variables");
             continue;
         }
         let done = yard.run(&script, gate()).await;

@@ -100,6 +100,7 @@ fn ready(seat: &Seat, session: &mut Session) -> Result<(), Trouble> {
         let mut config = seat.config.clone();
         config.model.clone_from(&choices.model);
         session.set_model(wire::model(&config)?, price::price(&config.model, &config.prices));
+        session.set_window(wire::window(&config, &config.model));
     }
     session.set_mode(choices.mode)?;
     Ok(())
