@@ -67,6 +67,45 @@ fn scan_again_after_one_edit(bencher: divan::Bencher<'_, '_>, files: usize) {
     });
 }
 
+/// Files that import one another, as a layered backend does: an edit at the bottom touches those above it.
+#[allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a bench makes its own folder")]
+fn layered(files: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..files {
+        let import = if number == 0 {
+            String::new()
+        } else {
+            format!("from views_{} import clean_0 as below\n", number / 2)
+        };
+        std::fs::write(folder.path().join(format!("views_{number}.py")), import + &text(number)).unwrap();
+    }
+    folder
+}
+
+#[divan::bench(args = [400, 1243], sample_count = 3, sample_size = 1)]
+fn scan_files_that_import_one_another(bencher: divan::Bencher<'_, '_>, files: usize) {
+    let folder = layered(files);
+    let Ok(workspace) = Workspace::open(folder.path()) else { return };
+    bencher.bench(|| Scanner::new().scan(&workspace, &Filter::default()).findings.len());
+}
+
+/// The edited file is imported by nobody: all others keep what was found.
+#[allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a bench edits its own folder")]
+#[divan::bench(args = [400, 1243], sample_count = 5, sample_size = 1)]
+fn scan_again_after_an_edit_at_the_top(bencher: divan::Bencher<'_, '_>, files: usize) {
+    let folder = layered(files);
+    let Ok(workspace) = Workspace::open(folder.path()) else { return };
+    let scanner = Scanner::new();
+    scanner.scan(&workspace, &Filter::default());
+    let edits = std::cell::Cell::new(0);
+    bencher.bench_local(|| {
+        edits.set(edits.get() + 1);
+        let path = folder.path().join(format!("views_{}.py", files - 1));
+        std::fs::write(path, format!("{}\n# edit {}\n", text(files - 1), edits.get())).unwrap();
+        scanner.scan(&workspace, &Filter::default()).findings.len()
+    });
+}
+
 /// A second scan of what nobody touched.
 #[divan::bench(args = [50, 400], sample_count = 5, sample_size = 1)]
 fn scan_again_unchanged(bencher: divan::Bencher<'_, '_>, files: usize) {

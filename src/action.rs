@@ -36,6 +36,15 @@ pub enum Action {
         /// Its host as parsed, lower case.
         host: String,
     },
+    /// A tool of another process is called.
+    Call {
+        /// The server's name in the user's settings.
+        server: String,
+        /// The tool's name there.
+        tool: String,
+        /// Its arguments, a JSON object as text.
+        arguments: String,
+    },
     /// A command that is under way reaches a host, which it can then send anything.
     Connect {
         /// The host's name, lower case.
@@ -44,6 +53,17 @@ pub enum Action {
         port: u16,
         /// The command, as `bash -c` got it.
         command: String,
+    },
+    /// One value that is hidden goes to the model, in one request.
+    Reveal {
+        /// Workspace-relative path of the file it stands in.
+        path: String,
+        /// Its line, from 1.
+        line: u64,
+        /// What it was taken for: `github-token`, `assignment`, `value`, …
+        kind: String,
+        /// Its length in bytes.
+        bytes: u64,
     },
 }
 
@@ -88,7 +108,8 @@ impl Action {
             }
             Action::Run { command, .. } | Action::Connect { command, .. } => *command = map(command),
             Action::Fetch { url, .. } => *url = map(url),
-            Action::Read { .. } => {}
+            Action::Call { arguments, .. } => *arguments = map(arguments),
+            Action::Read { .. } | Action::Reveal { .. } => {}
         }
         self
     }
@@ -104,7 +125,11 @@ impl Action {
             Action::Run { command, workdir, .. } if workdir == "." => format!("run {command}"),
             Action::Run { command, workdir, .. } => format!("run {command} (in {workdir})"),
             Action::Fetch { url, .. } => format!("fetch {url}"),
+            Action::Call { server, tool, arguments } => format!("call {server}/{tool} {arguments}"),
             Action::Connect { host, port, .. } => format!("reach {host}:{port}"),
+            Action::Reveal { path, line, kind, bytes } => {
+                format!("show the model the hidden value at {path}:{line} ({kind}, {bytes} bytes), once")
+            }
         }
     }
 }

@@ -20,6 +20,7 @@
 //! | `scan` | rules and flow over syntax trees to findings with fixes |
 //! | `model` | request in, deltas out |
 //! | `tool` | the nine tools and `scan`, a file each |
+//! | `remote` | tools living in another process |
 //! | `session` | ask, plan, judge, perform, repeat; history and record |
 //! | `proof` | the gates: what the harness itself saw before and after |
 //! | `fix` | the mission: issue to opening, done-check, report |
@@ -48,6 +49,7 @@ pub mod scan;
 // second: mind and hands.
 pub mod model;
 pub mod tool;
+pub mod remote;
 
 // third: the loop.
 pub mod session;

@@ -348,7 +348,10 @@ mod tests {
             assert!(page.len() <= 1500, "{} has {} bytes", facts.name, page.len());
             let number = facts.cwe.to_string();
             let heading = page.lines().next().unwrap();
-            assert!(heading.starts_with("## ") && heading.contains(&number), "{heading}");
+            assert!(
+                heading.starts_with("## ") && (heading.contains(&number) || facts.words.is_empty()),
+                "{heading}"
+            );
             for part in ["**Recognise**", "**Fix**", "**Do not**", "**Verify**"] {
                 assert!(page.contains(part), "{} lacks {part}", facts.name);
             }

@@ -240,7 +240,7 @@ fn closed(baseline: &Baseline, after: &After) -> Gate {
         let command = &tried.check.command;
         match tried.on_result() {
             Told::Passes(how) => {
-                seen.push(format!("`{command}` passes on a clean copy of the result ({how})"))
+                seen.push(format!("`{command}` passes on a clean copy of the result ({how})"));
             }
             Told::Fails(how) => {
                 let judged = gate(
@@ -407,7 +407,7 @@ mod tests {
         check(None, None, Status::Unknown);
         assert_eq!(compared(None, &[]).status, Status::Unknown);
         let void = TestRun { void: Some("missing".into()), ..run(Some(127)) };
-        assert_eq!(compared(Some(&void), &[void.clone()]).status, Status::Unknown);
+        assert_eq!(compared(Some(&void), std::slice::from_ref(&void)).status, Status::Unknown);
         assert_eq!(compared(Some(&run(Some(0))), &[run(Some(1)), run(Some(0))]).status, Status::Unknown);
     }
 

@@ -276,8 +276,8 @@ fn an_answer_for_the_session_holds_for_the_session_and_no_longer() {
 #[test]
 fn never_asks_for_files_or_terminals_that_were_not_offered() {
     let turns = vec![
+        read(),
         Turn::calls([
-            ("read", json!({"filePath": "app.py"})),
             ("edit", json!({"filePath": "app.py", "oldString": "return name", "newString": "return 1"})),
             ("bash", json!({"command": "echo hi"})),
         ]),

@@ -150,8 +150,7 @@ fn script(path: &Path, case: &Case, name: &str, player: &Player) -> Vec<Turn> {
         .iter()
         .map(|(name, text)| (name.as_str(), text.clone()))
         .chain(command.clone().map(|command| ("Check", format!("`{command}`"))))
-        .map(|(name, text)| format!("- **{name}**: {text}\n"))
-        .collect();
+        .fold(String::new(), |lines, (name, text)| lines + &format!("- **{name}**: {text}\n"));
     let contract = if player.contract { format!("The contract:\n{contract}") } else { "I look.".to_owned() };
     let mut turns = Vec::new();
     let known: Vec<&String> =
@@ -161,15 +160,15 @@ fn script(path: &Path, case: &Case, name: &str, player: &Player) -> Vec<Turn> {
             Turn::calls(known.iter().map(|path| ("read", json!({"filePath": path})))).saying(&contract),
         );
     }
-    let mut deeds: Vec<(&str, Value)> =
+    let mut steps: Vec<(&str, Value)> =
         written.iter().map(|(path, text)| ("write", json!({"filePath": path, "content": text}))).collect();
     for path in &player.deletes {
         let patch = format!("*** Begin Patch\n*** Delete File: {path}\n*** End Patch\n");
-        deeds.push(("patch", json!({"patchText": patch})));
+        steps.push(("patch", json!({"patchText": patch})));
     }
-    deeds.extend(player.runs.iter().map(|command| ("bash", json!({"command": command}))));
-    if !deeds.is_empty() {
-        turns.push(Turn::calls(deeds).saying(if known.is_empty() { &contract } else { "The change:" }));
+    steps.extend(player.runs.iter().map(|command| ("bash", json!({"command": command}))));
+    if !steps.is_empty() {
+        turns.push(Turn::calls(steps).saying(if known.is_empty() { &contract } else { "The change:" }));
     }
     let check = command.map(|command| format!("\nCheck: `{command}`")).unwrap_or_default();
     let last = player.last.as_deref().unwrap_or("Status: fixed\nThe input can do no harm any more.");

@@ -104,7 +104,7 @@ impl Yard {
 
     fn job(&self, command: &str) -> Job {
         let workdir = self.folder.path().join("project").canonicalize().unwrap();
-        Job { command: command.into(), workdir, timeout: Duration::from_secs(60) }
+        Job { command: command.into(), workdir, timeout: Duration::from_mins(1) }
     }
 
     async fn run(&self, command: &str, gate: impl Gate + 'static) -> Done {
@@ -220,7 +220,7 @@ async fn no_way_around_the_grant() {
              if not piece: break\n        out += piece\nexcept OSError: pass\nprint(out)\nraise SystemExit(0 if b'canary' in out else 1)\nEND"
         )
     };
-    let through = format!("curl -sSfm3 --noproxy '' -x $http_proxy");
+    let through = "curl -sSfm3 --noproxy '' -x $http_proxy".to_string();
     let mut attacks = vec![
         format!("curl -sSfm3 --noproxy '*' http://127.0.0.1:{other}/"),
         format!("curl -sSfm3 --noproxy '*' http://other.test:{other}/"),
@@ -428,7 +428,7 @@ fn where_nobody_can_be_asked_an_unlisted_host_is_denied() {
                 assert!(run.stdout.contains("\"verdict\":\"denied\""), "{run}");
             }
             None => {
-                assert!(!told.contains("wants to reach"), "no proxy where nothing can come of it: {told}")
+                assert!(!told.contains("wants to reach"), "no proxy where nothing can come of it: {told}");
             }
         }
     }

@@ -751,3 +751,49 @@ async fn cost_per_command() {
         eprintln!("{kind:?}: least {:?}, median {:?}, p90 {:?}", times[0], times[50], times[90]);
     }
 }
+
+/// Package managers write to their caches; what they write is there for the command and gone with it.
+#[test]
+fn package_caches_take_changes_that_end_with_the_command() {
+    let folder = tempfile::Builder::new().prefix("home-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let home = folder.path().canonicalize().unwrap();
+    for path in [".cargo/registry/index", ".npm/_cacache", ".cache/pip", ".m2"] {
+        std::fs::create_dir_all(home.join(path)).unwrap();
+        std::fs::write(home.join(path).join("old"), "old\n").unwrap();
+    }
+    std::fs::write(home.join(".cargo/credentials.toml"), "FAKE-cache-canary").unwrap();
+    std::fs::write(home.join(".m2/settings.xml"), "FAKE-cache-canary").unwrap();
+    let stage = house::stage::Stage::empty().env(&[("HOME", home.display().to_string())]);
+    let agent = |script: &str| stage.agent(&["sandbox", "--", "bash", "-c", script]);
+    let doctor = agent("true");
+    if doctor.code != Some(0) || home.starts_with("/tmp") {
+        house::stage::skip("no namespaces here, or the build lies in /tmp");
+        return;
+    }
+    let run = agent(
+        "set -e; for f in .cargo/registry/index .npm/_cacache .cache/pip .m2; do cd ~/$f; grep -q old old; \
+         echo new > new; echo changed > old; mkdir -p deep/er; rm old; cd; done; \
+         cat ~/.cargo/credentials.toml ~/.m2/settings.xml; mv ~/.m2/deep ~/.m2/moved",
+    );
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), ""), "{run}");
+    for path in [".cargo/registry/index", ".npm/_cacache", ".cache/pip", ".m2"] {
+        assert_eq!(std::fs::read_to_string(home.join(path).join("old")).unwrap(), "old\n");
+        assert!(!home.join(path).join("new").exists(), "{path}");
+    }
+    assert_eq!(agent("ls ~/.m2").stdout, "old\nsettings.xml\n");
+}
+
+#[tokio::test]
+async fn a_commands_memory_is_bounded_and_it_is_the_first_to_go() {
+    for house in walled() {
+        let output = house.works("ulimit -d; cat /proc/self/oom_score_adj").await;
+        let mut lines = output.lines();
+        assert!(lines.next().unwrap().parse::<u64>().is_ok(), "a number, not unlimited: {output}");
+        assert_eq!(lines.next(), Some("1000"));
+        if has("python3") {
+            let grab = "python3 -c 'x = [bytearray(1 << 28) for _ in range(100000)]'";
+            let done = house.fails(grab).await;
+            assert!(done.output.contains("MemoryError"), "{done:?}");
+        }
+    }
+}

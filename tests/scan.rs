@@ -215,3 +215,42 @@ fn rules_families_and_severities_can_be_chosen() {
     let run = stage.agent(&["scan", "--rule", "python-none"]).exits(2);
     assert!(run.stderr.contains("no such rule"), "{run}");
 }
+
+#[test]
+fn what_is_kept_from_scan_to_scan_is_what_a_new_scanner_finds() {
+    let temp = tempfile::tempdir().unwrap();
+    copy(&example("notes-python"), temp.path());
+    let workspace = Workspace::open(temp.path()).unwrap();
+    let scanner = Scanner::new();
+    let compare = |step: &str| {
+        let kept = scanner.scan(&workspace, &Filter::default()).findings;
+        let fresh = Scanner::new().scan(&workspace, &Filter::default()).findings;
+        assert_eq!(kept, fresh, "{step}");
+    };
+    compare("at first");
+    let paths: BTreeSet<String> = scan(temp.path()).into_iter().map(|finding| finding.path).collect();
+    for path in &paths {
+        let file = temp.path().join(path);
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("# moved\n{text}")).unwrap();
+        compare(&format!("{path} moved by a line"));
+        let finding =
+            scan(temp.path()).into_iter().find(|finding| finding.path == *path && finding.fix.is_some());
+        if let Some(fixed) =
+            finding.and_then(|finding| finding.fix.unwrap().apply(&std::fs::read_to_string(&file).unwrap()))
+        {
+            std::fs::write(&file, fixed).unwrap();
+            compare(&format!("{path} fixed in one place"));
+        }
+        std::fs::write(&file, "import sqlite3\n").unwrap();
+        compare(&format!("{path} emptied"));
+        std::fs::write(&file, text).unwrap();
+    }
+    compare("as it was");
+    std::fs::write(
+        temp.path().join("another.py"),
+        "import os\nfrom flask import request\n\n\ndef x():\n    os.system(request.args['x'])\n",
+    )
+    .unwrap();
+    compare("a new file");
+}

@@ -4,8 +4,10 @@
 
 mod house;
 
+use house::model::{ModelServer, Turn, Wire};
 use house::stage::{Stage, has};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use serde_json::json;
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -21,6 +23,10 @@ struct Terminal {
 
 impl Terminal {
     fn start(stage: &Stage, args: &[&str]) -> Self {
+        Self::start_with(stage, args, &[])
+    }
+
+    fn start_with(stage: &Stage, args: &[&str], variables: &[(&str, String)]) -> Self {
         let pty = native_pty_system();
         let pair = pty.openpty(PtySize { rows: 50, cols: 160, pixel_width: 0, pixel_height: 0 }).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_agent"));
@@ -30,6 +36,9 @@ impl Terminal {
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", stage.home());
         command.env("TERM", "xterm-256color");
+        for (name, value) in variables {
+            command.env(name, value);
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().unwrap();
@@ -111,4 +120,53 @@ fn a_key_is_read_without_echo() {
     let file = stage.home().join(".config/agent/keys.toml");
     assert!(std::fs::read_to_string(&file).unwrap().contains("openai = \"FAKE-typed-canary\""));
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// A person's yes lets one hidden value out, once; a no keeps it.
+#[test]
+fn a_hidden_value_is_shown_on_a_persons_word() {
+    let secret = format!("ghp_{}", &"FAKEcanary0".repeat(8)[..36]);
+    for (key, shown) in [("y", vec![1]), ("n", vec![])] {
+        let turns = vec![Turn::call("read", json!({"filePath": "app.py", "reveal": 1})), Turn::text("done")];
+        let server = ModelServer::start_blocking(Wire::OpenAi, turns);
+        let stage = Stage::with(&[("app.py", &format!("TOKEN = \"{secret}\"\n"))]);
+        let args = ["run", "x", "--model", "openai/scripted", "--mode", "auto"];
+        let variables = server.environment();
+        let mut terminal = Terminal::start_with(&stage, &args, &variables);
+        terminal.answer_all(key);
+        let screen = terminal.text();
+        assert_eq!(terminal.answered, 1, "{screen}");
+        assert!(screen.contains("hidden value at app.py:1 (github-token, 40 bytes), once?"), "{screen}");
+        assert!(!screen.contains("always") && !screen.contains(&secret), "{screen}");
+        let holds = |body: &Vec<u8>| String::from_utf8_lossy(body).contains(&secret);
+        let got: Vec<usize> =
+            server.requests().iter().enumerate().filter(|(_, body)| holds(body)).map(|(at, _)| at).collect();
+        assert_eq!(got, shown, "{screen}");
+    }
+}
+
+/// A command that wants to reach a host waits for a person, who is told which.
+#[test]
+fn a_person_is_asked_for_each_host_a_command_wants_to_reach() {
+    if !has("curl") {
+        return;
+    }
+    let command = "for i in 1 2; do curl -sSf http://unlisted.invalid/; done; echo over";
+    let turns = vec![Turn::call("bash", json!({"command": command})), Turn::text("done")];
+    let server = ModelServer::start_blocking(Wire::OpenAi, turns);
+    let stage = Stage::empty();
+    if stage.agent(&["sandbox", "--", "true"]).code != Some(0) {
+        house::stage::skip("no walls on this machine");
+        return;
+    }
+    let args = ["run", "x", "--model", "openai/scripted", "--mode", "auto"];
+    let variables = server.environment();
+    let mut terminal = Terminal::start_with(&stage, &args, &variables);
+    terminal.answer_all("n");
+    let screen = terminal.text();
+    assert_eq!(terminal.answered, 1, "{screen}");
+    assert!(screen.contains("reach unlisted.invalid:80?"), "{screen}");
+    assert!(screen.contains("let commands reach unlisted.invalid:80"), "{screen}");
+    let told = String::from_utf8_lossy(server.requests().last().unwrap()).into_owned();
+    assert!(told.contains("over") && told.contains("[refused: network: unlisted.invalid:80"), "{told}");
 }

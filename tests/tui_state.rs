@@ -181,7 +181,7 @@ fn a_question_is_answered_on_purpose_only() {
 
     let mut state = opened((80, 24));
     asked(&mut state, write());
-    assert_eq!(press(&mut state, "<esc>"), [Effect::Answer(7, Answer::Reject(None)), Effect::Interrupt]);
+    assert_eq!(press(&mut state, "<esc>"), [Effect::Interrupt, Effect::Answer(7, Answer::Reject(None))]);
 }
 
 #[test]

@@ -156,7 +156,8 @@ async fn two_thousand_turns_in_a_small_window_keep_the_task_and_stay_as_cheap_as
     assert!(meter.cuts >= 10, "{} cuts", meter.cuts);
     let largest = seen.largest.load(Ordering::SeqCst);
     assert!(largest < 32_000 * 4, "{largest} bytes");
-    let spans: Vec<Duration> = meter.marks.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    let spans: Vec<Duration> =
+        meter.marks.windows(2).map(|pair| pair[1].0.checked_sub(pair[0].0).unwrap()).collect();
     let memory: Vec<u64> = meter.marks.iter().map(|mark| mark.1 / 1024).collect();
     eprintln!(
         "{} cuts, largest request {largest} bytes, 250 turns: {spans:?} of processor time, server included, MB {memory:?}",

@@ -104,6 +104,27 @@ pub enum Command {
     /// Sessions are opened by the client, each in its own folder; the options here are what they begin with.
     /// Ends when standard input does.
     Acp(DoorArgs),
+    /// List what was hidden from the model in a session: kind and place, never the value
+    ///
+    /// Where the value still stands in a file of the workspace, its length and a fingerprint are shown; the same
+    /// fingerprint is the same value, within one list. `--reveal PATH:LINE` with run, fix or resume lets the model
+    /// see one of them once; without it the model can ask, and you are asked.
+    Hidden {
+        /// Session id; the newest of this workspace when absent
+        session: Option<String>,
+        /// Folder the session worked in
+        #[arg(long, default_value = ".")]
+        workspace: PathBuf,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        output_format: Format,
+    },
+    /// Be a tool server for other agents: MCP over standard input and output
+    ///
+    /// Offers fix, scan, run, reply, and start, status, result, cancel for hosts with short limits. Without --mode
+    /// it works as `auto`: workspace edits and sandboxed commands happen, anything beyond is asked of the user where
+    /// the host can ask, and else left and reported as `needs_approval`.
+    Mcp(DoorArgs),
     /// Trust a workspace as it is now: what it holds may configure the agent and start its tool servers
     ///
     /// Before that, nothing in a repository configures or runs anything. Trust is for this folder at this path;
@@ -240,6 +261,10 @@ pub struct WorkArgs {
     /// Also scan with the rules in this folder or file of yours; may be repeated
     #[arg(long, value_name = "DIR")]
     pub rules: Vec<PathBuf>,
+    /// Hidden value that the model may be shown, once, where it asks for it; `agent hidden` lists them; may be
+    /// repeated
+    #[arg(long, value_name = "PATH:LINE", value_parser = place)]
+    pub reveal: Vec<(String, u64)>,
     /// `off` runs commands without walls, on your word alone
     #[arg(long, value_enum, default_value_t = Walls::Auto)]
     pub sandbox: Walls,
@@ -303,6 +328,7 @@ impl DoorArgs {
                 allow_hosts: self.allow_host.clone(),
                 sandbox_off: self.sandbox == Walls::Off,
                 scan_rules: Vec::new(),
+                reveals: Vec::new(),
             },
             agent: self.agent.clone(),
         }
@@ -384,8 +410,16 @@ impl WorkArgs {
             allow_hosts: self.allow_host.clone(),
             sandbox_off: self.sandbox == Walls::Off,
             scan_rules: self.rules.clone(),
+            reveals: self.reveal.clone(),
         }
     }
+}
+
+fn place(word: &str) -> Result<(String, u64), String> {
+    let parts = word.rsplit_once(':').and_then(|(path, line)| Some((path, line.parse::<u64>().ok()?)));
+    let (path, line) =
+        parts.filter(|(path, line)| !path.is_empty() && *line > 0).ok_or("must be PATH:LINE")?;
+    Ok((path.trim_start_matches("./").to_owned(), line))
 }
 
 fn mode(word: &str) -> Result<Mode, String> {

@@ -13,9 +13,10 @@ use std::path::PathBuf;
 /// Options of `agent fix` alone.
 #[derive(Debug, Clone, Args)]
 pub struct FixArgs {
-    /// Whether a fresh, read-only helper looks for a way round the change (models other than `rules`)
-    #[arg(long, value_enum, default_value_t = Switch::On)]
-    pub review: Switch,
+    /// Whether a fresh, read-only helper looks for a way round the change (models other than `rules`); `review` in
+    /// config.toml when absent, else on
+    #[arg(long, value_enum)]
+    pub review: Option<Switch>,
     /// Also write the report to this file; its ending says how: .md, .html, .sarif, .json, .patch; may be repeated
     #[arg(long, value_name = "FILE")]
     pub report: Vec<PathBuf>,
@@ -29,7 +30,7 @@ pub struct FixArgs {
     /// Commit the fix on a new branch of this name; the checkout stays on its own
     #[arg(long, value_name = "NAME")]
     pub branch: Option<String>,
-    /// Push that branch to `origin` and open a pull or merge request (GITHUB_TOKEN, GH_TOKEN or GITLAB_TOKEN)
+    /// Push that branch to `origin` and open a pull or merge request (`GITHUB_TOKEN`, `GH_TOKEN` or `GITLAB_TOKEN`)
     #[arg(long)]
     pub pr: bool,
     /// Work in a new worktree in this folder, on a branch of its own; several fixes can run side by side

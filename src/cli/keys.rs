@@ -117,10 +117,14 @@ fn key_name(provider: Option<String>, config: &Config) -> Result<&'static str, T
     let name = provider
         .or_else(|| config.model.split_once('/').map(|(provider, _)| provider.to_owned()))
         .unwrap_or_default();
+    // Forges keep their tokens where providers keep their keys.
+    if let Some(forge) = ["github", "gitlab"].into_iter().find(|forge| *forge == name) {
+        return Ok(forge);
+    }
     let known = providers().iter().find(|known| known.name == name);
-    known
-        .map(|known| known.key_name)
-        .ok_or_else(|| Trouble::coded(exit::USAGE, "which provider? Say one of anthropic, openai, gemini"))
+    known.map(|known| known.key_name).ok_or_else(|| {
+        Trouble::coded(exit::USAGE, "which provider? Say one of anthropic, openai, gemini, github, gitlab")
+    })
 }
 
 fn read_key(name: &str) -> Result<String, Trouble> {

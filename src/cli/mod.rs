@@ -4,6 +4,7 @@ pub mod args;
 mod agents;
 mod doctor;
 pub mod fixing;
+mod hidden;
 mod keys;
 mod lines;
 mod look;
@@ -17,7 +18,7 @@ mod undo;
 mod show;
 mod work;
 
-use crate::serve::acp;
+use crate::serve::{acp, mcp};
 use crate::text::known;
 use crate::wire::Trouble;
 use args::{Cli, Command};
@@ -61,6 +62,10 @@ fn run(cli: Cli) -> u8 {
         Command::Undo(args) => undo::undo(&args),
         Command::Redo(args) => undo::redo(&args),
         Command::Acp(args) => serve(acp::serve(args.start())),
+        Command::Hidden { session, workspace, output_format } => {
+            hidden::hidden(session.as_deref(), &workspace, output_format != args::Format::Text)
+        }
+        Command::Mcp(args) => serve(mcp::serve(args.start())),
         Command::Trust { path, list, revoke, check, output_format } => {
             let wanted = match (list, revoke, check) {
                 (true, ..) => trust::Wanted::List,

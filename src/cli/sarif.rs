@@ -25,7 +25,7 @@ const MAX_FILE: u64 = 64 * 1024 * 1024;
 /// Which findings of another tool are meant.
 #[derive(Debug, Clone, Args)]
 pub struct SarifArgs {
-    /// Findings of another tool (CodeQL, Semgrep, Bandit, gosec, …) instead of an issue; untrusted
+    /// Findings of another tool (`CodeQL`, Semgrep, Bandit, gosec, …) instead of an issue; untrusted
     #[arg(long, value_name = "FILE", conflicts_with = "issue")]
     pub sarif: Option<PathBuf>,
     /// Of the file the finding with this id, its beginning, or this rule; may be repeated
@@ -151,8 +151,7 @@ fn choose<'r>(file: &Path, args: &SarifArgs, read: &'r read::Read) -> Result<Vec
         read.reported
             .iter()
             .take(50)
-            .map(|one| format!("\n  {}", printable(&line_of(one))))
-            .collect::<String>()
+            .fold(String::new(), |list, one| list + "\n  " + &printable(&line_of(one)))
     };
     if choice.is_empty() && read.reported.len() > 1 {
         let text = format!(

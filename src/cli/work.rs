@@ -15,6 +15,7 @@ use crate::session::{Ending, Session, record};
 use crate::wire::{self, Trouble, exit};
 use crate::workspace::survey::survey;
 use crate::{prompt, workspace};
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read, Write};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -212,7 +213,10 @@ async fn perform(
     let (definition, origin) = wire::definition(work.agent.as_deref(), &config)?;
     wire::fit(&mut config, &work.flags(), (&definition, origin));
     let job = spelled_out(job, &config)?;
-    let parts = wire::parts(&config, &definition, cancel)?;
+    let mut parts = wire::parts(&config, &definition, cancel)?;
+    for text in wire::join_servers(&mut parts, &config, &definition, &BTreeMap::new()).await {
+        host.tell(Event::Warning { text });
+    }
     for warning in &definition.warnings {
         host.tell(Event::Warning { text: warning.to_string() });
     }
@@ -256,7 +260,8 @@ async fn perform(
             let mut session = Session::begin(parts, &config.state)?;
             session.announce(host);
             let mission = Mission::begin_on(issue, test, advisory, &mut session, host).await?;
-            let mission = mission.with_review(fixing.review == Switch::On);
+            let mission =
+                mission.with_review(fixing.review.map_or(config.review, |review| review == Switch::On));
             let opening = mission.opening();
             let wish = fixing.wish(beside);
             let forge = if wish.pull_request { super::fixing::forge(&config) } else { None };

@@ -44,6 +44,8 @@ pub struct Flags {
     pub sandbox_off: bool,
     /// `--rules`: folders or files with rules of the scanner.
     pub scan_rules: Vec<PathBuf>,
+    /// `--reveal`.
+    pub reveals: Vec<(String, u64)>,
 }
 
 /// The decided settings.
@@ -57,6 +59,8 @@ pub struct Config {
     pub model: String,
     /// How much happens without asking.
     pub mode: Mode,
+    /// Whether the user said so, by a flag or in the file; `ask` is the word where nobody did.
+    pub mode_said: bool,
     /// Most answers of the model.
     pub max_turns: u32,
     /// Most tokens in all.
@@ -65,6 +69,8 @@ pub struct Config {
     pub max_usd: Option<f64>,
     /// Longest time, in minutes.
     pub max_minutes: Option<f64>,
+    /// Whether a fresh helper looks for a way round every change.
+    pub review: bool,
     /// Models that may go on where a provider's policy refuses, in order.
     pub fallback_models: Vec<String>,
     /// Tokens that the window of `model` holds, where the user knows better.
@@ -77,6 +83,8 @@ pub struct Config {
     pub base_urls: BTreeMap<String, String>,
     /// The user's own folder of settings, if there is a place for one.
     pub folder: Option<PathBuf>,
+    /// Tool servers of the user's own file, by name.
+    pub mcp: BTreeMap<String, Server>,
     /// Hosts that webfetch and commands may reach without asking.
     pub allow_hosts: Vec<String>,
     /// The user's own rules.
@@ -87,6 +95,8 @@ pub struct Config {
     pub sandbox_off: bool,
     /// Folders or files with rules of the scanner that the command line names.
     pub scan_rules: Vec<PathBuf>,
+    /// Hidden values, by file and line, that the model may be shown once; from a flag alone.
+    pub reveals: Vec<(String, u64)>,
 }
 
 /// Why settings cannot be decided.
@@ -116,6 +126,7 @@ struct File {
     max_tokens: Option<u64>,
     max_usd: Option<f64>,
     max_minutes: Option<f64>,
+    review: Option<bool>,
     #[serde(default)]
     fallback_models: Vec<String>,
     #[serde(default)]
@@ -130,6 +141,31 @@ struct File {
     rules: Vec<Line>,
     #[serde(default)]
     keys: BTreeMap<String, String>,
+    #[serde(default)]
+    mcp: BTreeMap<String, Server>,
+}
+
+/// A tool server that speaks MCP: a program, or an address.
+#[derive(Debug, Clone, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Program, found on the `PATH`.
+    pub command: Option<String>,
+    /// Its arguments.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Its environment, besides a few harmless variables.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Address of a server that is already running, instead of a program.
+    pub url: Option<String>,
+    /// Variable that holds its bearer token.
+    pub token_env: Option<String>,
+    /// Headers sent with every request.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Longest call, in seconds; 60 when absent.
+    pub timeout_seconds: Option<u64>,
 }
 
 /// One `[[rules]]` table: what is allowed, asked or denied. Deny beats allow, whoever wrote it.
@@ -211,10 +247,12 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
             .or(file.model)
             .unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
         mode: flags.mode.or(file_mode).unwrap_or(Mode::Ask),
+        mode_said: flags.mode.or(file_mode).is_some(),
         max_turns: flags.max_turns.or(file.max_turns).unwrap_or(DEFAULT_MAX_TURNS),
         max_tokens: flags.max_tokens.or(file.max_tokens),
         max_usd: flags.max_usd.or(file.max_usd),
         max_minutes: flags.max_minutes.or(file.max_minutes),
+        review: file.review.unwrap_or(true),
         fallback_models: if flags.fallback_models.is_empty() {
             file.fallback_models
         } else {
@@ -225,11 +263,13 @@ pub fn decide(flags: Flags, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
         prices: file.prices,
         base_urls: file.base_urls,
         folder,
+        mcp: file.mcp,
         allow_hosts,
         rules,
         keys: file.keys,
         sandbox_off: flags.sandbox_off,
         scan_rules: flags.scan_rules,
+        reveals: flags.reveals,
     })
 }
 

@@ -133,6 +133,27 @@ const COMMON: &[&str] = &[
     "repository",
     "project",
     "known",
+    "open",
+    "redirect",
+    "redirects",
+    "xss",
+    "ssrf",
+    "xxe",
+    "ssti",
+    "csrf",
+    "cors",
+    "jwt",
+    "cross-site",
+    "scripting",
+    "forgery",
+    "insecure",
+    "random",
+    "cookie",
+    "cookies",
+    "timing",
+    "nosql",
+    "ldap",
+    "xpath",
     "via",
     "cwe",
     "possible",
@@ -163,9 +184,16 @@ impl Ask {
     pub fn of(issue: &str) -> Self {
         let lower = issue.to_lowercase();
         let cwes = numbers_after(&lower, "cwe-");
+        let named: Vec<Family> = cwes.iter().filter_map(|cwe| family_of(*cwe)).collect();
         let families: Vec<Family> = FAMILIES
             .iter()
-            .filter(|facts| cwes.contains(&facts.cwe) || facts.words.iter().any(|word| lower.contains(word)))
+            .filter(|facts| {
+                cwes.contains(&facts.cwe)
+                    || named.contains(&facts.family)
+                    || facts.words.iter().any(|word| lower.contains(word))
+                    || !facts.words.is_empty()
+                        && (lower.contains(facts.name) || lower.contains(&facts.title.to_lowercase()))
+            })
             .map(|facts| facts.family)
             .collect();
         let everything = families.is_empty() && asks_for_everything(&lower);
@@ -224,6 +252,34 @@ impl Ask {
     }
 }
 
+/// The family of a CWE that is not its main one.
+fn family_of(cwe: u32) -> Option<Family> {
+    Some(match cwe {
+        564 => Family::SqlInjection,
+        77 | 88 => Family::CommandInjection,
+        23 | 36 | 73 | 98 => Family::PathTraversal,
+        259 | 321 => Family::HardcodedSecret,
+        256 | 257 | 759 | 760 => Family::WeakPasswordHash,
+        215 | 489 => Family::ErrorDisclosure,
+        80 | 87 | 116 => Family::CrossSiteScripting,
+        95 | 96 => Family::CodeInjection,
+        776 => Family::XmlExternalEntity,
+        93 => Family::HeaderInjection,
+        331 | 335 | 338 => Family::WeakRandomness,
+        326 | 329 | 780 => Family::WeakCipher,
+        297 | 319 => Family::TlsVerification,
+        345 | 346 => Family::JwtVerification,
+        1004 | 1275 => Family::InsecureCookie,
+        203 | 385 => Family::TimingAttack,
+        378 | 379 => Family::InsecureTempFile,
+        276 | 277 => Family::InsecurePermissions,
+        400 | 730 => Family::RegexDenialOfService,
+        284 | 862 | 863 => Family::MissingAuthorization,
+        770 | 799 => Family::MissingRateLimit,
+        _ => return None,
+    })
+}
+
 fn asks_for_everything(lower: &str) -> bool {
     let verbs = ["fix", "find", "close", "scan", "remediate", "repair", "remove"];
     let wholes =
@@ -269,6 +325,9 @@ mod tests {
             sighting("a2", Family::SqlInjection, "notes/search.py", 30, "find_notes (GET /search)"),
             sighting("a3", Family::CommandInjection, "notes/reports.py", 7, "count_words"),
             sighting("a4", Family::HardcodedSecret, "notes/settings.py", 3, ""),
+            sighting("a5", Family::OpenRedirect, "notes/pages.py", 9, "login (POST /login)"),
+            sighting("a6", Family::OpenRedirect, "notes/pages.py", 21, "leave (GET /leave)"),
+            sighting("a7", Family::WeakCipher, "notes/box.py", 4, "seal"),
         ];
         let ids: Vec<&str> = Ask::of(issue).select(&sightings).iter().map(|s| s.id.as_str()).collect();
         assert_eq!(ids, expected, "{issue}");
@@ -282,10 +341,23 @@ mod tests {
         check("SQL injection in search.py", &["a2"]);
         check("fix CWE-78", &["a3"]);
         check("CWE-89 at POST /login", &["a1"]);
-        check("Fix all vulnerabilities", &["a1", "a2", "a3", "a4"]);
+        check("Fix all vulnerabilities", &["a1", "a2", "a3", "a4", "a5", "a6", "a7"]);
+        check("open redirect in login", &["a5"]);
+        check("CWE-601", &["a5", "a6"]);
+        check("CWE-326 in box.py", &["a7"]);
         check("close finding a4, a hard-coded secret", &["a4"]);
         check("hard-coded secret in the settings", &["a4"]);
         check("path traversal in download", &[]);
+    }
+
+    #[test]
+    fn every_family_is_understood_by_its_names() {
+        for facts in FAMILIES.iter().filter(|facts| !facts.words.is_empty()) {
+            for word in [facts.name, facts.title, facts.words[0]] {
+                let families = Ask::of(&format!("Fix the {word} in notes")).families;
+                assert!(families.contains(&facts.family), "{word} gives {families:?}");
+            }
+        }
     }
 
     #[test]

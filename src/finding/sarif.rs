@@ -32,6 +32,9 @@ pub struct RuleWords {
     pub message: String,
 }
 
+/// The text of a file by its path.
+pub type Texts<'t> = &'t dyn Fn(&str) -> Option<String>;
+
 /// What is told besides the findings.
 #[derive(Default, Clone, Copy)]
 pub struct Told<'t> {
@@ -42,7 +45,7 @@ pub struct Told<'t> {
     /// Files that could not be looked at, with the reason.
     pub skipped: &'t [(String, String)],
     /// The text of a file as it was scanned; without it columns are left out.
-    pub text: Option<&'t dyn Fn(&str) -> Option<String>>,
+    pub text: Option<Texts<'t>>,
 }
 
 /// The document of findings alone. Paths stay relative to the workspace root (`%SRCROOT%`).

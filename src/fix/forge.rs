@@ -191,7 +191,7 @@ impl Forge {
                 let usual = if host == "github.com" {
                     "https://api.github.com".to_owned()
                 } else {
-                    format!("{}api/v3", web)
+                    format!("{web}api/v3")
                 };
                 let api = own.filter(|_| serves).map_or(usual, String::from);
                 (&["GITHUB_TOKEN", "GH_TOKEN"][..], "github", serves, api)

@@ -249,6 +249,23 @@ impl Report {
                 let _ = writeln!(out, "  {:<8} {:<16} {}", gate.status.name(), gate.name, gate.evidence);
             }
         }
+        if let Some(delivery) = &self.delivery {
+            let _ = writeln!(out, "\nWhere it is");
+            let places = [
+                ("worktree", &delivery.worktree),
+                ("branch", &delivery.branch),
+                ("commit", &delivery.commit),
+                ("pull request", &delivery.pull_request),
+            ];
+            for (name, place) in places {
+                if let Some(place) = place {
+                    let _ = writeln!(out, "  {name}: {place}");
+                }
+            }
+            for note in &delivery.left_out {
+                let _ = writeln!(out, "  - {note}");
+            }
+        }
         for (title, notes) in
             [("What to do by hand", &self.by_hand), ("What was denied", &self.permission_denials)]
         {

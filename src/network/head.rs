@@ -94,7 +94,9 @@ pub(super) fn parse(head: &[u8]) -> Result<Wanted, Fault> {
     for (name, value) in &fields {
         let lower = name.to_ascii_lowercase();
         if !HOP.contains(&lower.as_str()) && (!named.contains(&lower) || lower == "content-length") {
-            out.push_str(&format!("{name}: {value}\r\n"));
+            for piece in [name, ": ", value, "\r\n"] {
+                out.push_str(piece);
+            }
         }
     }
     out.push_str("\r\n");

@@ -160,7 +160,7 @@ impl Proxy {
                     if to_server.write_all(&rest).await.is_ok() {
                         self.count(&place, early, 0);
                         pump(&mut from_client, &mut to_server, u64::MAX, |count| {
-                            self.count(&place, count, 0)
+                            self.count(&place, count, 0);
                         })
                         .await;
                     }

@@ -51,7 +51,7 @@ pub(super) fn allowed(word: &str) -> Result<Vec<Allowed>, String> {
     }
     let (start, rest) = name.strip_prefix("*.").map_or(("", name), |rest| ("*.", rest));
     let host = Host::parse(rest).map_err(|_| wrong())?;
-    if !start.is_empty() && !matches!(host, Host::Domain(_)) {
+    if rest.contains('*') || !start.is_empty() && !matches!(host, Host::Domain(_)) {
         return Err(wrong());
     }
     let host = host.to_string();

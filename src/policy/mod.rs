@@ -75,6 +75,7 @@ pub struct Policy {
     walled: bool,
     rules: Vec<Rule>,
     hosts: Vec<hosts::Allowed>,
+    reveals: Vec<(String, u64)>,
     answers: Vec<Remember>,
 }
 
@@ -85,6 +86,7 @@ enum Remember {
     Write(String),
     Run(Remembered),
     Host(String),
+    Call(String),
     Connect(String, u16),
 }
 
@@ -99,7 +101,15 @@ enum Leaning {
 impl Policy {
     /// The built-in rules under `mode`.
     pub fn new(mode: Mode) -> Self {
-        Self { mode, root: None, walled: true, rules: Vec::new(), hosts: Vec::new(), answers: Vec::new() }
+        Self {
+            mode,
+            root: None,
+            walled: true,
+            rules: Vec::new(),
+            hosts: Vec::new(),
+            reveals: Vec::new(),
+            answers: Vec::new(),
+        }
     }
 
     /// Adds rules. Their order does not matter: deny beats ask beats allow, whoever wrote it.
@@ -133,6 +143,18 @@ impl Policy {
         Ok(())
     }
 
+    /// Lets the hidden value on that line (from 1) of a file go to the model, once: [`Policy::spend`] ends it.
+    pub fn reveal_once(&mut self, path: &str, line: u64) {
+        self.reveals.push((path.to_owned(), line));
+    }
+
+    /// Says that an action was done: what was allowed once is allowed no longer.
+    pub fn spend(&mut self, action: &Action) {
+        if let Action::Reveal { path, line, .. } = action {
+            self.reveals.retain(|(known, at)| known != path || at != line);
+        }
+    }
+
     /// Whether a command can come to reach anything at all: a host is allowed, or somebody can be asked.
     pub fn opens_network(&self) -> bool {
         match self.mode {
@@ -159,6 +181,7 @@ impl Policy {
             Remember::Write(path) => format!("write {path}"),
             Remember::Run(command) => format!("run {}", command.title()),
             Remember::Host(host) => format!("fetch from {host}"),
+            Remember::Call(tool) => format!("call {tool}"),
             Remember::Connect(host, port) => format!("let commands reach {host}:{port}"),
         };
         self.answers.iter().map(title).collect()
@@ -224,7 +247,9 @@ impl Policy {
             Action::Write { changes } => self.lean_write(changes),
             Action::Run { command, workdir, .. } => self.lean_run(command, workdir),
             Action::Fetch { host, url } => self.lean_fetch(host, url),
+            Action::Call { server, tool, .. } => self.lean_call(&format!("{server}/{tool}")),
             Action::Connect { host, port, .. } => self.lean_connect(host, *port),
+            Action::Reveal { path, line, .. } => self.lean_reveal(path, *line),
         }
     }
 
@@ -335,6 +360,35 @@ impl Policy {
         Leaning::Ask(format!("{host} has not been asked for before"), true)
     }
 
+    /// Never allowed by a rule or an earlier answer: each value is a word of its own, for one time.
+    fn lean_reveal(&self, path: &String, line: u64) -> Leaning {
+        if let Some(rule) = self.rule(Kind::Read, Effect::Deny, |rule| rule.covers_path(path)) {
+            return Leaning::Deny(rule.title());
+        }
+        if self.reveals.iter().any(|(known, at)| known == path && *at == line) {
+            return Leaning::Allow;
+        }
+        Leaning::Ask("a hidden value leaves this machine (built-in rule)".into(), false)
+    }
+
+    /// A tool of another process works outside of the walls: nothing but a person's word lets it be called.
+    fn lean_call(&self, tool: &str) -> Leaning {
+        if let Some(rule) = self.rule(Kind::Call, Effect::Deny, |rule| rule.covers_call(tool)) {
+            return Leaning::Deny(rule.title());
+        }
+        let asked = self.rule(Kind::Call, Effect::Ask, |rule| rule.covers_call(tool)).is_some();
+        let allowed = !asked && self.rule(Kind::Call, Effect::Allow, |rule| rule.covers_call(tool)).is_some();
+        if self.mode == Mode::ReadOnly && !allowed {
+            return Leaning::Deny(
+                "no tool server is called in mode `read-only` without an allow rule".into(),
+            );
+        }
+        if allowed || self.answers.contains(&Remember::Call(tool.to_owned())) {
+            return Leaning::Allow;
+        }
+        Leaning::Ask(format!("{tool} works outside of the sandbox"), true)
+    }
+
     /// A command's connection. Denials and questions about pages hold for it; allowances do not: a page that may
     /// be read is less than a host that may be sent anything.
     fn lean_connect(&self, host: &str, port: u16) -> Leaning {
@@ -383,7 +437,9 @@ impl Policy {
                     .collect()
             }
             Action::Fetch { host, .. } => vec![Remember::Host(host.to_lowercase())],
+            Action::Call { server, tool, .. } => vec![Remember::Call(format!("{server}/{tool}"))],
             Action::Connect { host, port, .. } => vec![Remember::Connect(host.to_lowercase(), *port)],
+            Action::Reveal { .. } => Vec::new(),
         }
     }
 }
@@ -392,7 +448,9 @@ impl Policy {
 fn way_out(action: &Action) -> &'static str {
     match action {
         Action::Fetch { .. } | Action::Connect { .. } => "give `--allow-host` for it, or use mode `ask`",
+        Action::Reveal { .. } => "give `--reveal PATH:LINE` for it, or use mode `ask`",
         Action::Run { .. } => "use mode `ask`, or run it yourself",
+        Action::Call { .. } => "write an allow rule (action \"call\") for this tool, or use mode `ask`",
         Action::Read { .. } | Action::Write { .. } => "write an allow rule for this path, or use mode `ask`",
     }
 }

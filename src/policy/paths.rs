@@ -185,6 +185,7 @@ const SENSITIVE_FOLDERS: &[&[&str]] = &[
     &[".gitlab"],
     &[".circleci"],
     &[".buildkite"],
+    &[".cargo"],
     &[".woodpecker"],
     &[".azure-pipelines"],
     &[".ci"],

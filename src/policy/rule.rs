@@ -17,6 +17,8 @@ pub enum Kind {
     /// Fetching a page; the pattern is a host, `*.example.com`, or `*`. Denials and questions are about commands
     /// that reach the host as well.
     Fetch,
+    /// Calling a tool of a server; the pattern is `SERVER/TOOL`, `*` stands for any run of characters.
+    Call,
 }
 
 /// What a rule says.
@@ -57,7 +59,8 @@ impl Rule {
             Kind::Fetch if self.pattern.is_empty() || self.pattern.contains(['/', ':']) => {
                 Err(format!("{}: `{}` is no host", self.from, self.pattern))
             }
-            Kind::Fetch => Ok(()),
+            Kind::Call if self.pattern.is_empty() => Err(format!("{}: the pattern is empty", self.from)),
+            Kind::Fetch | Kind::Call => Ok(()),
         }
     }
 
@@ -132,6 +135,11 @@ impl Rule {
             Some(end) => host.strip_suffix(end).is_some_and(|start| start.len() > 1 && start.ends_with('.')),
             None => host == pattern,
         }
+    }
+
+    /// Whether it speaks of this tool, `SERVER/TOOL`.
+    pub(super) fn covers_call(&self, tool: &str) -> bool {
+        !self.leaves_out(|rule| rule.covers_call(tool)) && is_like(&self.pattern, tool)
     }
 
     fn words(&self) -> Result<Vec<String>, String> {

@@ -153,8 +153,9 @@ fn is_payload(literal: &str) -> bool {
     let is_statement = ["select ", "insert ", "update ", "delete ", "<html", "http://", "https://"]
         .iter()
         .any(|start| lower.starts_with(start));
-    let signs =
-        ["../", "..\\", "/etc/", "'", ";", "--", " or 1", "union ", "$(", "| ", "<script", "%2e", "%27"];
+    let signs = [
+        "../", "..\\", "/etc/", "'", ";", "--", " or 1", "union ", "$(", "| ", "<script", "%2e", "%27", "{\"",
+    ];
     !is_statement
         && (SHORTEST_INPUT..=200).contains(&literal.len())
         && signs.iter().any(|sign| lower.contains(sign))
@@ -300,11 +301,13 @@ fn replaced_by_refusal(path: &str, before: &str, after: &str) -> Option<String> 
     static REFUSES: OnceLock<Option<Regex>> = OnceLock::new();
     let refuses = REFUSES.get_or_init(|| {
         Regex::new(
-            r#"(?i)\b(?:40[0-9]|410|418|50[0-3])\b|forbidden|disabled|not allowed|unavailable|not implemented|NotImplementedError|denied|rejected|temporarily"#,
+            r"(?i)\b(?:40[0-9]|410|418|501|503)\b|forbidden|disabled|not allowed|unavailable|not implemented|NotImplementedError|denied|rejected|temporarily",
         )
         .ok()
     });
     let refuses = refuses.as_ref()?;
+    // An answer to an error was no work to begin with.
+    let answers = Regex::new(r"(?i)\b(?:err|error|exc|exception|traceback|stack|format_exc)\b").ok()?;
     let conditional = Regex::new(r"\b(?:if|unless|try|match|switch|when|guard|case|while|for)\b|\?").ok()?;
     for hunk in crate::diff::hunks(before, after, 0) {
         let side = |sign: char| -> Vec<&str> {
@@ -325,6 +328,7 @@ fn replaced_by_refusal(path: &str, before: &str, after: &str) -> Option<String> 
             && calls(&added) <= calls(&removed)
             && refuses.is_match(&said)
             && !refuses.is_match(&removed.join("\n"))
+            && !answers.is_match(&removed.join("\n"))
             && !conditional.is_match(&said)
         {
             return Some(format!("{path}: a refusal stands where the work was"));
@@ -464,6 +468,13 @@ mod tests {
             "a.js",
             "a();\n",
             "switch (x) {\n  case 1:\n    return 1;\n  case 2:\n    return 2;\n}\na();\n",
+            None,
+        );
+        let told = "try:\n    a()\nexcept Exception as e:\n    return jsonify(error=str(e))\n";
+        check(
+            "a.py",
+            told,
+            "try:\n    a()\nexcept Exception:\n    return jsonify(error='not available'), 503\n",
             None,
         );
         let error = "try:\n    a()\nexcept Exception as error:\n    return str(error), 500\n";

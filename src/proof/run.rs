@@ -104,6 +104,8 @@ pub(super) async fn run(
 
 /// Why a run says nothing of the code.
 fn void(exit: Option<i32>, output: &str) -> Option<String> {
+    static NOTHING: OnceLock<Option<Regex>> = OnceLock::new();
+    static MISSING: OnceLock<Option<Regex>> = OnceLock::new();
     let last = || last_lines(&redact(output), 2);
     match exit {
         Some(126 | 127) => {
@@ -112,7 +114,6 @@ fn void(exit: Option<i32>, output: &str) -> Option<String> {
         None => return None,
         Some(_) => {}
     }
-    static NOTHING: OnceLock<Option<Regex>> = OnceLock::new();
     let nothing = pattern(
         &NOTHING,
         r"(?mi)^Ran 0 tests|^=* ?no tests ran|^no tests found|No test files found|^# tests 0$|^ℹ tests 0$|\[no tests to run\]|No tests executed|Tests run: 0,|running 0 tests\s*$",
@@ -120,7 +121,6 @@ fn void(exit: Option<i32>, output: &str) -> Option<String> {
     if nothing.is_some_and(|nothing| nothing.is_match(output)) && !has_run_some(output) {
         return Some("it ran no test at all".to_owned());
     }
-    static MISSING: OnceLock<Option<Regex>> = OnceLock::new();
     let missing = pattern(
         &MISSING,
         r"(?m)No module named '?pytest'?\s*$|: command not found$|sh: \d+: .*: not found$|Could not (?:find|resolve) .*(?:plugin|dependenc)|Non-resolvable parent POM|Cannot find module '(?:jest|vitest|mocha)",
@@ -139,8 +139,8 @@ fn has_run_some(output: &str) -> bool {
     .is_some_and(|some| some.is_match(output))
 }
 
-/// The names of failed tests in the output of unittest, pytest, node:test, mocha, jest, go, cargo, Maven,
-/// PHPUnit, RSpec and TAP.
+/// The names of failed tests in the output of unittest, pytest, `node:test`, mocha, jest, go, cargo, Maven,
+/// `PHPUnit`, `RSpec` and TAP.
 fn failing(output: &str) -> Vec<String> {
     static FAILED: OnceLock<Option<Regex>> = OnceLock::new();
     let pattern = pattern(

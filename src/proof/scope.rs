@@ -301,7 +301,7 @@ fn runs_tests_otherwise(path: &str, before: &str, after: &str) -> bool {
                 let mut lines = lines.peekable();
                 let first = lines.next().unwrap_or_default().to_owned();
                 let recipe = lines.take_while(|line| line.starts_with(['\t', ' ']) || line.trim().is_empty());
-                recipe.fold(first, |all, line| all + "\n" + line.trim_end())
+                recipe.fold(first, |all, line| all + "\n" + line.trim_end()).trim_end().to_owned()
             }
             "pyproject.toml" | "setup.cfg" | "tox.ini" => {
                 sections(text, &["pytest", "coverage", "tox", "testenv"])
@@ -390,9 +390,9 @@ mod tests {
     use super::*;
     use crate::finding::contract::Contract;
 
-    fn contract(files: &[&str], declared: bool) -> Option<Contract> {
+    fn contract(files: &[&str], declared: bool) -> Contract {
         let files_in_scope = files.iter().map(|file| (*file).to_owned()).collect();
-        Some(Contract { files_in_scope, declared, ..Contract::default() })
+        Contract { files_in_scope, declared, ..Contract::default() }
     }
 
     fn change(path: &str, before: Option<&str>, after: Option<&str>) -> Change {
@@ -406,7 +406,7 @@ mod tests {
 
     fn check(path: &str, before: Option<&str>, after: Option<&str>, expected: Status) {
         let changes = vec![change(path, before, after)];
-        let seen = After { changes, contract: contract(&["app.py", path], true), ..After::default() };
+        let seen = After { changes, contract: Some(contract(&["app.py", path], true)), ..After::default() };
         let gate = judge("SQL injection in login", &seen);
         assert_eq!(gate.status, expected, "{path}: {}", gate.evidence);
     }
@@ -442,7 +442,7 @@ mod tests {
     fn holds_a_change_to_the_files_of_the_contract() {
         let check = |path: &str, before: Option<&str>, declared: bool, expected| {
             let changes = vec![change(path, before, Some("b"))];
-            let seen = After { changes, contract: contract(&["app.py"], declared), ..After::default() };
+            let seen = After { changes, contract: Some(contract(&["app.py"], declared)), ..After::default() };
             let gate = judge("x", &seen);
             assert_eq!(gate.status, expected, "{path} {declared}: {}", gate.evidence);
         };

@@ -277,15 +277,14 @@ impl Repository {
             return Some(format!("{}: what you have staged there was left as it is", entry.path));
         }
         // Paths of --cacheinfo count from the top, those of --force-remove from the folder git runs in.
-        let done = match &entry.is {
-            Some((mode, hash)) => self.words(
+        let done = if let Some((mode, hash)) = &entry.is {
+            self.words(
                 &["update-index", "--add", "--cacheinfo", &format!("{mode},{hash},{}", entry.path)],
                 None,
-            ),
-            None => {
-                let local = entry.path.strip_prefix(&self.prefix).unwrap_or(&entry.path);
-                self.words(&["update-index", "--force-remove", "--", local], None)
-            }
+            )
+        } else {
+            let local = entry.path.strip_prefix(&self.prefix).unwrap_or(&entry.path);
+            self.words(&["update-index", "--force-remove", "--", local], None)
         };
         done.err().map(|error| format!("{}: the index does not follow: {error}", entry.path))
     }
@@ -426,7 +425,9 @@ fn text(bytes: &[u8]) -> String {
 #[allow(clippy::disallowed_methods, reason = "tests set the stage with plain files and git")]
 mod tests {
     use super::*;
+    use std::fmt::Write as _;
     use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn git(root: &Path, arguments: &[&str]) -> String {
         let mut command = Command::new("git");
@@ -452,7 +453,6 @@ mod tests {
         let trap = folder.path().join("trap.sh");
         let sprung = folder.path().join("sprung");
         fs::write(&trap, format!("#!/bin/sh\necho \"$0 $*\" >> {}\ncat\n", sprung.display())).unwrap();
-        use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(&trap, fs::Permissions::from_mode(0o755)).unwrap();
         for hook in [
             "pre-commit",
@@ -482,7 +482,7 @@ mod tests {
             let mut text = fs::read_to_string(root.join(".git/config")).unwrap();
             let (section, key) = name.rsplit_once('.').unwrap();
             let section = section.replace("filter.evil", "filter \"evil\"");
-            text.push_str(&format!("[{section}]\n\t{key} = {value}\n"));
+            writeln!(text, "[{section}]\n\t{key} = {value}").unwrap();
             fs::write(root.join(".git/config"), text).unwrap();
         }
         (folder, root)

@@ -114,7 +114,7 @@ fn read(workspace: &Workspace, place: &Place, known: &[Arc<SourceFile>]) -> Read
     // Files are in the order of their paths.
     let same = known.binary_search_by(|file| file.path.as_str().cmp(place.as_str())).ok();
     if let Some(file) = same.map(|at| &known[at])
-        && file.text == text
+        && *file.text == *text
     {
         return Read::Parsed(Arc::clone(file));
     }
@@ -159,7 +159,9 @@ fn note_manifest(workspace: &Workspace, place: &Place, project: &mut Project) {
         return;
     }
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-    if ending == "properties" && matches!(workspace.kind(place), Ok(Kind::File(size)) if size <= MAX_PROPERTIES) {
+    if ending == "properties"
+        && matches!(workspace.kind(place), Ok(Kind::File(size)) if size <= MAX_PROPERTIES)
+    {
         if let Ok(content) = workspace.read(place)
             && let Some(text) = content.text()
         {

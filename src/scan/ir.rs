@@ -41,7 +41,7 @@ pub struct Module {
     pub body: Block,
     /// Every import of the file, also those inside functions, in order. `require` counts.
     pub imports: Vec<Import>,
-    /// Every comment, in order.
+    /// The comments that hold `agent:`, in order.
     pub comments: Vec<Comment>,
     /// How many ERROR or MISSING nodes the grammar met.
     pub errors: usize,
@@ -115,7 +115,7 @@ pub enum StmtKind {
     /// `a += value`; `op` without the `=`.
     Augment {
         /// Left side.
-        target: Expr,
+        target: Box<Expr>,
         /// `+`, `%`, …
         op: String,
         /// Right side.
@@ -135,11 +135,11 @@ pub enum StmtKind {
     /// `for x in xs`, `for (const x of xs)` with `target` and `over`; `while` and three-part `for` with `test`.
     Loop {
         /// Bound in each turn.
-        target: Option<Expr>,
+        target: Option<Box<Expr>>,
         /// What is walked over.
-        over: Option<Expr>,
+        over: Option<Box<Expr>>,
         /// Condition of a `while`.
-        test: Option<Expr>,
+        test: Option<Box<Expr>>,
         /// Body (a three-part `for`'s start stands before the loop, its step at the end of the body).
         body: Block,
         /// Python's `else`.

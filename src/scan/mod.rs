@@ -13,14 +13,15 @@ mod detect;
 mod flow;
 mod gather;
 mod report;
+mod seen;
 mod shape;
 pub(crate) mod spread;
 
 use crate::finding::{Family, Finding, Severity, Suppressed};
 use crate::workspace::{Place, Workspace};
 use project::{Project, SourceFile};
+use report::{Asked, Known};
 use rules::{RuleSet, embedded};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What to look for, and where.
@@ -81,45 +82,34 @@ pub struct Scanner {
     last: Mutex<Option<Last>>,
 }
 
-/// More text than this (bytes, all files of a scan) is not kept: its trees take about twenty times as much.
-const MAX_KEPT: usize = 4 << 20;
+/// More text than this (bytes, all files of a scan) is not kept for the next one.
+const MAX_KEPT: usize = 128 << 20;
 
 /// What the scan before this one read and found.
 #[derive(Debug)]
 struct Last {
-    files: Vec<Arc<SourceFile>>,
-    dependencies: Vec<String>,
-    env_examples: Vec<String>,
-    properties: BTreeMap<String, String>,
-    filter: Filter,
-    findings: Vec<Finding>,
-    suppressed: Vec<Suppressed>,
-    /// Which files reach no sink, as seen from them.
-    silent: Vec<bool>,
+    project: Project,
+    known: Known,
 }
 
 impl Last {
-    /// Whether a scan of this project would find the same again.
-    fn holds(&self, project: &Project, filter: &Filter) -> bool {
-        self.filter == *filter
-            && self.dependencies == project.dependencies
-            && self.env_examples == project.env_examples
-            && self.properties == project.properties
-            && self.files.len() == project.files.len()
-            && self.files.iter().zip(&project.files).all(|(one, two)| Arc::ptr_eq(one, two))
-    }
-
-    /// Which files still reach no sink: they did not before, and neither they nor what they import changed.
-    fn still_silent(&self, project: &Project) -> Vec<bool> {
-        let same_paths = self.files.len() == project.files.len()
-            && self.files.iter().zip(&project.files).all(|(one, two)| one.path == two.path);
-        if !same_paths || self.properties != project.properties {
-            // A file that came or went may be what an import leads to.
-            return vec![false; project.files.len()];
+    /// What still holds for a project, which learns what this one knows. `None` where files came or went: one of
+    /// them may be what an import leads to.
+    fn still_known(mut self, project: &mut Project) -> Option<Known> {
+        let earlier = &self.project;
+        let is_alike = earlier.files.len() == project.files.len()
+            && earlier.files.iter().zip(&project.files).all(|(one, two)| one.path == two.path)
+            && earlier.dependencies == project.dependencies
+            && earlier.env_examples == project.env_examples
+            && earlier.properties == project.properties;
+        if !is_alike {
+            return None;
         }
-        let changed = self.files.iter().zip(&project.files).map(|(one, two)| !Arc::ptr_eq(one, two));
+        project.learn_from(earlier);
+        let changed = earlier.files.iter().zip(&project.files).map(|(one, two)| !Arc::ptr_eq(one, two));
         let touched = project.importers_of(changed.collect());
-        self.silent.iter().zip(touched).map(|(silent, touched)| *silent && !touched).collect()
+        self.known.forget(&touched);
+        Some(self.known)
     }
 }
 
@@ -155,59 +145,32 @@ impl Scanner {
     /// As [`Scanner::scan`], and tells how far it is.
     pub fn scan_watched(&self, workspace: &Workspace, filter: &Filter, watch: Watch<'_>) -> Scan {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let known = last.as_ref().map_or(&[][..], |last| last.files.as_slice());
-        let mut gathered = gather::gather(workspace, filter.beneath.as_ref(), known, watch);
-        gathered.project.rules = self.rules;
+        let read = last.as_ref().map_or(&[][..], |last| last.project.files.as_slice());
+        let gathered = gather::gather(workspace, filter.beneath.as_ref(), read, watch);
+        let (mut project, mut skipped) = (gathered.project, gathered.skipped);
+        project.rules = self.rules;
         let beneath = filter.beneath.as_ref().map_or(".", Place::as_str);
-        let is_wanted = |path: &str| {
+        let is_beneath = |path: &str| {
             beneath == "."
                 || path.strip_prefix(beneath).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let (findings, suppressed, silent) = match last {
-            Some(last) if last.holds(&gathered.project, filter) => {
-                (last.findings, last.suppressed, last.silent)
-            }
-            last => {
-                let project = &gathered.project;
-                let mut silent =
-                    last.map_or_else(|| vec![false; project.files.len()], |last| last.still_silent(project));
-                let is_wanted = |finding: &Finding| {
-                    is_wanted(&finding.path)
-                        && (filter.families.is_empty() || filter.families.contains(&finding.family))
-                        && (filter.rules.is_empty() || filter.rules.contains(&finding.rule))
-                        && filter.severity.is_none_or(|least| finding.severity >= least)
-                };
-                let (findings, suppressed) = report::findings(project, &mut silent, &is_wanted, watch);
-                (findings, suppressed, silent)
-            }
+        let is_wanted = |finding: &Finding| {
+            is_beneath(&finding.path)
+                && (filter.families.is_empty() || filter.families.contains(&finding.family))
+                && (filter.rules.is_empty() || filter.rules.contains(&finding.rule))
+                && filter.severity.is_none_or(|least| finding.severity >= least)
         };
-        let files = gathered.project.files.iter().filter(|file| is_wanted(&file.path)).count();
-        self.keep(&gathered.project, filter, (&findings, &suppressed), silent);
-        let skipped = gathered.skipped.into_iter().filter(|(path, _)| is_wanted(path)).collect();
-        Scan { findings, files, skipped, suppressed }
-    }
-
-    fn keep(
-        &self,
-        project: &Project,
-        filter: &Filter,
-        (findings, suppressed): (&[Finding], &[Suppressed]),
-        silent: Vec<bool>,
-    ) {
-        if project.files.iter().map(|file| file.text.len()).sum::<usize>() > MAX_KEPT {
-            return;
+        let mut known = last.and_then(|last| last.still_known(&mut project)).unwrap_or_default();
+        let mut broken = Vec::new();
+        let asked = Asked { is_wanted: &is_wanted, watch };
+        let (findings, suppressed) = report::findings(&mut project, &mut known, &asked, &mut broken);
+        skipped.extend(broken.into_iter().map(|path| (path, "the scanner broke on it".to_owned())));
+        skipped.retain(|(path, _)| is_beneath(path));
+        let files = project.files.iter().filter(|file| is_beneath(&file.path)).count();
+        if project.files.iter().map(|file| file.text.len()).sum::<usize>() <= MAX_KEPT {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Last { project, known });
         }
-        let last = Last {
-            files: project.files.clone(),
-            dependencies: project.dependencies.clone(),
-            env_examples: project.env_examples.clone(),
-            properties: project.properties.clone(),
-            filter: filter.clone(),
-            findings: findings.to_vec(),
-            suppressed: suppressed.to_vec(),
-            silent,
-        };
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+        Scan { findings, files, skipped, suppressed }
     }
 
     /// Scans one text as if it stood at `path` (its ending chooses the language).
@@ -221,8 +184,10 @@ impl Scanner {
         let parsed = parsed.into_iter().flatten().flatten().map(Arc::new).collect();
         let mut project = Project::new(parsed);
         let properties = files.iter().filter(|(path, _)| path.ends_with(".properties"));
-        project.properties = properties.map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+        project.properties =
+            properties.map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
         project.rules = self.rules;
-        report::findings(&project, &mut [], &|_| true, None).0
+        let asked = Asked { is_wanted: &|_| true, watch: None };
+        report::findings(&mut project, &mut Known::default(), &asked, &mut Vec::new()).0
     }
 }

@@ -76,6 +76,11 @@ impl<T> Index<T> {
         self.patterns.push((pattern.clone(), value));
     }
 
+    /// Whether a path that ends in this segment may fit one of the patterns.
+    pub fn knows(&self, last: &str) -> bool {
+        !self.loose.is_empty() || self.by_last.contains_key(last)
+    }
+
     /// What was added under patterns that fit the path, in the order it was added.
     pub fn matches(&self, path: &str) -> Vec<&T> {
         let lead = path.len() - path.trim_start_matches(['.', '/']).len();

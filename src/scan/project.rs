@@ -12,9 +12,66 @@ pub struct SourceFile {
     /// Workspace-relative path.
     pub path: String,
     /// Its text as scanned.
-    pub text: String,
-    /// Its tree.
-    pub module: Module,
+    pub text: SourceText,
+    /// Its tree, made when it is first looked at.
+    pub module: Tree,
+}
+
+/// A file's text, shared by all who look at it.
+#[derive(Debug, Clone)]
+pub struct SourceText(Arc<str>);
+
+impl SourceText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for SourceText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for SourceText {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// The tree of a text; it is made at the first look.
+#[derive(Debug)]
+pub struct Tree {
+    language: Language,
+    text: SourceText,
+    module: OnceLock<Module>,
+}
+
+impl Tree {
+    /// Whether it was made.
+    pub(super) fn is_made(&self) -> bool {
+        self.module.get().is_some()
+    }
+}
+
+impl std::ops::Deref for Tree {
+    type Target = Module;
+
+    fn deref(&self) -> &Module {
+        self.module.get_or_init(|| {
+            lower::lower(self.language, &self.text).unwrap_or_else(|| Module {
+                language: self.language,
+                body: super::ir::Block::default(),
+                imports: Vec::new(),
+                comments: Vec::new(),
+                // A grammar that gives nothing has understood nothing.
+                errors: usize::MAX,
+            })
+        })
+    }
 }
 
 /// All files of a scan.
@@ -35,6 +92,8 @@ pub struct Project {
     types: Arc<OnceLock<Types>>,
     /// Where the imports of each file lead, once somebody asked.
     links: Vec<Arc<OnceLock<HashMap<String, Link>>>>,
+    /// The files each file may import, once somebody asked.
+    reach: Vec<Arc<OnceLock<Vec<usize>>>>,
 }
 
 /// What an import binds a local name to.
@@ -77,20 +136,36 @@ impl Types {
 }
 
 impl SourceFile {
-    /// Parses a text as the file at `path`. `None` for a language without a grammar.
+    /// A text as the file at `path`; it is parsed when its tree is first looked at. `None` for a language without a
+    /// grammar.
     pub fn parse(path: &str, text: String) -> Option<Self> {
         let language = lower::language_of(path)?;
-        let module = lower::lower(language, &text)?;
-        Some(Self { path: path.to_owned(), text, module })
+        Some(Self::unread(path.to_owned(), SourceText(text.into()), language))
+    }
+
+    fn unread(path: String, text: SourceText, language: Language) -> Self {
+        let module = Tree { language, text: text.clone(), module: OnceLock::new() };
+        Self { path, text, module }
+    }
+
+    /// The same file without its tree: it is made anew when somebody looks.
+    pub(super) fn without_tree(&self) -> Self {
+        Self::unread(self.path.clone(), self.text.clone(), self.language())
     }
 
     /// The file's language.
     pub fn language(&self) -> Language {
+        // The tree's own field: asking makes no tree.
         self.module.language
     }
 
     /// Whether the file imports a module, or something from it or below it.
     pub fn imports(&self, module: &str) -> bool {
+        // No tree is made of a text that does not even hold the word.
+        let word = module.split('.').find(|part| !part.is_empty()).unwrap_or(module);
+        if !self.module.is_made() && !self.text.contains(word) {
+            return false;
+        }
         self.module.imports.iter().any(|import| is_or_below(&import.module, module))
     }
 
@@ -111,22 +186,30 @@ fn is_or_below(module: &str, wanted: &str) -> bool {
     module.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '/']))
 }
 
+impl Default for Project {
+    fn default() -> Self {
+        Self {
+            rules: embedded(),
+            files: Vec::new(),
+            dependencies: Vec::new(),
+            env_examples: Vec::new(),
+            properties: BTreeMap::new(),
+            by_path: Arc::default(),
+            types: Arc::default(),
+            links: Vec::new(),
+            reach: Vec::new(),
+        }
+    }
+}
+
 impl Project {
     /// A project of these files.
     pub fn new(files: Vec<Arc<SourceFile>>) -> Self {
         let by_path: BTreeMap<_, _> =
             files.iter().enumerate().map(|(index, file)| (file.path.clone(), index)).collect();
         let links = files.iter().map(|_| Arc::default()).collect();
-        Self {
-            rules: embedded(),
-            files,
-            dependencies: Vec::new(),
-            env_examples: Vec::new(),
-            properties: BTreeMap::new(),
-            by_path: Arc::new(by_path),
-            types: Arc::default(),
-            links,
-        }
+        let reach = files.iter().map(|_| Arc::default()).collect();
+        Self { files, by_path: Arc::new(by_path), links, reach, ..Self::default() }
     }
 
     /// The same project with one file in another text; `None` when that text gives no tree.
@@ -135,6 +218,7 @@ impl Project {
         let path = self.files.get(file)?.path.clone();
         next.files[file] = Arc::new(SourceFile::parse(&path, text)?);
         next.links[file] = Arc::default();
+        next.reach[file] = Arc::default();
         Some(next)
     }
 
@@ -144,7 +228,7 @@ impl Project {
         if !touched.contains(&true) {
             return touched;
         }
-        let imported: Vec<Vec<usize>> = (0..self.files.len()).map(|file| self.imported_by(file)).collect();
+        let imported: Vec<&[usize]> = (0..self.files.len()).map(|file| self.reach(file)).collect();
         loop {
             let mut grew = false;
             for (file, others) in imported.iter().enumerate() {
@@ -156,6 +240,50 @@ impl Project {
             if !grew {
                 return touched;
             }
+        }
+    }
+
+    /// Every file of the project that an import of this one may lead to.
+    pub(super) fn reach(&self, file: usize) -> &[usize] {
+        self.reach[file].get_or_init(|| {
+            let mut found = self.imported_by(file);
+            found.sort_unstable();
+            found.dedup();
+            found
+        })
+    }
+
+    /// Takes over what an earlier project with the same paths knows of the files that did not change.
+    pub(super) fn learn_from(&mut self, earlier: &Project) {
+        for at in 0..self.files.len() {
+            if Arc::ptr_eq(&self.files[at], &earlier.files[at]) {
+                self.links[at] = Arc::clone(&earlier.links[at]);
+                self.reach[at] = Arc::clone(&earlier.reach[at]);
+            }
+        }
+    }
+
+    /// Gives up trees until those that are left belong to no more text than `most` bytes: of files that are `done`
+    /// first those that the fewest import.
+    pub(super) fn forget_trees(&mut self, most: usize, is_done: &dyn Fn(usize) -> bool) {
+        let mut popular = vec![0usize; self.files.len()];
+        for reach in self.reach.iter().filter_map(|reach| reach.get()) {
+            for file in reach {
+                popular[*file] += 1;
+            }
+        }
+        let mut made: Vec<usize> =
+            (0..self.files.len()).filter(|file| self.files[*file].module.is_made()).collect();
+        let mut held: usize = made.iter().map(|file| self.files[*file].text.len()).sum();
+        // What nobody imports is not asked for again before a fix is made in it.
+        made.sort_by_key(|file| (popular[*file] > 0, !is_done(*file), popular[*file]));
+        for file in made {
+            let useless = popular[file] == 0 && is_done(file);
+            if held <= most && !useless {
+                break;
+            }
+            held -= self.files[file].text.len();
+            self.files[file] = Arc::new(self.files[file].without_tree());
         }
     }
 

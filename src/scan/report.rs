@@ -1,76 +1,87 @@
-//! From hits to findings: severity, stable ids, suppression, fixes.
+//! From hits to findings: stable ids, suppression, fixes. Files are evaluated a few at a time, so that no more
+//! trees are held than a budget allows, and what an edit cannot have changed is not evaluated again.
 
 use super::fix::{self, Site};
 use super::flow::{self, FileNotes, Hit, NoteBook};
-use super::ir::{At, Block, StmtKind};
 use super::project::{Project, SourceFile};
-use super::rules::{FixSpec, Rule, Source, Tongue};
+use super::rules::{FixSpec, Source, Tongue};
+use super::seen::{Seen, merge};
 use super::spread::Count;
 use super::{Stage, Watch, detect, shape, spread};
-use crate::finding::{Finding, Fix, Severity, Span, Step, Suppressed};
-use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use crate::finding::{Finding, Fix, Suppressed};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Everything found in a project that `is_wanted`, sorted by path and position, each with its fix, and what
-/// comments set aside. Files in `silent` are known to reach no sink; those that turn out not to are added.
-pub(super) fn findings(
-    project: &Project,
-    silent: &mut [bool],
-    is_wanted: &(dyn Fn(&Finding) -> bool + Sync),
-    watch: Watch<'_>,
-) -> (Vec<Finding>, Vec<Suppressed>) {
-    let known: &[bool] = silent;
-    let is_silent = |file: usize| known.get(file).copied().unwrap_or(false);
-    let count = Count::new(Stage::Looking, project.files.len(), watch);
-    let found = spread::spread(project.files.len(), |file| {
-        let hits = hits_of(project, file, is_silent(file));
-        count.one();
-        hits
-    });
-    for (quiet, hits) in silent.iter_mut().zip(&found) {
-        *quiet = hits.as_ref().is_some_and(|hits| hits.iter().all(|hit| hit.sink.is_none()));
+/// Text (bytes) that is evaluated between two looks at what is held.
+const BATCH: usize = 1 << 20;
+
+/// Trees of so much text (bytes) are held between two batches; a tree takes about ten times as much.
+const MAX_TREES: usize = 2 << 20;
+
+/// What is known of a project's entries.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    /// What the evaluation of each file gave; `None` where it has to be evaluated.
+    seen: Vec<Option<Vec<Seen>>>,
+    /// What became of fixes, by entry, file and place.
+    fixes: HashMap<Key, Result<Fix, String>>,
+}
+
+/// Entry, file, rule and place of a fix.
+type Key = (usize, usize, &'static str, super::ir::At);
+
+impl Known {
+    /// Forgets what a change in the `touched` files may have made wrong.
+    pub(super) fn forget(&mut self, touched: &[bool]) {
+        for (seen, touched) in self.seen.iter_mut().zip(touched) {
+            if *touched {
+                *seen = None;
+            }
+        }
+        let rules = self.seen.iter().flatten().flatten();
+        let around: HashSet<&str> =
+            rules.filter(|seen| !fix::is_local(seen.rule)).map(|seen| seen.rule.id.as_str()).collect();
+        self.fixes.retain(|(entry, file, rule, _), _| {
+            !touched[*entry] && !touched[*file] && !around.contains(rule)
+        });
     }
-    let hits = merge(found.into_iter().flatten().flatten().collect());
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let mut chosen: Vec<(Hit<'_>, Finding)> = Vec::new();
+}
+
+/// What is wanted, and who is told.
+pub(super) struct Asked<'w> {
+    pub(super) is_wanted: &'w (dyn Fn(&Finding) -> bool + Sync),
+    pub(super) watch: Watch<'w>,
+}
+
+/// Everything found in a project, sorted by path and position, each with its fix, and what comments set aside.
+/// Paths of files that could not be evaluated are added to `broken`.
+pub(super) fn findings(
+    project: &mut Project,
+    known: &mut Known,
+    asked: &Asked<'_>,
+    broken: &mut Vec<String>,
+) -> (Vec<Finding>, Vec<Suppressed>) {
+    look(project, known, asked.watch, broken);
+    let all = merge(known.seen.iter().flatten().flatten().cloned().collect());
+    let mut alike: BTreeMap<String, usize> = BTreeMap::new();
+    let mut chosen: Vec<(Seen, Finding)> = Vec::new();
     let mut suppressed = Vec::new();
-    for hit in hits {
-        let finding = describe(project, &hit, &mut seen);
-        if !is_wanted(&finding) {
+    for seen in all {
+        let finding = seen.finding(project, &mut alike);
+        if !(asked.is_wanted)(&finding) {
             continue;
         }
-        match suppression(&project.files[hit.file], &finding) {
+        match suppression(&project.files[seen.file], &finding) {
             Some(reason) => suppressed.push(Suppressed { finding, reason }),
-            None => chosen.push((hit, finding)),
+            None => chosen.push((seen, finding)),
         }
     }
-    // Hits of one entry share one evaluation with notes.
-    let mut groups: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
-    for (at, (hit, _)) in chosen.iter().enumerate() {
-        groups.entry((hit.entry, hit.file)).or_default().push(at);
-    }
-    let groups: Vec<((usize, usize), Vec<usize>)> = groups.into_iter().collect();
-    let count = Count::new(Stage::Fixing, groups.len(), watch);
-    let proposals = spread::spread(groups.len(), |at| {
-        count.one();
-        let ((entry, file), members) = &groups[at];
-        let (_, book) = flow::evaluate(project, *entry, true);
-        let book = book.unwrap_or_default();
-        let before = counts(project, *file, *entry);
-        members
-            .iter()
-            .map(|member| (*member, propose(project, &chosen[*member].0, &book, &before)))
-            .collect::<Vec<_>>()
-    });
-    let mut fixes: BTreeMap<usize, Result<Fix, String>> = proposals.into_iter().flatten().flatten().collect();
+    mend(project, known, &chosen, asked.watch);
     let findings = chosen
         .into_iter()
-        .enumerate()
-        .map(|(at, (_, mut finding))| {
-            match fixes.remove(&at) {
-                Some(Ok(fix)) => finding.fix = Some(fix),
-                Some(Err(reason)) => finding.why_no_fix = Some(reason),
+        .map(|(seen, mut finding)| {
+            match known.fixes.get(&key(&seen)) {
+                Some(Ok(fix)) => finding.fix = Some(fix.clone()),
+                Some(Err(reason)) => finding.why_no_fix = Some(reason.clone()),
                 None => finding.why_no_fix = Some("making a fix failed".to_owned()),
             }
             finding
@@ -79,9 +90,85 @@ pub(super) fn findings(
     (findings, suppressed)
 }
 
+fn key(seen: &Seen) -> Key {
+    (seen.entry, seen.file, seen.rule.id.as_str(), seen.at)
+}
+
+/// Evaluates what has to be.
+fn look(project: &mut Project, known: &mut Known, watch: Watch<'_>, broken: &mut Vec<String>) {
+    known.seen.resize_with(project.files.len(), || None);
+    let open: Vec<usize> = (0..project.files.len()).filter(|file| known.seen[*file].is_none()).collect();
+    let count = Count::new(Stage::Looking, open.len(), watch);
+    for batch in batches(&open, |file| project.files[*file].text.len()) {
+        let shared: &Project = project;
+        let found = spread::spread(batch.len(), |at| {
+            let hits = hits_of(shared, *batch[at]);
+            // Asked for while the tree is there.
+            shared.reach(*batch[at]);
+            count.one();
+            hits.iter().map(|hit| Seen::of(shared, hit)).collect::<Vec<_>>()
+        });
+        for (file, found) in batch.into_iter().copied().zip(found) {
+            if found.is_none() {
+                broken.push(project.files[file].path.clone());
+            }
+            known.seen[file] = Some(found.unwrap_or_default());
+        }
+        let seen = &known.seen;
+        project.forget_trees(MAX_TREES, &|file| seen[file].is_some());
+    }
+}
+
+/// Makes the fixes that are not known yet.
+fn mend(project: &mut Project, known: &mut Known, chosen: &[(Seen, Finding)], watch: Watch<'_>) {
+    // Hits of one entry in one file share one evaluation with notes.
+    let mut groups: BTreeMap<(usize, usize), Vec<&Seen>> = BTreeMap::new();
+    for (seen, _) in chosen.iter().filter(|(seen, _)| !known.fixes.contains_key(&key(seen))) {
+        groups.entry((seen.entry, seen.file)).or_default().push(seen);
+    }
+    let groups: Vec<((usize, usize), Vec<&Seen>)> = groups.into_iter().collect();
+    let count = Count::new(Stage::Fixing, groups.len(), watch);
+    for batch in batches(&groups, |((_, file), _)| project.files[*file].text.len()) {
+        let shared: &Project = project;
+        let proposals = spread::spread(batch.len(), |at| {
+            let ((entry, file), members) = batch[at];
+            let proposals = proposals(shared, *entry, *file, members);
+            count.one();
+            proposals
+        });
+        known.fixes.extend(proposals.into_iter().flatten().flatten());
+        project.forget_trees(MAX_TREES, &|_| true);
+    }
+}
+
+/// Runs of items that hold no more than a batch's text each.
+fn batches<T>(items: &[T], size: impl Fn(&T) -> usize) -> Vec<Vec<&T>> {
+    let mut out: Vec<Vec<&T>> = Vec::new();
+    let mut room = 0;
+    for item in items {
+        let size = size(item);
+        if out.is_empty() || room < size {
+            out.push(Vec::new());
+            room = BATCH;
+        }
+        room = room.saturating_sub(size);
+        if let Some(last) = out.last_mut() {
+            last.push(item);
+        }
+    }
+    out
+}
+
 /// What flow and detectors find in one file.
-fn hits_of(project: &Project, file: usize, is_silent: bool) -> Vec<Hit<'_>> {
-    let mut hits = if is_silent { Vec::new() } else { flow::evaluate(project, file, false).0 };
+fn hits_of(project: &Project, file: usize) -> Vec<Hit<'_>> {
+    let mut hits = flow::evaluate(project, file, false).0;
+    hits.extend(detected(project, file));
+    hits
+}
+
+/// What detectors and plain patterns find in one file.
+fn detected(project: &Project, file: usize) -> Vec<Hit<'_>> {
+    let mut hits = Vec::new();
     let tongue = Tongue::of(project.files[file].language());
     for rule in &project.rules.rules {
         let Some(detector) = rule.detector.as_deref().and_then(detect::named) else { continue };
@@ -120,135 +207,13 @@ fn hits_of(project: &Project, file: usize, is_silent: bool) -> Vec<Hit<'_>> {
     hits
 }
 
-/// One hit per sink and rule: the worse source stays. A sink inside another one of the same rule is the same
-/// cause.
-fn merge(mut hits: Vec<Hit<'_>>) -> Vec<Hit<'_>> {
-    hits.sort_by(|left, right| {
-        let key = |hit: &Hit<'_>| {
-            (hit.file, hit.expr.at.start, std::cmp::Reverse(hit.expr.at.end), hit.rule.id.clone())
-        };
-        key(left).cmp(&key(right)).then(left.source.cmp(&right.source)).then(left.entry.cmp(&right.entry))
-    });
-    let mut out: Vec<Hit<'_>> = Vec::new();
-    for hit in hits {
-        let same = out
-            .iter_mut()
-            .rev()
-            .take_while(|known| known.file == hit.file)
-            .find(|known| known.rule.family == hit.rule.family && known.expr.at.holds(hit.expr.at));
-        match same {
-            Some(known) => {
-                if known.route.is_none() {
-                    known.route = hit.route;
-                }
-            }
-            None => out.push(hit),
-        }
-    }
-    out
-}
-
-/// A finding without its fix.
-fn describe(project: &Project, hit: &Hit<'_>, seen: &mut BTreeMap<String, usize>) -> Finding {
-    let file = &project.files[hit.file];
-    let rule = hit.rule;
-    let severity = match hit.source {
-        Source::Parameter => rule.severity.min(Severity::Medium),
-        _ => rule.severity,
-    };
-    let within = within(file, hit);
-    let flow = hit
-        .steps
-        .iter()
-        .map(|(at_file, at, note)| {
-            let source = &project.files[*at_file];
-            Step { path: source.path.clone(), line: source.line(at.start), note: note.clone() }
-        })
-        .collect::<Vec<_>>();
-    Finding {
-        id: id(file, hit, seen),
-        rule: rule.id.clone(),
-        family: rule.family,
-        cwe: rule.cwe,
-        severity,
-        message: rule.message.trim().to_owned(),
-        path: file.path.clone(),
-        span: span(file, hit.expr.at),
-        within,
-        flow: tidy(flow),
-        fix: None,
-        why_no_fix: None,
-    }
-}
-
-/// Steps without repetitions; a keyed source has no place of its own.
-fn tidy(steps: Vec<Step>) -> Vec<Step> {
-    let mut out: Vec<Step> = Vec::new();
-    for step in steps {
-        if out
-            .last()
-            .is_none_or(|last| last.line != step.line || last.note != step.note || last.path != step.path)
-        {
-            out.push(step);
-        }
-    }
-    out
-}
-
-fn span(file: &SourceFile, at: At) -> Span {
-    let line_start = file.text[..at.start].rfind('\n').map_or(0, |newline| newline + 1);
-    Span {
-        start: at.start,
-        end: at.end,
-        line: file.line(at.start),
-        column: at.start - line_start + 1,
-        end_line: file.line(at.end.max(at.start + 1) - 1),
-    }
-}
-
-/// `Class.method (POST /login)`.
-fn within(file: &SourceFile, hit: &Hit<'_>) -> Option<String> {
-    let named = hit.functions.iter().rev().find(|function| !function.name.is_empty());
-    let mut name = named.map(|function| match class_around(&file.module.body, function.at) {
-        Some(class) if function.is_method => format!("{class}.{}", function.name),
-        _ => function.name.clone(),
-    });
-    if let Some(route) = hit.route.as_deref().map(str::trim).filter(|route| route.contains(' ')) {
-        let own = name.unwrap_or_else(|| "handler".to_owned());
-        name = Some(format!("{own} ({route})"));
-    }
-    name
-}
-
-fn class_around(block: &Block, at: At) -> Option<&str> {
-    let mut found = None;
-    block.walk(&mut |stmt| {
-        if let StmtKind::Class(class) = &stmt.kind
-            && class.at.holds(at)
-        {
-            found = class_around(&class.body, at).or(Some(class.name.as_str()));
-        }
-    });
-    found
-}
-
-/// Twelve hex digits over rule, path, function and the sink's text without its blanks.
-fn id(file: &SourceFile, hit: &Hit<'_>, seen: &mut BTreeMap<String, usize>) -> String {
-    let functions: Vec<&str> = hit.functions.iter().map(|function| function.name.as_str()).collect();
-    let text: String = hit.expr.at.of(&file.text).split_whitespace().collect();
-    let place = format!("{}\n{}\n{}\n{text}", hit.rule.id, file.path, functions.join("."));
-    let nth = seen.entry(place.clone()).or_default();
-    *nth += 1;
-    let digest = Sha256::digest(format!("{place}\n{nth}"));
-    digest.iter().take(6).fold(String::new(), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
-}
-
 /// The reason of `# agent: ignore[rule-id, other-rule] reason` on one of the finding's lines or on the line above.
 /// Without a reason of a word or more it does not count.
 fn suppression(file: &SourceFile, finding: &Finding) -> Option<String> {
+    // Asking for comments makes the tree.
+    if !file.text.contains("agent: ignore[") {
+        return None;
+    }
     file.module.comments.iter().find_map(|comment| {
         let (_, rest) = comment.text.split_once("agent: ignore[")?;
         let (rules, reason) = rest.split_once(']')?;
@@ -263,18 +228,41 @@ fn suppression(file: &SourceFile, finding: &Finding) -> Option<String> {
 }
 
 /// How often each rule finds something in a file, seen from an entry.
-fn counts(project: &Project, file: usize, entry: usize) -> BTreeMap<String, usize> {
-    let mut hits = hits_of(project, file, false);
+fn counts(project: &Project, file: usize, entry: usize) -> BTreeMap<&'static str, usize> {
+    let mut hits = hits_of(project, file);
     if entry != file {
         hits.extend(flow::evaluate(project, entry, false).0);
     }
     let mut out = BTreeMap::new();
-    for hit in merge(hits) {
-        if hit.file == file {
-            *out.entry(hit.rule.id.clone()).or_default() += 1;
+    for seen in merge(hits.iter().map(|hit| Seen::of(project, hit)).collect()) {
+        if seen.file == file {
+            *out.entry(seen.rule.id.as_str()).or_default() += 1;
         }
     }
     out
+}
+
+/// The fixes of what one entry found in one file.
+fn proposals(
+    project: &Project,
+    entry: usize,
+    file: usize,
+    members: &[&Seen],
+) -> Vec<(Key, Result<Fix, String>)> {
+    let (mut hits, book) = flow::evaluate(project, entry, true);
+    let book = book.unwrap_or_default();
+    if members.iter().any(|seen| !seen.flowed) {
+        hits.extend(detected(project, file));
+    }
+    let before = counts(project, file, entry);
+    members
+        .iter()
+        .map(|seen| {
+            let hit = hits.iter().find(|hit| seen.is(hit)).ok_or("it is not found again");
+            let fix = hit.map_err(ToOwned::to_owned).and_then(|hit| propose(project, hit, &book, &before));
+            (key(seen), fix)
+        })
+        .collect()
 }
 
 /// The fix of a hit, tried: it must parse, close the finding and open none.
@@ -282,10 +270,10 @@ fn propose(
     project: &Project,
     hit: &Hit<'_>,
     book: &NoteBook,
-    before: &BTreeMap<String, usize>,
+    before: &BTreeMap<&'static str, usize>,
 ) -> Result<Fix, String> {
     let file = &project.files[hit.file];
-    let rule: &Rule = hit.rule;
+    let rule = hit.rule;
     let refusal = hit.sink.and_then(|sink| sink.why_no_fix.clone()).or_else(|| rule.why_no_fix.clone());
     let own = hit.sink.and_then(|sink| sink.fix.as_ref());
     let spec: Option<&FixSpec> =
@@ -310,7 +298,7 @@ fn propose(
     let draft = fixer(&site)?;
     let fix = fix::settle(file, draft)?;
     let text = fix.apply(&file.text).ok_or("the edits overlap")?;
-    if text == file.text {
+    if *text == *file.text {
         return Err("the change would leave the file as it is".to_owned());
     }
     let next = project.with_text(hit.file, text).ok_or("the changed file no longer parses")?;
@@ -318,7 +306,7 @@ fn propose(
         return Err("the changed file would no longer parse".to_owned());
     }
     let after = counts(&next, hit.file, hit.entry);
-    let count = |counts: &BTreeMap<String, usize>, rule: &str| counts.get(rule).copied().unwrap_or(0);
+    let count = |counts: &BTreeMap<&'static str, usize>, rule: &str| counts.get(rule).copied().unwrap_or(0);
     if count(&after, &rule.id) >= count(before, &rule.id) {
         return Err("the change that is known for this form does not close it here".to_owned());
     }

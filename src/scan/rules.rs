@@ -4,15 +4,19 @@
 //! true for a whole language: where requests enter, what makes a value safe, how handlers are registered.
 
 pub mod own;
+mod shelf;
 mod sources;
 pub mod trial;
+mod vocabulary;
 
 pub use sources::Sources;
+pub use vocabulary::{Handler, Made, Origin, Parameters, Sanitizer, Vocabulary};
 
 use super::ir::Language;
 use super::pattern::Pattern;
 use crate::finding::{Family, Severity};
 use serde::Deserialize;
+use shelf::{JAVA, JAVASCRIPT, PYTHON, VOCABULARIES};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -128,7 +132,7 @@ pub enum Kind {
     Nosql,
     /// An LDAP filter or name.
     Ldap,
-    /// An XPath expression.
+    /// An `XPath` expression.
     Xpath,
     /// An XML document.
     Xml,
@@ -318,126 +322,6 @@ pub enum Safe {
     },
 }
 
-/// What is true for a language, whatever the rule.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Vocabulary {
-    /// Languages it is for.
-    pub languages: Vec<Tongue>,
-    /// Where dangerous values enter.
-    #[serde(default)]
-    pub sources: Vec<Origin>,
-    /// What makes a value safe.
-    #[serde(default)]
-    pub sanitizers: Vec<Sanitizer>,
-    /// Checks whose first argument is safe when they hold.
-    #[serde(default)]
-    pub guards: Vec<Sanitizer>,
-    /// What makes a value dangerous again: decoders.
-    #[serde(default)]
-    pub restorers: Vec<Sanitizer>,
-    /// Calls whose keyword arguments (or options object) are fields of the result, and methods that set a field.
-    #[serde(default)]
-    pub objects: Vec<Made>,
-    /// How route handlers are written.
-    #[serde(default)]
-    pub handlers: Vec<Handler>,
-}
-
-/// Calls that make or change an object whose fields are remembered.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Made {
-    /// Calls that give the object: its keyword arguments become fields.
-    #[serde(default)]
-    pub by: Vec<Pattern>,
-    /// Methods that set the field their first argument names to their second one.
-    #[serde(default)]
-    pub set_by: Vec<Pattern>,
-}
-
-/// Expressions that give a dangerous value.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Origin {
-    /// Which kind of source; `request` when it does not say. In a rule it counts for that rule alone.
-    #[serde(default)]
-    pub source: Source,
-    /// Dotted paths (`*.request.args`, `req.query`); what is read from them is dangerous too.
-    #[serde(default)]
-    pub paths: Vec<Pattern>,
-    /// Calls whose result is dangerous.
-    #[serde(default)]
-    pub calls: Vec<Pattern>,
-    /// Objects of which only these literal keys are dangerous (`environ['QUERY_STRING']`); `HTTP_*` is understood.
-    #[serde(default)]
-    pub keys: Vec<String>,
-    /// Only in files that import one of these modules.
-    #[serde(default)]
-    pub imports: Vec<String>,
-    /// Kinds the value is safe for from the start: a text is no query object.
-    #[serde(default)]
-    pub safe: Vec<Kind>,
-}
-
-/// Calls whose result is safe.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sanitizer {
-    /// Called functions.
-    pub call: Vec<Pattern>,
-    /// Kinds it is safe for.
-    pub kinds: Vec<Kind>,
-    /// Only when the arguments look like this.
-    #[serde(default)]
-    pub when: Vec<Condition>,
-}
-
-/// A way a framework takes handlers.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Handler {
-    /// Decorators that make a function a handler.
-    #[serde(default)]
-    pub decorator: Vec<Pattern>,
-    /// Calls that take functions as handlers (`app.get('/x', handler)`).
-    #[serde(default)]
-    pub registers: Vec<Pattern>,
-    /// Base classes whose `methods` are handlers.
-    #[serde(default)]
-    pub bases: Vec<Pattern>,
-    /// Decorators of a class whose decorated methods are handlers (with `decorator`).
-    #[serde(default)]
-    pub methods: Vec<String>,
-    /// Names of a function's first parameter (after `self`) that make it a handler by convention.
-    #[serde(default)]
-    pub first_parameter: Vec<String>,
-    /// Only in files that import one of these modules.
-    #[serde(default)]
-    pub imports: Vec<String>,
-    /// Paths the parameters stand for, in order after `self`: `[req, res, next]`.
-    #[serde(default)]
-    pub bind: Vec<String>,
-    /// Which of the remaining parameters come from the request.
-    #[serde(default)]
-    pub parameters: Parameters,
-}
-
-/// Which parameters of a handler come from the request.
-#[derive(Debug, Clone, Copy, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Parameters {
-    /// None (they are bound, or not dangerous).
-    #[default]
-    None,
-    /// All but `self`, `cls` and the bound ones, unless annotated or converted to a number and the like.
-    All,
-    /// As FastAPI does: by annotation and default; dependencies are none.
-    Typed,
-    /// Those that carry one of these decorators or none at all are decided by the language's own code.
-    Decorated,
-}
-
 /// Rules and vocabularies that are used together.
 #[derive(Debug, Clone)]
 pub struct RuleSet {
@@ -448,151 +332,6 @@ pub struct RuleSet {
     /// Files that could not be read, with the reason; a test holds that there are none.
     pub broken: Vec<String>,
 }
-
-/// Embeds files of `rules/` under their names.
-macro_rules! files {
-    ($($name:literal),* $(,)?) => { &[$(($name, include_str!(concat!("../../rules/", $name)))),*] };
-}
-
-/// Rule files for Python and for every language.
-#[rustfmt::skip]
-const PYTHON: &[(&str, &str)] = files![
-    "python/archive-traversal.yaml",
-    "python/code-injection.yaml",
-    "python/command-injection.yaml",
-    "python/cookie-settings.yaml",
-    "python/cors-misconfiguration.yaml",
-    "python/cors-reflection.yaml",
-    "python/cross-site-scripting.yaml",
-    "python/csrf-disabled.yaml",
-    "python/error-disclosure.yaml",
-    "python/flask-debug.yaml",
-    "python/hardcoded-secret.yaml",
-    "python/header-injection.yaml",
-    "python/insecure-cookie.yaml",
-    "python/insecure-permissions.yaml",
-    "python/insecure-temp-file.yaml",
-    "python/jwt-verification.yaml",
-    "python/ldap-injection.yaml",
-    "python/log-injection.yaml",
-    "python/mass-assignment.yaml",
-    "python/missing-authentication.yaml",
-    "python/missing-rate-limit.yaml",
-    "python/nosql-code.yaml",
-    "python/nosql-injection.yaml",
-    "python/open-redirect.yaml",
-    "python/path-traversal.yaml",
-    "python/regex-denial-of-service.yaml",
-    "python/sensitive-logging.yaml",
-    "python/server-side-request-forgery.yaml",
-    "python/sql-injection.yaml",
-    "python/static-iv.yaml",
-    "python/template-injection.yaml",
-    "python/timing-attack.yaml",
-    "python/tls-verification.yaml",
-    "python/trust-boundary.yaml",
-    "python/unrestricted-upload.yaml",
-    "python/unsafe-deserialization.yaml",
-    "python/weak-cipher.yaml",
-    "python/weak-hash.yaml",
-    "python/weak-key.yaml",
-    "python/weak-password-hash.yaml",
-    "python/weak-randomness.yaml",
-    "python/weak-tls-version.yaml",
-    "python/xml-external-entity.yaml",
-    "python/xpath-injection.yaml",
-    "python/yaml-load.yaml",
-];
-
-/// Rule files for JavaScript and TypeScript.
-#[rustfmt::skip]
-const JAVASCRIPT: &[(&str, &str)] = files![
-    "javascript/code-injection.yaml",
-    "javascript/command-injection.yaml",
-    "javascript/cookie-settings.yaml",
-    "javascript/cors-misconfiguration.yaml",
-    "javascript/cors-reflection.yaml",
-    "javascript/cross-site-scripting.yaml",
-    "javascript/error-disclosure.yaml",
-    "javascript/hardcoded-secret.yaml",
-    "javascript/header-injection.yaml",
-    "javascript/insecure-cookie.yaml",
-    "javascript/insecure-permissions.yaml",
-    "javascript/jwt-verification.yaml",
-    "javascript/ldap-injection.yaml",
-    "javascript/log-injection.yaml",
-    "javascript/mass-assignment.yaml",
-    "javascript/nosql-code.yaml",
-    "javascript/nosql-injection.yaml",
-    "javascript/open-redirect.yaml",
-    "javascript/path-traversal.yaml",
-    "javascript/prototype-pollution.yaml",
-    "javascript/regex-denial-of-service.yaml",
-    "javascript/sensitive-logging.yaml",
-    "javascript/server-side-request-forgery.yaml",
-    "javascript/sql-injection.yaml",
-    "javascript/static-iv.yaml",
-    "javascript/template-injection.yaml",
-    "javascript/timing-attack.yaml",
-    "javascript/tls-verification.yaml",
-    "javascript/trust-boundary.yaml",
-    "javascript/unrestricted-upload.yaml",
-    "javascript/unsafe-deserialization.yaml",
-    "javascript/weak-cipher.yaml",
-    "javascript/weak-hash.yaml",
-    "javascript/weak-key.yaml",
-    "javascript/weak-password-hash.yaml",
-    "javascript/weak-randomness.yaml",
-    "javascript/xml-external-entity.yaml",
-    "javascript/xpath-injection.yaml",
-];
-
-/// Rule files for Java.
-#[rustfmt::skip]
-const JAVA: &[(&str, &str)] = files![
-    "java/code-injection.yaml",
-    "java/command-injection.yaml",
-    "java/cookie-httponly.yaml",
-    "java/cors-misconfiguration.yaml",
-    "java/cross-origin.yaml",
-    "java/cross-site-scripting.yaml",
-    "java/csrf-disabled.yaml",
-    "java/default-typing.yaml",
-    "java/error-disclosure.yaml",
-    "java/hardcoded-secret.yaml",
-    "java/header-injection.yaml",
-    "java/insecure-cookie.yaml",
-    "java/insecure-temp-file.yaml",
-    "java/jpa-injection.yaml",
-    "java/jwt-verification.yaml",
-    "java/ldap-injection.yaml",
-    "java/log-injection.yaml",
-    "java/nosql-injection.yaml",
-    "java/open-redirect.yaml",
-    "java/path-traversal.yaml",
-    "java/regex-denial-of-service.yaml",
-    "java/server-side-request-forgery.yaml",
-    "java/sql-injection.yaml",
-    "java/static-key.yaml",
-    "java/template-injection.yaml",
-    "java/timing-attack.yaml",
-    "java/tls-protocol.yaml",
-    "java/tls-verification.yaml",
-    "java/trust-boundary.yaml",
-    "java/unsafe-deserialization.yaml",
-    "java/unsafe-reflection.yaml",
-    "java/weak-cipher.yaml",
-    "java/weak-hash.yaml",
-    "java/weak-password-hash.yaml",
-    "java/weak-randomness.yaml",
-    "java/xml-external-entity.yaml",
-    "java/xpath-injection.yaml",
-    "java/yaml-load.yaml",
-];
-
-/// Vocabularies.
-const VOCABULARIES: &[(&str, &str)] = 
-    files!["python/vocabulary.yaml", "javascript/vocabulary.yaml", "java/vocabulary.yaml"];
 
 /// The embedded rules, read at the first call.
 pub fn embedded() -> &'static RuleSet {
@@ -625,7 +364,7 @@ pub fn embedded() -> &'static RuleSet {
 pub fn source_of(id: &str) -> Option<&'static str> {
     let line = format!("id: {id}");
     let is_its = |text: &str| text.lines().any(|known| known.trim_end() == line);
-    PYTHON.iter().chain(JAVASCRIPT).map(|(_, text)| *text).find(|text| is_its(text))
+    PYTHON.iter().chain(JAVASCRIPT).chain(JAVA).map(|(_, text)| *text).find(|text| is_its(text))
 }
 
 impl RuleSet {

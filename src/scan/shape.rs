@@ -123,10 +123,7 @@ fn read(text: &str, tongue: Tongue) -> Option<Shape> {
     let mut word = String::new();
     for expr in target.iter().chain([&value]) {
         expr.walk(&mut |inner| {
-            let name = match &inner.kind {
-                ExprKind::Name(name) | ExprKind::Member { name, .. } => name,
-                _ => return,
-            };
+            let (ExprKind::Name(name) | ExprKind::Member { name, .. }) = &inner.kind else { return };
             if !name.starts_with(META) && !name.starts_with(REST) && name.len() > word.len() {
                 word.clone_from(name);
             }
@@ -387,9 +384,13 @@ impl<'a> Walk<'_, 'a> {
     fn stmt(&mut self, stmt: &'a Stmt) {
         match &stmt.kind {
             StmtKind::Assign { targets, value, .. } => {
-                targets.iter().for_each(|target| (self.visit)(Some(target), value, &self.chain));
+                for target in targets {
+                    (self.visit)(Some(target), value, &self.chain);
+                }
                 self.inside(value);
-                targets.iter().for_each(|target| self.expr(target));
+                for target in targets {
+                    self.expr(target);
+                }
             }
             StmtKind::Function(function) => self.function(function),
             StmtKind::Class(class) => self.class(class),

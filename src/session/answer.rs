@@ -84,10 +84,11 @@ impl Session {
     ) -> Result<Answer, Interruption> {
         let model: Arc<dyn Model> = Arc::clone(&self.parts.model);
         let specs = self.parts.toolbox.specs();
+        let once = disclosed(&self.history, &self.disclosed);
         let request = Request {
             system: &self.parts.system,
             tools: &specs,
-            messages: &self.history,
+            messages: once.as_deref().unwrap_or(&self.history),
             max_output: self.max_output(),
         };
         let mut stream = model.stream(request);
@@ -134,8 +135,26 @@ impl Session {
                 calls.push(self.understand(call.clone()));
             }
         }
+        // Shown once is over with the answer.
+        self.disclosed.clear();
         Ok(Answer { message, calls, stop, usage })
     }
+}
+
+/// The history with words that only this request holds, where there are any.
+fn disclosed(history: &[Message], words: &[(String, String)]) -> Option<Vec<Message>> {
+    if words.is_empty() {
+        return None;
+    }
+    let mut history = history.to_vec();
+    for part in history.iter_mut().flat_map(|message| &mut message.parts) {
+        if let Part::Result(result) = part {
+            for (_, words) in words.iter().filter(|(id, _)| *id == result.call_id) {
+                result.text.push_str(words);
+            }
+        }
+    }
+    Some(history)
 }
 
 /// The model's words on their way to the host, secrets hidden also where they are cut in two.

@@ -1,16 +1,16 @@
 //! What becomes of an answer's calls: understood, judged, asked about, performed, answered in order.
 
+use super::arguments::parse_arguments;
 use super::ledger::Note;
 use super::record::{Entry, RecordError};
 use super::{Session, trace};
-use crate::action::{Action, Change};
-use crate::event::{Answer, Event, Host};
+use crate::action::Action;
+use crate::event::{Event, Host};
 use crate::message::{Part, ToolCall, ToolResult};
 use crate::policy::{Permit, Verdict};
 use crate::text::stream::Stream;
 use crate::text::{clip, printable, redact};
 use crate::tool::{self, Leave, Plan, Progress, Request, ToolError, ToolOutput};
-use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
@@ -48,27 +48,6 @@ pub(super) struct Results {
     pub(super) notes: Vec<Note>,
     /// Why the turn should end: the model repeats itself.
     pub(super) stuck: Option<String>,
-}
-
-/// How often the same call came in a row.
-#[derive(Debug, Default)]
-pub(super) struct Repeats {
-    last: Option<(String, String)>,
-    count: u32,
-}
-
-impl Repeats {
-    /// Counts a call; gives how often it came in a row.
-    fn count(&mut self, call: &ToolCall) -> u32 {
-        let this = (call.name.clone(), call.arguments.clone());
-        if self.last.as_ref() == Some(&this) {
-            self.count += 1;
-        } else {
-            self.last = Some(this);
-            self.count = 1;
-        }
-        self.count
-    }
 }
 
 /// At this many same calls in a row the model is told.
@@ -229,6 +208,7 @@ impl Session {
             self.record.append(&Entry::Deed { action: plan.action.clone().map_text(&hide) })?;
             self.push_deed(plan.action.clone());
         }
+        self.parts.policy.spend(&plan.action);
         let span = trace::tool(&call.name, &call.id);
         let outcome = self.perform_kept(plan, permit, call, host).instrument(span).await;
         self.stopped_by_denial &= !(changes && outcome.is_ok());
@@ -267,12 +247,13 @@ impl Session {
     ) -> Result<ToolOutput, ToolError> {
         let (sender, mut receiver) = mpsc::unbounded_channel::<String>();
         let (asking, mut asked) = mpsc::unbounded_channel();
+        let (disclosing, mut disclosed) = mpsc::unbounded_channel();
         let progress = Progress {
             tell: Arc::new(move |piece| {
                 let _ = sender.send(piece.to_owned());
             }),
             cancel: self.parts.cancel.clone(),
-            leave: Leave::of(self.parts.policy.clone(), asking),
+            leave: Leave::of(self.parts.policy.clone(), asking).disclosing(disclosing),
         };
         let mut deed = Box::pin(plan.perform(permit, progress));
         let mut hiding = Stream::default();
@@ -303,51 +284,10 @@ impl Session {
             show(host, hiding.push(&piece));
         }
         show(host, hiding.finish());
-        outcome
-    }
-
-    /// Policy's word, or the user's where policy has none; with the changes that the user approved in place of the
-    /// planned ones, if so.
-    async fn permit_for(
-        &mut self,
-        call: &ToolCall,
-        action: &Action,
-        host: &mut dyn Host,
-    ) -> Result<(Option<Vec<Change>>, Permit), String> {
-        let say = |host: &mut dyn Host, verdict: &str, reason: &str| {
-            host.tell(Event::Permission {
-                id: call.id.clone(),
-                verdict: verdict.into(),
-                reason: reason.into(),
-            });
-        };
-        match self.parts.policy.judge(action) {
-            Verdict::Allow(permit) => Ok((None, permit)),
-            Verdict::Deny(reason) => {
-                say(host, "denied", &reason);
-                Err(reason)
-            }
-            Verdict::Ask(question) => {
-                let cancel = self.parts.cancel.clone();
-                let answer = tokio::select! {
-                    answer = host.ask(&question) => answer,
-                    () = cancel.cancelled() => Answer::Reject(Some("interrupted by the user".into())),
-                };
-                let policy = &mut self.parts.policy;
-                let settled = match &answer {
-                    Answer::Instead(changes) => policy
-                        .settle_instead(&question, changes)
-                        .map(|(_, permit)| (Some(changes.clone()), permit)),
-                    _ => policy.settle(&question, &answer).map(|permit| (None, permit)),
-                };
-                match &settled {
-                    Ok((Some(_), _)) => say(host, "allowed", "by the user, with changes of their own"),
-                    Ok(_) => say(host, "allowed", "by the user"),
-                    Err(reason) => say(host, "denied", reason),
-                }
-                settled
-            }
+        while let Ok(words) = disclosed.try_recv() {
+            self.disclosed.push((call.id.clone(), words));
         }
+        outcome
     }
 }
 
@@ -428,63 +368,4 @@ fn announce(call: &ToolCall, action: Option<&Action>, host: &mut dyn Host) {
 /// Text as it may leave the house.
 pub(super) fn hide(text: &str) -> String {
     redact(text).into_owned()
-}
-
-/// Reads arguments strictly. Only what loses nothing is unwrapped: a code fence, a string holding JSON.
-fn parse_arguments(text: &str) -> Result<Value, String> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Ok(Value::Object(serde_json::Map::new()));
-    }
-    let inner = text
-        .strip_prefix("```json")
-        .or_else(|| text.strip_prefix("```"))
-        .and_then(|rest| rest.strip_suffix("```"))
-        .map_or(text, str::trim);
-    match serde_json::from_str::<Value>(inner) {
-        Ok(Value::String(nested)) => match serde_json::from_str::<Value>(&nested) {
-            Ok(value @ Value::Object(_)) => Ok(value),
-            _ => Err("they must be a JSON object, not a string".into()),
-        },
-        Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(other) => Err(format!("they must be a JSON object, not {}", kind_of(&other))),
-        Err(error) => Err(format!("they are not JSON: {error}; nothing was done")),
-    }
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str, expected: Result<&str, &str>) {
-        match (parse_arguments(text), expected) {
-            (Ok(value), Ok(json)) => assert_eq!(value.to_string(), json, "{text}"),
-            (Err(error), Err(part)) => assert!(error.contains(part), "{text}: {error}"),
-            (got, expected) => panic!("{text}: {got:?}, expected {expected:?}"),
-        }
-    }
-
-    #[test]
-    fn reads_arguments_strictly_and_loses_nothing() {
-        check("", Ok("{}"));
-        check(r#"{"a":1}"#, Ok(r#"{"a":1}"#));
-        check("```json\n{\"a\":1}\n```", Ok(r#"{"a":1}"#));
-        check(r#""{\"a\":1}""#, Ok(r#"{"a":1}"#));
-        check(r#"{"command": "rm -rf /tmp/x"#, Err("not JSON"));
-        check(r#"{"command": "echo "hi""}"#, Err("not JSON"));
-        check(r#"{"a":1}{"b":2}"#, Err("not JSON"));
-        check("[1]", Err("a list"));
-        check(&"[".repeat(100_000), Err("not JSON"));
-    }
 }

@@ -11,6 +11,14 @@ use std::sync::Arc;
 /// The most files that a result names as not covered by undo.
 const NAMED: usize = 8;
 
+impl super::Session {
+    /// The files that were changed, made or removed, by tools or by commands, as they were before; `None` where
+    /// there was none.
+    pub fn befores(&self) -> Vec<(String, Option<Vec<u8>>)> {
+        self.keep.as_ref().map(Keep::befores).unwrap_or_default()
+    }
+}
+
 /// The lock and the journal of a session that may change something.
 pub(super) struct Keep {
     journal: Arc<Journal>,

@@ -4,14 +4,19 @@
 //! had in `answer`, what is kept in `record`.
 
 mod answer;
+mod arguments;
+mod aside;
 mod back;
 mod budget;
 mod calls;
+mod claim;
 mod compact;
 mod handover;
 mod keep;
+mod repeats;
 pub mod ledger;
 mod lighten;
+mod permit;
 mod room;
 pub mod record;
 pub mod shelf;
@@ -28,6 +33,8 @@ use crate::prompt::issue_in;
 use crate::text::printable;
 use crate::tool::{Toolbox, World};
 pub use budget::Limits;
+pub use claim::claimed;
+use claim::outcome_of;
 pub use handover::Mind;
 use record::{Entry, Record, RecordError};
 use std::collections::HashSet;
@@ -98,7 +105,9 @@ pub struct Session {
     turns: u32,
     /// Answers before this run: limits bound a run.
     earlier: u32,
-    repeats: calls::Repeats,
+    repeats: repeats::Repeats,
+    /// Words by call for the next request alone; they are in neither history nor record.
+    disclosed: Vec<(String, String)>,
 }
 
 /// Answers without a word or a call that are borne before the run ends.
@@ -178,7 +187,8 @@ impl Session {
             budget,
             turns: 0,
             earlier: 0,
-            repeats: calls::Repeats::default(),
+            repeats: repeats::Repeats::default(),
+            disclosed: Vec::new(),
         }
     }
 
@@ -212,12 +222,6 @@ impl Session {
         &self.deeds
     }
 
-    /// The files that were changed, made or removed, by tools or by commands, as they were before; `None` where
-    /// there was none.
-    pub fn befores(&self) -> Vec<(String, Option<Vec<u8>>)> {
-        self.keep.as_ref().map(keep::Keep::befores).unwrap_or_default()
-    }
-
     /// What was denied, in order.
     pub fn denials(&self) -> &[String] {
         &self.denials
@@ -246,23 +250,6 @@ impl Session {
     /// The conversation so far.
     pub fn history(&self) -> &[Message] {
         &self.history
-    }
-
-    /// A fresh session beside this one that may only look: the same model and workspace, its own record, apart from
-    /// the user's sessions, and its own limits. It ends with this one's cancellation.
-    pub fn helper(&self, toolbox: Toolbox, system: String, limits: Limits) -> Result<Session, RecordError> {
-        let root = self.parts.world.workspace.root().display().to_string();
-        let parts = Parts {
-            model: Arc::clone(&self.parts.model),
-            fallbacks: Vec::new(),
-            toolbox,
-            world: Arc::clone(&self.parts.world),
-            policy: Policy::new(Mode::ReadOnly).with_root(&root),
-            system,
-            limits: Limits { price: self.parts.limits.price, ..limits },
-            cancel: self.parts.cancel.child_token(),
-        };
-        Session::begin(parts, &self.state.join("helpers"))
     }
 
     /// Names the session; `agent resume --list` shows it.
@@ -491,23 +478,6 @@ fn take(parts: &Parts, state: &Path, id: &str) -> Result<Option<keep::Keep>, Rec
     may_change.then(|| keep::Keep::take(&parts.world, state, id)).transpose()
 }
 
-/// What the model's final message claims in its first line, `Status: blocked`. Only claims of less are
-/// believed: that something was fixed is for the gates to say.
-pub fn claimed(text: &str) -> Option<Outcome> {
-    let line = text.trim_start().lines().next()?.to_lowercase();
-    let status = line.trim_start_matches(['*', '#', ' ']).strip_prefix("status:")?;
-    let word =
-        status.trim_start_matches(['*', ' ']).split(|c: char| !(c.is_alphanumeric() || c == '_')).next()?;
-    match word {
-        "blocked" => Some(Outcome::Blocked),
-        "no_change" => Some(Outcome::NoChange),
-        "fixed" => Some(Outcome::Fixed),
-        "not_fixed" => Some(Outcome::NotFixed),
-        "done" => Some(Outcome::Done),
-        _ => None,
-    }
-}
-
 /// Why there is no answer.
 enum Interruption {
     Cancelled,
@@ -517,14 +487,4 @@ enum Interruption {
 
 fn ended(outcome: Outcome, text: impl Into<String>) -> Ending {
     Ending { outcome, text: text.into() }
-}
-
-fn outcome_of(error: &ModelError) -> Outcome {
-    match error {
-        ModelError::Auth(_)
-        | ModelError::Unreachable { .. }
-        | ModelError::Quota(_)
-        | ModelError::Busy { .. } => Outcome::ModelUnavailable,
-        _ => Outcome::Error,
-    }
 }

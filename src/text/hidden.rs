@@ -46,6 +46,43 @@ pub fn restore(shown: &str, original: &str, new: &str) -> Option<String> {
     Some(out)
 }
 
+/// One hidden value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hidden<'a> {
+    /// Its line, from 1.
+    pub line: u64,
+    /// What it was taken for.
+    pub kind: &'a str,
+    /// What stands there.
+    pub value: &'a str,
+}
+
+/// What is hidden of `text` in `view`, its redacted (or masked) form, line by line. A line that the two do not
+/// agree on otherwise is left out.
+pub fn list<'a>(view: &'a str, text: &'a str) -> Vec<Hidden<'a>> {
+    let mut all = Vec::new();
+    for (line, (shown, original)) in (1..).zip(view.split('\n').zip(text.split('\n'))) {
+        if shown == original || !has_stand_in(shown) {
+            continue;
+        }
+        for (stand_in, value) in secrets(shown, original).unwrap_or_default() {
+            let kind = stand_in.trim_start_matches(MARK).trim_end_matches(']');
+            all.push(Hidden { line, kind, value });
+        }
+    }
+    all
+}
+
+/// The kinds that the stand-ins of a text name, in order.
+pub fn kinds(text: &str) -> Vec<&str> {
+    let (mut all, mut rest) = (Vec::new(), text);
+    while let Some((_, stand_in, after)) = next_stand_in(rest) {
+        all.push(stand_in.trim_start_matches(MARK).trim_end_matches(']'));
+        rest = after;
+    }
+    all
+}
+
 /// The stand-ins of `shown` with what stands in their place in `original`.
 fn secrets<'a, 'b>(shown: &'a str, original: &'b str) -> Option<Vec<(&'a str, &'b str)>> {
     let mut out = Vec::new();

@@ -19,6 +19,7 @@ pub struct Request {
 pub struct Leave {
     policy: Option<Arc<Policy>>,
     asking: Option<mpsc::UnboundedSender<Request>>,
+    disclosing: Option<mpsc::UnboundedSender<String>>,
 }
 
 impl Leave {
@@ -29,7 +30,19 @@ impl Leave {
 
     /// What `policy` allows now is allowed; what it asks goes to whoever receives.
     pub fn of(policy: Policy, asking: mpsc::UnboundedSender<Request>) -> Self {
-        Self { policy: Some(Arc::new(policy)), asking: Some(asking) }
+        Self { policy: Some(Arc::new(policy)), asking: Some(asking), disclosing: None }
+    }
+
+    /// With somebody who takes words that the model sees in one request and nobody keeps.
+    #[must_use]
+    pub fn disclosing(self, disclosing: mpsc::UnboundedSender<String>) -> Self {
+        Self { disclosing: Some(disclosing), ..self }
+    }
+
+    /// Gives the model words for its next request alone; neither history nor record holds them. Says whether
+    /// there is somebody who takes them.
+    pub fn disclose(&self, words: String) -> bool {
+        self.disclosing.as_ref().is_some_and(|disclosing| disclosing.send(words).is_ok())
     }
 
     /// For a deed that outlives its call: what is allowed now, and nobody is asked.

@@ -76,6 +76,15 @@ impl Toolbox {
         Self { tools }
     }
 
+    /// One more, behind the others; a name that is taken is refused.
+    pub fn push(&mut self, tool: Box<dyn Tool>) -> bool {
+        let is_new = self.find(&tool.spec().name).is_none();
+        if is_new {
+            self.tools.push(tool);
+        }
+        is_new
+    }
+
     /// The tool of that name.
     pub fn find(&self, name: &str) -> Option<&dyn Tool> {
         self.tools.iter().find(|tool| tool.spec().name == name).map(AsRef::as_ref)

@@ -2,6 +2,8 @@
 
 mod picture;
 
+mod reveal;
+
 use super::args::{self, Args};
 use super::{Plan, Tool, ToolError, ToolOutput, World};
 use crate::action::Action;
@@ -43,6 +45,7 @@ impl Tool for Read {
         let path = args.text("filePath")?;
         let window = Window::of(args.count_opt("offset")?, args.count_opt("limit")?)?;
         let place = world.workspace.place(&path)?;
+        let revealed = args.count_opt("reveal")?;
         match world.workspace.kind(&place) {
             Ok(Kind::File(_)) => {}
             Ok(Kind::Directory) => {
@@ -52,6 +55,9 @@ impl Tool for Read {
             Ok(Kind::Special) => world.workspace.stream(&place).map(|_| ())?,
             Err(WorkspaceError::Missing(_)) => return Err(missing(world, &path, &place)),
             Err(error) => return Err(error.into()),
+        }
+        if let Some(line) = revealed {
+            return reveal::plan(world, &place, line);
         }
         let world = Arc::clone(world);
         let action = Action::Read { paths: vec![place.as_str().to_owned()] };

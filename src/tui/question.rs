@@ -158,7 +158,11 @@ impl Ask {
 /// Whether what happens reaches beyond the workspace, or beyond what the rules let be remembered.
 fn leaves(question: &Question) -> bool {
     match &question.action {
-        Action::Fetch { .. } | Action::Connect { .. } | Action::Read { .. } => true,
+        Action::Fetch { .. }
+        | Action::Connect { .. }
+        | Action::Call { .. }
+        | Action::Read { .. }
+        | Action::Reveal { .. } => true,
         Action::Run { .. } => question.remember.is_none() || !question.reason.starts_with("every command"),
         Action::Write { changes } => {
             question.remember.is_none() || changes.iter().any(|change| class(&change.path) != Class::Plain)

@@ -164,6 +164,8 @@ pub enum Order {
     Models,
     /// Say which sessions there are.
     Sessions,
+    /// Cut the conversation to what matters.
+    Compact,
     /// What this session changed.
     Diff,
     /// Take changes back: the last answer's, or all.

@@ -13,7 +13,6 @@ use crate::event::Outcome;
 use crate::model::rules::{NAME as RULES, Rules};
 use crate::model::{Model, ModelError, choose, price, window};
 use crate::policy::{Mode, Policy};
-use crate::prompt;
 use crate::sandbox::{self, Sandbox, Wish};
 use crate::scan::Scanner;
 use crate::scan::rules::{RuleSet, own};
@@ -23,7 +22,9 @@ use crate::text::known;
 use crate::tool::{self, Tool, Toolbox, World};
 use crate::workspace::lock::LockError;
 use crate::workspace::{Workspace, WorkspaceError};
+use crate::{prompt, remote};
 use secrecy::ExposeSecret;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -295,6 +296,9 @@ pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken
     for host in &config.allow_hosts {
         policy.allow_host(host).map_err(|why| Trouble::coded(exit::USAGE, why))?;
     }
+    for (path, line) in &config.reveals {
+        policy.reveal_once(path, *line);
+    }
     let places = places(config);
     let (skills, _) = skill::list(&places);
     let system = system(definition, &places, &skills);
@@ -313,4 +317,29 @@ pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken
         limits,
         cancel,
     })
+}
+
+/// Adds the tools of the user's tool servers, and of `more` servers that whoever opened the session named. Gives
+/// what was wrong with some of them; a broken server ends nothing.
+pub async fn join_servers(
+    parts: &mut Parts,
+    config: &Config,
+    definition: &Definition,
+    more: &BTreeMap<String, remote::Server>,
+) -> Vec<String> {
+    // A tool server reaches further than a command: an agent that may run none calls none.
+    if !definition.offers("bash") {
+        return Vec::new();
+    }
+    let mut servers = more.clone();
+    // The user's own settings win over what a caller names alike.
+    servers.extend(config.mcp.clone());
+    let (tools, mut warnings) = remote::tools(&servers).await;
+    for tool in tools {
+        let name = tool.spec().name.clone();
+        if !parts.toolbox.push(tool) {
+            warnings.push(format!("two tools are called {name}; the first one is offered"));
+        }
+    }
+    warnings
 }

@@ -145,7 +145,8 @@ fn broken_and_hostile_calls_end_in_results_not_in_harm() {
         let run = stage.agent(&["run", "x", "--model", model(wire), "--yes", "--output-format", "json"]);
         assert!(matches!(run.code, Some(0 | 5)), "{run}");
         assert!(!stage.root().join("pwned").exists());
-        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+        // Generous: it is about an end, and the machine may be busy.
+        assert!(began.elapsed() < Duration::from_mins(2), "{:?}", began.elapsed());
         let last = server.requests().pop().unwrap();
         assert!(last.len() < 6_000_000, "a request of {} bytes", last.len());
     }

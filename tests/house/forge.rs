@@ -134,8 +134,8 @@ fn backend(
     let (head, rest) = output.split_at(end);
     let head = String::from_utf8_lossy(head);
     let status = head.lines().find_map(|l| l.strip_prefix("Status: ")).unwrap_or("200 OK");
-    let more: String =
-        head.lines().filter(|l| !l.starts_with("Status:")).map(|line| format!("{line}\r\n")).collect();
+    let kept = head.lines().filter(|l| !l.starts_with("Status:"));
+    let more = kept.fold(String::new(), |more, line| more + line + "\r\n");
     let rest = rest.get(4..).unwrap_or_default();
     write!(stream, "HTTP/1.1 {status}\r\n{more}content-length: {}\r\n\r\n", rest.len())?;
     stream.write_all(rest)

@@ -107,21 +107,18 @@ impl Model for Upgrade {
         let rounds = self.calls();
         let refused = results.iter().any(|result| result.is_error);
         let mut deltas = Vec::new();
-        let stop = match rounds.get(done).filter(|_| !refused) {
-            Some(round) => {
-                deltas.push(Delta::Text(format!("{}, step {}.", self.id, done + 1)));
-                for (index, (name, arguments)) in round.iter().enumerate() {
-                    let id = format!("upgrade_{done}_{index}");
-                    deltas.push(Delta::CallStart { index, id, name: (*name).to_owned() });
-                    deltas.push(Delta::CallArguments { index, fragment: arguments.to_string() });
-                    deltas.push(Delta::CallEnd { index });
-                }
-                Stop::ToolUse
+        let stop = if let Some(round) = rounds.get(done).filter(|_| !refused) {
+            deltas.push(Delta::Text(format!("{}, step {}.", self.id, done + 1)));
+            for (index, (name, arguments)) in round.iter().enumerate() {
+                let id = format!("upgrade_{done}_{index}");
+                deltas.push(Delta::CallStart { index, id, name: (*name).to_owned() });
+                deltas.push(Delta::CallArguments { index, fragment: arguments.to_string() });
+                deltas.push(Delta::CallEnd { index });
             }
-            None => {
-                deltas.push(Delta::Text(self.last(&results)));
-                Stop::End
-            }
+            Stop::ToolUse
+        } else {
+            deltas.push(Delta::Text(self.last(&results)));
+            Stop::End
         };
         deltas.push(Delta::Usage(Usage::default()));
         deltas.push(Delta::Stop(stop));

@@ -1,4 +1,4 @@
-//! What is pinned: lock files and pinned manifests of npm, PyPI, Cargo, Go and Maven, read without running them.
+//! What is pinned: lock files and pinned manifests of npm, `PyPI`, Cargo, Go and Maven, read without running them.
 
 use crate::workspace::Workspace;
 use regex::Regex;
@@ -57,7 +57,7 @@ fn reader(path: &str) -> Option<fn(&str) -> Vec<Found>> {
         "Pipfile.lock" => pipfile,
         "go.mod" => go,
         "pom.xml" => maven,
-        _ if name.starts_with("requirements") && name.ends_with(".txt") => requirements,
+        _ if name.strip_suffix(".txt").is_some_and(|stem| stem.starts_with("requirements")) => requirements,
         _ => return None,
     })
 }

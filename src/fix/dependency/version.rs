@@ -1,4 +1,4 @@
-//! Versions in order, loosely enough for npm, PyPI, Cargo, Go and Maven.
+//! Versions in order, loosely enough for npm, `PyPI`, Cargo, Go and Maven.
 
 use std::cmp::Ordering;
 
@@ -16,16 +16,8 @@ pub(super) fn compare(one: &str, other: &str) -> Ordering {
         let order = match (one.get(at), other.get(at)) {
             (Some(Part::Number(a)), Some(Part::Number(b))) => a.cmp(b),
             (Some(Part::Word(a)), Some(Part::Word(b))) => rank(a).cmp(&rank(b)).then_with(|| a.cmp(b)),
-            (Some(Part::Number(_)), Some(Part::Word(word))) | (None, Some(Part::Word(word))) => {
-                if rank(word) < RELEASE { Ordering::Greater } else { Ordering::Less }
-            }
-            (Some(Part::Word(word)), Some(Part::Number(_)) | None) => {
-                if rank(word) < RELEASE {
-                    Ordering::Less
-                } else {
-                    Ordering::Greater
-                }
-            }
+            (Some(Part::Number(_)) | None, Some(Part::Word(word))) => behind(word).reverse(),
+            (Some(Part::Word(word)), Some(Part::Number(_)) | None) => behind(word),
             (Some(Part::Number(number)), None) => number.cmp(&0),
             (None, Some(Part::Number(number))) => 0.cmp(number),
             (None, None) => Ordering::Equal,
@@ -35,6 +27,11 @@ pub(super) fn compare(one: &str, other: &str) -> Ordering {
         }
     }
     Ordering::Equal
+}
+
+/// Where a version with this word stands to the one without it.
+fn behind(word: &str) -> Ordering {
+    if rank(word) < RELEASE { Ordering::Less } else { Ordering::Greater }
 }
 
 /// Whether one may take the place of the other without a change of interface, by the rules of versions.

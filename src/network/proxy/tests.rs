@@ -81,8 +81,8 @@ async fn carries_requests_and_tunnels_to_the_host_that_is_admitted() {
     let (address, proxy) = proxy(names(), &format!("site.test:{port}")).await;
     let plain = say(address, format!("GET http://site.test:{port}/a HTTP/1.1\r\n\r\n").as_bytes()).await;
     assert!(plain.starts_with("HTTP/1.1 200") && plain.contains("GET /a HTTP/1.1"), "{plain}");
-    let post = format!("POST http://site.test:{port}/ HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody");
-    assert!(say(address, post.as_bytes()).await.contains("[body]"));
+    let sent = format!("POST http://site.test:{port}/ HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody");
+    assert!(say(address, sent.as_bytes()).await.contains("[body]"));
     let tunnel = format!("CONNECT site.test:{port} HTTP/1.1\r\n\r\nGET /t HTTP/1.1\r\nHost: x\r\n\r\n");
     let tunnel = say(address, tunnel.as_bytes()).await;
     assert!(tunnel.starts_with("HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 200 OK"), "{tunnel}");
@@ -164,7 +164,7 @@ async fn slow_long_and_broken_clients_do_not_stop_it() {
     }
     let long = format!("GET http://site.test/{} HTTP/1.1\r\n\r\n", "a".repeat(20_000));
     assert!(say(address, long.as_bytes()).await.starts_with("HTTP/1.1 4"));
-    assert!(say(address, &[0xff; 20_000]).await.starts_with("HTTP/1.1 4"));
+    assert!(say(address, &vec![0xff; 20_000]).await.starts_with("HTTP/1.1 4"));
     let mut torn = TcpStream::connect(address).await.unwrap();
     torn.write_all(b"CONNECT si").await.unwrap();
     drop(torn);

@@ -61,6 +61,10 @@ fn say(mut control: &UnixStream, report: &Report) {
 }
 
 fn raise(orders: &Orders, control: &UnixStream) -> Result<(), String> {
+    // When the machine runs out of memory, the command goes and not what the user works with. Said before the
+    // namespaces are made: after that the file is not this process's to write.
+    #[allow(clippy::disallowed_methods, reason = "a kernel setting, not a file")]
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     match orders.height {
         Height::Namespaces => {
             let (uid, gid) = sys::ids();
@@ -209,6 +213,16 @@ fn become_command(orders: &Orders, control: &UnixStream, missing: Vec<String>) -
     format!("{}: {error}", orders.shell.display())
 }
 
+/// Most memory one process may write to: three quarters of the machine's, at least 1 GiB. A reservation that is
+/// not written to, as virtual machines make them, does not count.
+fn memory_max() -> u64 {
+    let facts = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = facts
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
+    total.map_or(u64::MAX, |kibibytes: u64| (kibibytes * 1024 / 4 * 3).max(1 << 30))
+}
+
 fn prepare(orders: &Orders, mut missing: Vec<String>) -> Result<Vec<String>, String> {
     let named = |what: &'static str| move |error: std::io::Error| format!("{what}: {error}");
     sys::leave_session().map_err(named("session"))?;
@@ -220,6 +234,7 @@ fn prepare(orders: &Orders, mut missing: Vec<String>) -> Result<Vec<String>, Str
         (libc::RLIMIT_FSIZE, FILE_MAX),
         (libc::RLIMIT_NOFILE, OPEN_MAX),
         (libc::RLIMIT_NPROC, tasks),
+        (libc::RLIMIT_DATA, memory_max()),
     ] {
         sys::limit(resource, value).map_err(named("limits"))?;
     }

@@ -1,7 +1,7 @@
 //! What mounts cannot hold: settings that a command creates for the first time, and, without mounts, changed
 //! hooks. Compared before and after; what should not be there is put aside, never deleted.
 
-use super::survey::EDITORS;
+use super::survey::{self, EDITORS, Survey};
 use crate::policy::paths::is_protected;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use std::collections::BTreeMap;
@@ -51,12 +51,14 @@ pub(super) struct Firsts {
     had_git: bool,
     /// Contents of deciding files, hooks and links, relative to `.git`.
     contents: BTreeMap<PathBuf, Vec<u8>>,
+    /// Settings below the root; absent where not everything was seen.
+    below: Option<Vec<PathBuf>>,
     settled: bool,
 }
 
 impl Firsts {
     /// Looks. What is put aside goes below `aside`.
-    pub(super) fn note(root: &Path, aside: &Path) -> Self {
+    pub(super) fn note(root: &Path, aside: &Path, seen: &Survey) -> Self {
         let git = open_folder(root, Path::new(".git"));
         Self {
             root: root.to_owned(),
@@ -65,6 +67,7 @@ impl Firsts {
             repository: git.as_ref().and_then(identity),
             had_git: root.join(".git").symlink_metadata().is_ok(),
             contents: if git.is_some() { contents(root) } else { BTreeMap::new() },
+            below: (!seen.cut).then(|| seen.settings.clone()),
             settled: false,
         }
     }
@@ -76,7 +79,7 @@ impl Firsts {
 
     fn compare(&mut self) -> Vec<String> {
         self.settled = true;
-        let mut told = Vec::new();
+        let mut told = self.compare_below();
         for name in settings(&self.root) {
             if !self.settings.contains(&name) {
                 told.push(self.put_aside(Path::new(&name)));
@@ -120,6 +123,14 @@ impl Firsts {
             ));
         }
         told
+    }
+
+    /// Settings that a command created in folders below the root.
+    fn compare_below(&self) -> Vec<String> {
+        let Some(before) = &self.below else { return Vec::new() };
+        let now = survey::look(&self.root).settings;
+        let fresh = now.iter().filter(|path| !before.contains(path)).take(MAX_HOOKS);
+        fresh.filter_map(|path| Some(self.put_aside(path.strip_prefix(&self.root).ok()?))).collect()
     }
 
     /// Moves what is at `path` (relative to the root) away, a link as the link it is.
@@ -240,7 +251,7 @@ fn read(folder: &OwnedFd, name: &OsStr, may_be_folder: bool) -> Option<Vec<u8>> 
     }
 }
 
-fn starts_programs(config: &[u8]) -> bool {
+pub(super) fn starts_programs(config: &[u8]) -> bool {
     let text = String::from_utf8_lossy(config).to_lowercase();
     text.starts_with("link to ") || STARTING.iter().any(|word| text.contains(word))
 }
@@ -265,7 +276,7 @@ mod tests {
     #[test]
     fn puts_first_creations_aside() {
         let (folder, root) = stage(true);
-        let firsts = Firsts::note(&root, &folder.path().join("aside"));
+        let firsts = Firsts::note(&root, &folder.path().join("aside"), &survey::look(&root));
         std::fs::create_dir(root.join(".claude")).unwrap();
         std::fs::write(root.join(".git/commondir"), "/evil").unwrap();
         std::fs::write(root.join(".git/hooks/post-checkout"), "evil").unwrap();
@@ -281,7 +292,7 @@ mod tests {
     #[test]
     fn restores_what_was_changed_or_removed() {
         let (folder, root) = stage(true);
-        let firsts = Firsts::note(&root, &folder.path().join("aside"));
+        let firsts = Firsts::note(&root, &folder.path().join("aside"), &survey::look(&root));
         std::fs::write(root.join(".git/config"), "[core]\nfsmonitor = evil\n").unwrap();
         std::fs::remove_file(root.join(".git/hooks/pre-commit")).unwrap();
         assert_eq!(firsts.settle().len(), 2);
@@ -302,20 +313,20 @@ mod tests {
             assert_eq!(std::fs::read_to_string(private.join("pre-commit")).unwrap(), "mine");
             assert_eq!(std::fs::read_dir(&private).unwrap().count(), 2);
         };
-        let firsts = Firsts::note(&root, &folder.path().join("aside"));
+        let firsts = Firsts::note(&root, &folder.path().join("aside"), &survey::look(&root));
         std::fs::remove_dir_all(root.join(".git/hooks")).unwrap();
         symlink(&private, root.join(".git/hooks")).unwrap();
         assert!(!firsts.settle().is_empty());
         is_whole();
         assert!(root.join(".git/hooks").symlink_metadata().unwrap().is_dir());
         assert_eq!(std::fs::read_to_string(root.join(".git/hooks/pre-commit")).unwrap(), "old");
-        let firsts = Firsts::note(&root, &folder.path().join("aside"));
+        let firsts = Firsts::note(&root, &folder.path().join("aside"), &survey::look(&root));
         std::fs::rename(root.join(".git"), root.join("moved")).unwrap();
         symlink(&private, root.join(".git")).unwrap();
         assert!(!firsts.settle().is_empty());
         is_whole();
         assert!(root.join(".git").symlink_metadata().is_err());
-        let firsts = Firsts::note(&root, &folder.path().join("aside"));
+        let firsts = Firsts::note(&root, &folder.path().join("aside"), &survey::look(&root));
         std::fs::create_dir(root.join(".git")).unwrap();
         symlink(private.join("config"), root.join(".git/config")).unwrap();
         assert!(!firsts.settle().is_empty());
@@ -323,15 +334,64 @@ mod tests {
     }
 
     #[test]
+    fn puts_aside_what_appears_in_folders_below() {
+        let (folder, root) = stage(true);
+        for path in ["old/.claude", "old/.git/hooks", "made/deep"] {
+            std::fs::create_dir_all(root.join(path)).unwrap();
+        }
+        std::fs::write(root.join("old/.git/hooks/pre-commit"), "old").unwrap();
+        let firsts = Firsts::note(&root, &folder.path().join("aside"), &survey::look(&root));
+        for path in
+            ["made/.cursor", "made/deep/.agent", "new/.git/hooks", "new/src", "made/node_modules/x/.claude"]
+        {
+            std::fs::create_dir_all(root.join(path)).unwrap();
+        }
+        for (path, text) in [
+            ("made/.envrc", "evil"),
+            ("made/deep/.mcp.json", "{}"),
+            ("new/.git/hooks/post-checkout", "evil"),
+            ("new/.git/hooks/pre-push.sample", "x"),
+            ("new/.git/config", "[core]\n\tfsmonitor = evil\n"),
+            ("old/.git/hooks/post-merge", "evil"),
+            ("new/src/.gitignore", "x"),
+            ("old/.claude/kept", "x"),
+        ] {
+            std::fs::write(root.join(path), text).unwrap();
+        }
+        assert_eq!(firsts.settle().len(), 7);
+        for path in [
+            "made/.cursor",
+            "made/deep/.agent",
+            "made/.envrc",
+            "made/deep/.mcp.json",
+            "new/.git/config",
+            "new/.git/hooks/post-checkout",
+            "old/.git/hooks/post-merge",
+        ] {
+            assert!(root.join(path).symlink_metadata().is_err(), "{path}");
+        }
+        for path in [
+            "old/.claude/kept",
+            "old/.git/hooks/pre-commit",
+            "new/src/.gitignore",
+            "new/.git/hooks/pre-push.sample",
+        ] {
+            assert!(root.join(path).exists(), "{path}");
+        }
+        let firsts = Firsts::note(&root, &folder.path().join("aside"), &survey::look(&root));
+        assert_eq!(firsts.settle(), Vec::<String>::new(), "nothing new, nothing told");
+    }
+
+    #[test]
     fn lets_a_new_repository_be_while_it_starts_nothing() {
         let (folder, root) = stage(false);
-        let firsts = Firsts::note(&root, &folder.path().join("aside"));
+        let firsts = Firsts::note(&root, &folder.path().join("aside"), &survey::look(&root));
         std::fs::create_dir_all(root.join(".git/hooks")).unwrap();
         std::fs::write(root.join(".git/config"), "[core]\n\tbare = false\n").unwrap();
         std::fs::write(root.join(".git/hooks/pre-commit.sample"), "x").unwrap();
         assert_eq!(firsts.settle(), Vec::<String>::new());
         let (folder, root) = stage(false);
-        let firsts = Firsts::note(&root, &folder.path().join("aside"));
+        let firsts = Firsts::note(&root, &folder.path().join("aside"), &survey::look(&root));
         std::fs::create_dir_all(root.join(".git/hooks")).unwrap();
         std::fs::write(root.join(".git/config"), "[core]\n\tfsmonitor = ./evil\n").unwrap();
         std::fs::write(root.join(".git/hooks/pre-commit"), "x").unwrap();

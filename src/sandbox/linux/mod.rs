@@ -206,10 +206,10 @@ impl Walls {
         }
         let secrets: Vec<String> = seen.secrets.iter().filter_map(|path| self.relative(path)).collect();
         let cut = seen.cut;
+        let firsts = Firsts::note(&self.workspace, &self.state_dir.join("aside"), &seen);
         let mut orders = site.orders(height, shell, &job.command, &job.workdir, seen, folder);
         orders.door = proxy.is_some();
 
-        let firsts = Firsts::note(&self.workspace, &self.state_dir.join("aside"));
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         #[allow(clippy::disallowed_methods, reason = "this is the sandbox")]
@@ -229,7 +229,7 @@ impl Walls {
         let logs = logs_below(&self.state_dir);
         let patience = proxy.as_ref().map(Proxy::patience);
         let driven = drive(command, ender, talk, job, watch, (&logs, patience)).await?;
-        let undone = firsts.settle();
+        let undone = tokio::task::spawn_blocking(|| firsts.settle()).await.map_err(std::io::Error::other)?;
         let reports = reports(&driven.told.unwrap_or_default());
         if let Some(Report::Fail(why)) = reports.iter().find(|report| matches!(report, Report::Fail(_))) {
             return Err(SandboxError::Walls(why.clone()));

@@ -18,6 +18,10 @@ const PROC_BLANK: [&str; 4] = ["kcore", "keys", "timer_list", "kallsyms"];
 /// Processes and threads at once; see `pid_max` in proc(5).
 const PID_MAX: &str = "2048";
 
+/// Where layers over package caches are kept, and how large they may grow together.
+const LAYERS: &str = "/run/layers";
+const LAYERS_SIZE: &str = "2g";
+
 type Outcome<T = ()> = Result<T, String>;
 
 fn named<T>(what: &str, path: &Path, result: std::io::Result<T>) -> Outcome<T> {
@@ -59,6 +63,11 @@ pub(super) fn build(orders: &Orders) -> Outcome<Vec<String>> {
         named("read-only", path, sys::set_tree_attributes(tree, RDONLY | NOSUID | NODEV))?;
         put(tree, path)?;
     }
+    if !orders.layer.is_empty()
+        && let Err(why) = build_layers(&orders.layer)
+    {
+        missing.push(format!("package caches cannot be written, only read ({why})"));
+    }
     named("attributes", &orders.workspace, sys::set_tree_attributes(&workspace, NOSUID | NODEV))?;
     put(&workspace, &orders.workspace)?;
     for path in &orders.pin {
@@ -72,6 +81,43 @@ pub(super) fn build(orders: &Orders) -> Outcome<Vec<String>> {
         unless_gone(path, cover(path, &blank))?;
     }
     Ok(missing)
+}
+
+/// Those of the kept folders that are covered by layers.
+pub(super) fn layers(keep: &[PathBuf], home: Option<&Path>, caches: &[&str]) -> Vec<PathBuf> {
+    let layered = |path: &&PathBuf| home.is_some_and(|home| takes_packages(path, home, caches));
+    keep.iter().filter(layered).cloned().collect()
+}
+
+/// Whether package managers write there while they install.
+fn takes_packages(path: &Path, home: &Path, caches: &[&str]) -> bool {
+    let Ok(below) = path.strip_prefix(home) else { return false };
+    let inside = |folder: &&str| Path::new(folder).starts_with(below);
+    let mut caches =
+        caches.iter().filter(|folder| !folder.starts_with(".rustup") && !folder.starts_with(".local"));
+    !below.as_os_str().is_empty() && caches.any(inside)
+}
+
+/// Covers package caches by layers of memory: what a command adds is there for it alone, and gone with it.
+fn build_layers(paths: &[PathBuf]) -> Outcome {
+    let root = Path::new(LAYERS);
+    named("make", root, std::fs::create_dir_all(root))?;
+    tmpfs(root, LAYERS_SIZE)?;
+    for (at, path) in paths.iter().filter(|path| path.is_dir()).enumerate() {
+        let lower = path.to_string_lossy();
+        // These part the options of the mount.
+        if lower.contains([',', ':', '\\']) {
+            continue;
+        }
+        let (upper, work) = (root.join(format!("{at}/upper")), root.join(format!("{at}/work")));
+        named("make", &upper, std::fs::create_dir_all(&upper))?;
+        named("make", &work, std::fs::create_dir_all(&work))?;
+        let options =
+            format!("lowerdir={lower},upperdir={},workdir={},userxattr", upper.display(), work.display());
+        let flags = libc::MS_NOSUID | libc::MS_NODEV;
+        named("layer", path, sys::mount_new("overlay", path, flags, &options))?;
+    }
+    Ok(())
 }
 
 fn take(path: &Path) -> Outcome<OwnedFd> {

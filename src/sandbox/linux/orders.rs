@@ -30,6 +30,9 @@ pub(super) struct Orders {
     /// Put back read-only from what is hidden: toolchains and package caches.
     #[serde(with = "raw")]
     pub(super) keep: Vec<PathBuf>,
+    /// Of those, what is covered by a layer that takes changes and ends with the command.
+    #[serde(with = "raw")]
+    pub(super) layer: Vec<PathBuf>,
     /// Cannot be renamed or removed.
     #[serde(with = "raw")]
     pub(super) pin: Vec<PathBuf>,

@@ -282,12 +282,14 @@ impl Site {
         private: Option<&Path>,
     ) -> Orders {
         let mut writable = vec![self.workspace.clone()];
+        let layer = super::mounts::layers(&self.keep, self.home.as_deref(), CACHES);
         let mut readable = Vec::new();
         match height {
             Height::Namespaces => {
                 readable.push("/".into());
                 writable.extend(["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from));
                 writable.push(self.home().to_owned());
+                writable.extend(layer.iter().cloned());
             }
             Height::Landlock => {
                 readable.extend(SYSTEM.iter().map(PathBuf::from));
@@ -309,6 +311,7 @@ impl Site {
             fresh: self.fresh.clone(),
             seed: self.seed.clone(),
             keep: self.keep.clone(),
+            layer,
             pin: seen.pin,
             freeze: seen.freeze,
             blank,

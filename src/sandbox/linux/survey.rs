@@ -1,5 +1,6 @@
 //! A look at the workspace before each command: secrets to blank, repositories and settings to protect.
 
+use super::firsts::starts_programs;
 use crate::policy::paths::{is_protected, is_secret};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,8 @@ pub(super) struct Survey {
     pub(super) pin: Vec<PathBuf>,
     /// Hooks, settings: never written.
     pub(super) freeze: Vec<PathBuf>,
+    /// Settings below the root that are there: of agents and shells, and what starts programs in repositories.
+    pub(super) settings: Vec<PathBuf>,
     /// Entries were left unseen.
     pub(super) cut: bool,
 }
@@ -34,6 +37,8 @@ const SKIPPED: [&str; 11] = [
     ".next",
     "site-packages",
 ];
+/// A repository's config is never larger.
+const MAX_CONFIG: u64 = 256 * 1024;
 /// Editors' tasks start programs; CI definitions stay writable here, since branches differ in them.
 pub(super) const EDITORS: [&str; 2] = [".vscode", ".idea"];
 
@@ -65,7 +70,13 @@ impl Walk {
             let name = name.to_string_lossy();
             if name == ".git" {
                 repository(&entry.path(), kind.is_dir(), &mut self.found);
+                if depth > 0 && kind.is_dir() {
+                    starters(&entry.path(), &mut self.found);
+                }
                 continue;
+            }
+            if depth > 0 && name.starts_with('.') && is_protected(&name) {
+                self.found.settings.push(entry.path());
             }
             let dotted = name.starts_with('.');
             let below = if hidden.is_empty() { name.to_string() } else { format!("{hidden}/{name}") };
@@ -103,6 +114,22 @@ fn repository(git: &Path, is_folder: bool, found: &mut Survey) {
         nested(&git.join(folder), depth, found);
     }
     found.freeze.retain(|path| path.exists());
+}
+
+/// What starts programs in a repository below the root: its hooks, and a config that names some.
+fn starters(git: &Path, found: &mut Survey) {
+    if let Ok(hooks) = std::fs::read_dir(git.join("hooks")) {
+        let paths = hooks.flatten().take(100).map(|hook| hook.path());
+        found.settings.extend(paths.filter(|path| path.extension().is_none_or(|end| end != "sample")));
+    }
+    for name in ["config", "config.worktree"] {
+        let path = git.join(name);
+        let Ok(facts) = path.symlink_metadata() else { continue };
+        let plain = facts.is_file() && facts.len() <= MAX_CONFIG;
+        if !plain || std::fs::read(&path).is_ok_and(|text| starts_programs(&text)) {
+            found.settings.push(path);
+        }
+    }
 }
 
 fn nested(folder: &Path, depth: usize, found: &mut Survey) {

@@ -123,17 +123,13 @@ fn is_key(expr: &Expr) -> bool {
         && name.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_' || letter.is_ascii_digit());
     let words = words(&name.to_lowercase());
     let says = |word: &str| words.iter().any(|known| known == word);
+    let Some(last) = words.last() else { return false };
     upper
-        && !says("type")
-        && !says("name")
-        && !says("header")
-        && (says("secret")
-            || says("token")
-            || says("signature")
-            || says("hmac")
-            || says("apikey")
-            || (says("key")
-                && (says("api") || says("access") || says("auth") || says("secret") || says("admin"))))
+        && match last.as_str() {
+            "secret" | "token" | "signature" | "hmac" | "apikey" => true,
+            "key" => ["api", "access", "auth", "secret", "admin"].iter().any(|word| says(word)),
+            _ => false,
+        }
 }
 
 /// Whether a side is a value that is not known beforehand.

@@ -2,10 +2,11 @@
 
 use super::secret::words;
 use crate::scan::ir::{Call, Expr, ExprKind, Function, StmtKind};
-use crate::scan::project::SourceFile;
+use crate::scan::project::{Project, SourceFile};
 
 /// A sink and what stands around it.
 pub(super) struct Place<'p> {
+    pub(super) project: &'p Project,
     pub(super) file: &'p SourceFile,
     pub(super) expr: &'p Expr,
     pub(super) argument: &'p Expr,
@@ -37,6 +38,12 @@ pub(super) fn holds(name: &str, place: &Place<'_>) -> bool {
         "keeps-uploads" => {
             let text = place.expr.at.of(&place.file.text);
             text.contains("dest") || text.contains("storage") && !text.contains("memoryStorage")
+        }
+        // Version 3 of js-yaml, which has a loader that is safe beside the one that is not.
+        "old-yaml" => place.project.files.iter().any(|file| file.text.contains(".safeLoad(")),
+        "unconditional" => !place.is_conditional(),
+        "no-socket" => {
+            !["address", "sock", "pipe", "fifo"].iter().any(|word| place.line().to_lowercase().contains(word))
         }
         "plain-log" => !place.shows_with_repr(),
         _ => false,
@@ -142,6 +149,16 @@ impl<'p> Place<'p> {
         let names = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
         // Passwords have a rule of their own.
         !names(HARMLESS_DIGESTS) && !names(&["password", "passwd", "pwd", "passphrase"])
+    }
+
+    /// Whether the place lies under an `if`: it was written with a choice in mind.
+    fn is_conditional(&self) -> bool {
+        let body = self.chain.last().map_or(&self.file.module.body, |function| &function.body);
+        let mut under = false;
+        body.walk(&mut |stmt| {
+            under |= matches!(stmt.kind, StmtKind::If { .. }) && stmt.at.holds(self.expr.at);
+        });
+        under
     }
 
     fn is_settings(&self) -> bool {

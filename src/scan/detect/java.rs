@@ -7,8 +7,26 @@ use crate::scan::rules::Rule;
 
 /// Words of a function in which a number that can be guessed does harm.
 const SECRET_WORDS: &[&str] = &[
-    "token", "session", "cookie", "passw", "secret", "salt", "nonce", "otp", "csrf", "auth", "remember",
-    "credential", "apikey", "api_key", "voucher", "verification", "cipher", "encrypt", "signature", "resetcode",
+    "token",
+    "session",
+    "cookie",
+    "passw",
+    "secret",
+    "salt",
+    "nonce",
+    "otp",
+    "csrf",
+    "auth",
+    "remember",
+    "credential",
+    "apikey",
+    "api_key",
+    "voucher",
+    "verification",
+    "cipher",
+    "encrypt",
+    "signature",
+    "resetcode",
 ];
 
 /// Words of a name that is compared with something an attacker must not guess.
@@ -25,14 +43,17 @@ pub(super) fn holds(
 ) -> Option<bool> {
     let function = chain.last();
     let annotated = |word: &str| function.is_some_and(|function| has_annotation(&function.decorators, word));
-    let is_body = file.text.contains("@RestController") || annotated("ResponseBody") || file.imports("javax.ws.rs");
+    let is_body =
+        file.text.contains("@RestController") || annotated("ResponseBody") || file.imports("javax.ws.rs");
     let returns_text = function.is_some_and(|function| function.returns.as_deref() == Some("String"));
     Some(match name {
         "java-sensitive" => is_sensitive(file, chain),
         "java-answers-text" => is_body && returns_text,
         "java-redirect-view" => !is_body && expr.at.of(&file.text).starts_with("\"redirect:"),
         "java-answers" => is_body,
-        "java-always-true" => matches!(&argument.kind, ExprKind::Lambda(function) if always_true(&function.body)),
+        "java-always-true" => {
+            matches!(&argument.kind, ExprKind::Lambda(function) if always_true(&function.body))
+        }
         "java-digest" => {
             let text = argument.at.of(&file.text).to_lowercase();
             let whole = expr.at.of(&file.text).to_lowercase();
@@ -42,7 +63,9 @@ pub(super) fn holds(
         "java-keeps-sessions" => {
             !file.text.contains("STATELESS") && !file.text.contains("oauth2ResourceServer")
         }
-        "java-credentials" => file.text.contains("llowCredentials(true") || file.text.contains("Allow-Credentials"),
+        "java-credentials" => {
+            file.text.contains("llowCredentials(true") || file.text.contains("Allow-Credentials")
+        }
         _ => return None,
     })
 }
@@ -62,9 +85,9 @@ fn is_sensitive(file: &SourceFile, chain: &[&Function]) -> bool {
 }
 
 fn has_annotation(decorators: &[Expr], word: &str) -> bool {
-    decorators.iter().any(|decorator| {
-        decorator.as_call().map_or(decorator, |call| &call.callee).as_name() == Some(word)
-    })
+    decorators
+        .iter()
+        .any(|decorator| decorator.as_call().map_or(decorator, |call| &call.callee).as_name() == Some(word))
 }
 
 /// Trust managers and host name checks that let everything pass.
@@ -75,7 +98,11 @@ pub(super) fn trust<'a>(project: &'a Project, file: usize, _rule: &'static Rule)
             for function in stmt_functions {
                 let lets_pass = match function.name.as_str() {
                     "checkServerTrusted" => function.body.at.end > 0 && does_nothing(&function.body),
-                    "verify" => function.params.len() == 2 && always_true(&function.body) && names(class, "HostnameVerifier"),
+                    "verify" => {
+                        function.params.len() == 2
+                            && always_true(&function.body)
+                            && names(class, "HostnameVerifier")
+                    }
                     _ => false,
                 };
                 if lets_pass && let Some(base) = class.bases.first() {
@@ -99,9 +126,9 @@ pub(super) fn cross_origin<'a>(project: &'a Project, file: usize, _rule: &'stati
     if let Some(source) = project.files.get(file) {
         blocks(&source.module.body, &mut |class, functions| {
             let own = class.decorators.iter().map(|decorator| (decorator, None));
-            let theirs = functions
-                .iter()
-                .flat_map(|function| function.decorators.iter().map(|decorator| (decorator, Some(*function))));
+            let theirs = functions.iter().flat_map(|function| {
+                function.decorators.iter().map(|decorator| (decorator, Some(*function)))
+            });
             for (decorator, function) in own.chain(theirs) {
                 if is_open(decorator) {
                     found.push(Found {

@@ -86,7 +86,9 @@ fn visit<'a>(
 ) {
     block.walk(&mut |stmt| {
         if let StmtKind::Assign { targets, value, .. } = &stmt.kind {
-            targets.iter().for_each(|target| assign(target, Some(value)));
+            for target in targets {
+                assign(target, Some(value));
+            }
         }
         for expr in stmt.exprs() {
             visit_expr(expr, assign, call);

@@ -61,12 +61,12 @@ pub(super) fn named(name: &str) -> Option<Detector> {
 /// Whether a check that a sink names under `only` holds at a place.
 pub(super) fn holds(
     name: &str,
-    _project: &Project,
+    project: &Project,
     file: &SourceFile,
     expr: &Expr,
     argument: &Expr,
     chain: &[&Function],
 ) -> bool {
     java::holds(name, file, expr, argument, chain)
-        .unwrap_or_else(|| context::holds(name, &context::Place { file, expr, argument, chain }))
+        .unwrap_or_else(|| context::holds(name, &context::Place { project, file, expr, argument, chain }))
 }

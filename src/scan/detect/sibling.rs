@@ -98,7 +98,7 @@ pub(super) fn unasked<'a>(project: &'a Project, file: usize, _rule: &'static Rul
         .filter(|route| {
             let body = route.function.at.of(&source.text);
             let name = route.function.name.to_lowercase();
-            let path = route.decorators.iter().filter_map(path_of).next().unwrap_or_default().to_lowercase();
+            let path = route.decorators.iter().find_map(path_of).unwrap_or_default().to_lowercase();
             !OPEN.iter().any(|word| name.contains(word) || path.contains(word))
                 && !OWN_CHECK.iter().any(|word| body.contains(word))
         })

@@ -1,4 +1,10 @@
 //! Fixes in Java: the fixers by name, and the tree they read.
+#![allow(
+    clippy::unused_self,
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "steps over the tree read as its methods, and edits are small texts"
+)]
 
 mod answer;
 mod command;
@@ -72,9 +78,7 @@ fn with_call(
 ) -> Result<Draft, String> {
     let tree = parse(site)?;
     let java = Java { src: &site.file.text, root: tree.root_node(), notes: site.notes };
-    let call = java
-        .node_at(site.expr.at)
-        .ok_or("the call is not found in the tree")?;
+    let call = java.node_at(site.expr.at).ok_or("the call is not found in the tree")?;
     let argument = java.arguments(call).into_iter().find(|argument| {
         argument.start_byte() <= site.argument.at.start && site.argument.at.end <= argument.end_byte()
     });

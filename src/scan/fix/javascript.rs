@@ -66,7 +66,7 @@ fn parse(site: &Site<'_>) -> Result<Tree, String> {
     };
     let mut parser = Parser::new();
     let ready = parser.set_language(&grammar.into()).is_ok();
-    let tree = if ready { parser.parse(&site.file.text, None) } else { None };
+    let tree = if ready { parser.parse(&*site.file.text, None) } else { None };
     tree.ok_or_else(|| "the file cannot be parsed".to_owned())
 }
 
@@ -195,13 +195,19 @@ fn fix_password(site: &Site<'_>) -> Result<Draft, String> {
         })
     };
     let edits = password_plan::slow_down(&js, &|name| site.has_package(name), &elsewhere)?;
+    let hashed = site.text(site.expr.at);
+    let pepper = if hashed.contains(" + ") || hashed.contains("${") {
+        " The pepper or salt that was mixed into the password is no longer used."
+    } else {
+        ""
+    };
     Ok(Draft {
         edits,
         tier: Some(Tier::B),
         summary: "Hash passwords with a slow, salted function and compare in constant time.".into(),
-        by_hand:
-            "Stored hashes no longer match: let people set a new password, or rehash at their next login."
-                .into(),
+        by_hand: format!(
+            "Stored hashes no longer match: let people set a new password, or rehash at their next login.{pepper}"
+        ),
         ..Draft::default()
     })
 }

@@ -93,6 +93,29 @@ pub fn named(name: &str) -> Option<Fixer> {
     python::named(name).or_else(|| javascript::named(name)).or_else(|| java::named(name))
 }
 
+/// Fixers that look at nothing but the file, what it imports and the manifests.
+const LOCAL: &[&str] = &[
+    "rewrite",
+    "python-yaml",
+    "python-pickle",
+    "python-debug",
+    "python-command",
+    "python-path",
+    "python-disclosure",
+    "python-secret",
+    "js-data",
+    "js-command",
+    "js-path",
+    "js-disclosure",
+    "js-secret",
+];
+
+/// Whether a change in a file that a finding does not depend on leaves its fix as it is.
+pub(super) fn is_local(rule: &Rule) -> bool {
+    let fixes = rule.fix.iter().chain(rule.sinks.iter().filter_map(|sink| sink.fix.as_ref()));
+    fixes.into_iter().all(|spec| LOCAL.contains(&spec.name.as_str()))
+}
+
 /// A draft with its imports as one list of edits, in order.
 pub fn settle(file: &SourceFile, draft: Draft) -> Result<Fix, String> {
     let mut edits = draft.edits;

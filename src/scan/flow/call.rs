@@ -224,7 +224,12 @@ impl<'a> Engine<'a> {
     }
 
     /// What an unknown function gives: everything it was given may be in it.
-    pub(super) fn unknown(path: &str, callee: &Value<'a>, holder: Option<&Value<'a>>, given: &[Given<'a>]) -> Value<'a> {
+    pub(super) fn unknown(
+        path: &str,
+        callee: &Value<'a>,
+        holder: Option<&Value<'a>>,
+        given: &[Given<'a>],
+    ) -> Value<'a> {
         let first = given.first().map(|arg| &arg.value);
         if PASSING.contains(&path)
             && let (Some(first), 1) = (first, given.len())

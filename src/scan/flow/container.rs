@@ -88,7 +88,13 @@ impl<'a> Engine<'a> {
     }
 
     /// Stores a changed container under the variable it came from.
-    pub(super) fn put_back(&mut self, frame: &mut Frame<'a>, object: &'a Expr, holder: Value<'a>, shape: Shape<'a>) {
+    pub(super) fn put_back(
+        &mut self,
+        frame: &mut Frame<'a>,
+        object: &'a Expr,
+        holder: Value<'a>,
+        shape: Shape<'a>,
+    ) {
         let path = holder.path.clone();
         let changed = Value { shape: Some(Rc::new(shape)), constant: false, known: None, ..holder };
         match &object.kind {

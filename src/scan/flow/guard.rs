@@ -20,10 +20,6 @@ pub(super) enum Proof {
     Inside,
 }
 
-/// Kinds for which spaces, slashes and the like do no harm.
-const PLAIN_LETTERS: &[Kind] =
-    &[Kind::Html, Kind::Ldap, Kind::Xpath, Kind::Header, Kind::Log, Kind::Template, Kind::Nosql, Kind::Xml];
-
 /// Text methods that hold only for harmless texts.
 const HARMLESS: &[&str] = &["isdigit", "isnumeric", "isdecimal", "isalnum", "isalpha", "isidentifier"];
 
@@ -265,7 +261,7 @@ impl<'a> Engine<'a> {
             }
             ("test", Some(item)) if held => {
                 if let ExprKind::Regex(pattern) = &self.literal_of(frame, object).kind {
-                    let kinds = allowed_by_regex(pattern, false);
+                    let kinds = super::letters::allowed_by_regex(pattern, false);
                     self.prove(frame, item, Proof::Safe(kinds));
                 }
             }
@@ -276,6 +272,13 @@ impl<'a> Engine<'a> {
 
     /// A check that the vocabulary names: its first argument is safe when it holds.
     fn narrow_by_guard(&mut self, frame: &mut Frame<'a>, call: &'a Call) -> bool {
+        let last = match &call.callee.kind {
+            ExprKind::Member { name, .. } | ExprKind::Name(name) => name.as_str(),
+            _ => return false,
+        };
+        if !self.lexicon.guards.knows(last) && self.source(frame.file).import_of(last).is_none() {
+            return false;
+        }
         let value = self.quiet_value(frame, &call.callee);
         let path = value.path.map(|path| path.to_string()).or_else(|| call.callee.dotted());
         let Some(path) = path else { return false };
@@ -296,12 +299,12 @@ impl<'a> Engine<'a> {
         let whole = name == "fullmatch";
         let pattern = self.quiet_value(frame, one);
         if let (Some(pattern), Some(item)) = (pattern.known_text(), call.position(1)) {
-            let kinds = allowed_by_regex(pattern, whole);
+            let kinds = super::letters::allowed_by_regex(pattern, whole);
             self.prove(frame, &item.value, Proof::Safe(kinds));
             return;
         }
         if let ExprKind::Regex(pattern) = &self.literal_of(frame, one).kind {
-            let kinds = allowed_by_regex(pattern, false);
+            let kinds = super::letters::allowed_by_regex(pattern, false);
             self.prove(frame, object, Proof::Safe(kinds));
             return;
         }
@@ -311,7 +314,7 @@ impl<'a> Engine<'a> {
             && made.callee.dotted().is_some_and(|name| name.ends_with("compile"))
             && let Some(pattern) = made.position(0).and_then(|arg| arg.value.as_text())
         {
-            let kinds = allowed_by_regex(&pattern, whole);
+            let kinds = super::letters::allowed_by_regex(&pattern, whole);
             self.prove(frame, one, Proof::Safe(kinds));
         }
     }
@@ -437,77 +440,11 @@ pub(super) fn joined_path<'a>(value: &mut Value<'a>, parts: &[&Value<'a>]) {
     value.route = super::value::Route::default();
 }
 
-/// For which kinds a text is safe that this pattern let through.
-pub(super) fn allowed_by_regex(pattern: &str, whole: bool) -> Kinds {
-    let mut body = pattern;
-    let ends = body.ends_with('$') || body.ends_with("\\Z") || body.ends_with("\\z");
-    // `re.match` is anchored at its start by itself.
-    if !whole && !ends {
-        return Kinds::default();
-    }
-    body = body.trim_start_matches('^').trim_start_matches("\\A");
-    body = body.trim_end_matches('$').trim_end_matches("\\Z").trim_end_matches("\\z");
-    let mut allowed = Kinds::of(&[Kind::All]);
-    let mut letters = body.chars().peekable();
-    let mut in_class = false;
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\\' => match letters.next() {
-                Some('w' | 'd' | '.' | '-' | '_' | '@' | '+') => {}
-                _ => return Kinds::default(),
-            },
-            '[' if !in_class => {
-                in_class = true;
-                if letters.peek() == Some(&'^') {
-                    return Kinds::default();
-                }
-            }
-            ']' => in_class = false,
-            '.' if !in_class => return Kinds::default(),
-            '/' => {
-                allowed = allowed.and(
-                    Kinds::of(&[Kind::Sql, Kind::Command, Kind::Deserialize]).or(Kinds::of(PLAIN_LETTERS)),
-                );
-            }
-            ' ' | ',' | ':' | '=' | '@' | '+' | '%' if in_class => {
-                allowed = allowed.and(Kinds::of(&[Kind::Sql, Kind::Path]).or(Kinds::of(PLAIN_LETTERS)));
-            }
-            '(' | ')' | '*' | '?' | '{' | '}' | '|' if in_class => {
-                allowed =
-                    allowed.and(Kinds::of(&[Kind::Sql, Kind::Path, Kind::Html, Kind::Log, Kind::Header]));
-            }
-            letter if letter.is_alphanumeric() || "_-().+*?{},|:".contains(letter) => {}
-            _ => return Kinds::default(),
-        }
-    }
-    allowed
-}
-
 /// Whether a condition is debug mode: `app.debug`, `settings.DEBUG`, `app.config["DEBUG"]`.
 fn asks_debug(test: &Expr) -> bool {
     match &test.kind {
         ExprKind::Name(name) | ExprKind::Member { name, .. } => matches!(name.as_str(), "debug" | "DEBUG"),
         ExprKind::Index { index, .. } => index.as_text().as_deref() == Some("DEBUG"),
         _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_anchored_narrow_patterns_prove_something() {
-        fn check(pattern: &str, whole: bool, kind: Kind, expected: bool) {
-            assert_eq!(allowed_by_regex(pattern, whole).has(kind), expected, "{pattern}");
-        }
-        check("[a-z0-9_]+", true, Kind::Sql, true);
-        check("[a-z0-9_]+", false, Kind::Sql, false);
-        check("^[a-z0-9_]+$", false, Kind::Command, true);
-        check("^.*$", false, Kind::Sql, false);
-        check("^[^;]+$", false, Kind::Command, false);
-        check("^[\\w/]+$", false, Kind::Path, false);
-        check("^[\\w.-]+$", false, Kind::Path, true);
-        check("^\\d{4}-\\d{2}$", false, Kind::All, true);
     }
 }

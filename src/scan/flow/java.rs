@@ -3,6 +3,8 @@
 //! A value's path is the simple name of its type where one is known (`HttpServletRequest`, `Statement`), so a
 //! method is known as `HttpServletRequest.getParameter` and a constructor as `File.new`.
 
+#![allow(clippy::unused_self, reason = "what the engine knows reads as its methods")]
+
 mod call;
 mod collection;
 mod guard;

@@ -58,7 +58,7 @@ impl<'a> Engine<'a> {
             return None;
         }
         let mut value = Value { known: None, path: None, ..holder.clone() };
-        value.clear(super::guard::allowed_by_regex(&format!("^[{class}]+$"), true));
+        value.clear(super::letters::allowed_by_regex(&format!("^[{class}]+$"), true));
         Some(value)
     }
 }

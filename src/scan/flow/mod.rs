@@ -5,6 +5,7 @@
 //! so a sink is reached with what really came. Conditions that are constant choose one branch; checks narrow
 //! what they check; what is overwritten is forgotten.
 
+mod assigned;
 mod branch;
 mod call;
 mod container;
@@ -17,6 +18,7 @@ mod handler;
 mod invoke;
 mod java;
 mod javascript;
+mod letters;
 mod lexicon;
 mod origin;
 mod prove;

@@ -125,7 +125,7 @@ impl<'a> Engine<'a> {
             ExprKind::List { items, .. } => items.iter().for_each(|item| self.prove(frame, item, proof)),
             // `urlparse(url).netloc`, `parsed.hostname`
             ExprKind::Member { object, .. } if matches!(proof, Proof::Host) => {
-                self.prove(frame, object, proof)
+                self.prove(frame, object, proof);
             }
             ExprKind::Member { object, .. } => {
                 if let Some(path) = expr.dotted() {

@@ -7,7 +7,7 @@ use super::value::{Known, Shape, Taint, Trail, Value};
 use super::{Engine, Frame, Hit};
 use crate::scan::ir::{At, Expr, ExprKind, Function, ListKind, StmtKind};
 use crate::scan::pattern::{Pattern, word_fits};
-use crate::scan::rules::{Condition, Kind, Rule, Sink, Source};
+use crate::scan::rules::{Condition, Kind, Rule, Sink, Source, Tongue};
 use std::rc::Rc;
 
 impl<'a> Engine<'a> {
@@ -68,6 +68,17 @@ impl<'a> Engine<'a> {
                     dangerous.push((arg.expr, &arg.value));
                 }
             }
+            if sink.at_source {
+                // Each origin is a cause of its own.
+                for (argument, value) in dangerous {
+                    for taint in value.all_taints() {
+                        if rule.sources.contains(&taint.source) {
+                            self.report(frame, rule, Some(sink), expr, argument, Danger::Taint(taint), path);
+                        }
+                    }
+                }
+                continue;
+            }
             for (argument, value) in dangerous {
                 if let Some(taint) = danger(rule, sink, value)
                     && self.report(frame, rule, Some(sink), expr, argument, taint, path)
@@ -87,84 +98,15 @@ impl<'a> Engine<'a> {
             if !imports_one(self.source(frame.file), &sink.imports) {
                 continue;
             }
-            let (expr, value) = match page_of(rule, expr, value) {
-                Some(page) => page,
-                None => continue,
-            };
+            let Some((expr, value)) = page_of(rule, expr, value) else { continue };
             if let Some(taint) = danger(rule, sink, &value) {
                 self.report(frame, rule, Some(sink), expr, expr, taint, "return");
             }
         }
     }
 
-    /// Checks `target = value`, and `target[key] = value`.
-    pub(super) fn check_assigned(
-        &mut self,
-        frame: &mut Frame<'a>,
-        target: &'a Expr,
-        value_expr: &'a Expr,
-        value: &Value<'a>,
-    ) {
-        if self.quiet {
-            return;
-        }
-        if let Some(name) = name_of(target) {
-            self.check_named(frame, &name, value_expr, value);
-        }
-        let (path, key) = match &target.kind {
-            ExprKind::Member { object, name, .. } => (self.holder_path(frame, object, name), None),
-            ExprKind::Index { object, index } => {
-                let key = self.quiet_value(frame, index);
-                (self.holder_path(frame, object, "[]"), Some((&**index, key)))
-            }
-            ExprKind::Name(name) if frame.is_module => (Some(name.clone()), None),
-            _ => return,
-        };
-        let Some(path) = path else { return };
-        let reached = self.lexicon.assigned.matches(&path);
-        if reached.is_empty() {
-            return;
-        }
-        let given = std::iter::once((value_expr, value.clone())).chain(key).map(|(expr, value)| Given {
-            name: None,
-            value,
-            expr,
-            is_spread: false,
-            is_keyword_spread: false,
-        });
-        let given: Vec<Given<'a>> = given.collect();
-        self.check_sinks(frame, target, &path, &reached, None, &given);
-    }
-
-    fn holder_path(&mut self, frame: &mut Frame<'a>, object: &'a Expr, name: &str) -> Option<String> {
-        let holder = self.quiet_value(frame, object);
-        let path = holder.path.map(|path| path.to_string()).or_else(|| object.dotted())?;
-        Some(super::scope::extend(&path, name))
-    }
-
-    /// Checks a value that gets a name of its own: a variable, a field, a key, a keyword, what a function gives.
-    pub(super) fn check_named(&mut self, frame: &Frame<'a>, name: &str, expr: &'a Expr, value: &Value<'a>) {
-        if self.quiet || self.lexicon.named.is_empty() || !value.is_tainted() {
-            return;
-        }
-        let taints = value.all_taints();
-        if !taints.iter().any(|taint| self.lexicon.named_sources.contains(&taint.source)) {
-            return;
-        }
-        let words = crate::scan::detect::secret_words(name);
-        for (rule, sink) in &self.lexicon.named {
-            let says = sink
-                .names
-                .iter()
-                .any(|wanted| wanted.split('+').all(|part| words.iter().any(|word| word == part)));
-            if says && let Some(danger) = danger(rule, sink, value) {
-                self.report(frame, rule, Some(sink), expr, expr, danger, name);
-            }
-        }
-    }
-
     #[allow(clippy::too_many_arguments, reason = "a report is made of exactly these")]
-    fn report(
+    pub(super) fn report(
         &mut self,
         frame: &Frame<'a>,
         rule: &'static Rule,
@@ -298,15 +240,6 @@ fn page_of<'a, 'v>(
     }
 }
 
-/// The name a target gives: the variable, the field, the literal key.
-fn name_of(target: &Expr) -> Option<String> {
-    match &target.kind {
-        ExprKind::Name(name) | ExprKind::Member { name, .. } => Some(name.clone()),
-        ExprKind::Index { index, .. } => index.as_text(),
-        _ => None,
-    }
-}
-
 fn is_assigned(function: &Function, name: &str) -> bool {
     let mut found = false;
     function.body.walk(&mut |stmt| match &stmt.kind {
@@ -319,13 +252,13 @@ fn is_assigned(function: &Function, name: &str) -> bool {
     found
 }
 
-enum Danger {
+pub(super) enum Danger {
     Taint(Taint),
     NotConstant,
 }
 
 /// The taint that makes a value dangerous for a rule.
-fn danger(rule: &Rule, sink: &Sink, value: &Value<'_>) -> Option<Danger> {
+pub(super) fn danger(rule: &Rule, sink: &Sink, value: &Value<'_>) -> Option<Danger> {
     let kind = rule.kind.unwrap_or(Kind::All);
     // `query({ text: …, values: […] })`: only the text is read as SQL.
     if kind == Kind::Sql
@@ -335,7 +268,8 @@ fn danger(rule: &Rule, sink: &Sink, value: &Value<'_>) -> Option<Danger> {
         return danger(rule, sink, text);
     }
     // What becomes JSON is no page.
-    if kind == Kind::Html && value.shape.is_some() {
+    let is_data = matches!(value.shape.as_deref(), Some(Shape::Map { .. } | Shape::List { .. }));
+    if kind == Kind::Html && is_data && !rule.languages.contains(&Tongue::Java) {
         return None;
     }
     if sink.built && !value.built {
@@ -390,7 +324,8 @@ pub(super) fn holds(condition: &Condition, receiver: Option<&Value<'_>>, given: 
         return condition.absent && !(spread && condition.keyword.is_some());
     };
     for key in condition.key.iter().flat_map(|key| key.split('.')) {
-        if value.shape.is_none() {
+        let on_object = condition.receiver || condition.keyword.as_deref() == Some("this");
+        if value.shape.is_none() && !on_object {
             // Options that are made elsewhere are not known.
             return condition.absent && matches!(value.known, Some(Known::Null));
         }

@@ -77,7 +77,7 @@ impl<'a> Engine<'a> {
             }
             StmtKind::If { test, then, other } => return self.branch(frame, test, then, other),
             StmtKind::Loop { target, over, test, body, other } => {
-                return self.turns(frame, target.as_ref(), over.as_ref(), test.as_ref(), body, other);
+                return self.turns(frame, target.as_deref(), over.as_deref(), test.as_deref(), body, other);
             }
             StmtKind::Return(value) => {
                 let returned = match value {

@@ -190,6 +190,7 @@ pub(super) fn cleaned(call: &Call, source: &str) -> Kinds {
             (None, Some(by)) if !by.contains(['\r', '\n']) && call.position(0).is_some_and(breaks) => {
                 Kinds::of(&[Kind::Log, Kind::Header])
             }
+            (Some("'"), Some(by)) if !by.contains('\'') => Kinds::of(&[Kind::Xpath]),
             (Some("<"), Some(by)) if !by.contains('<') && name == "replaceAll" => Kinds::of(&[Kind::Html]),
             (None, _) => call.position(0).map_or_else(Kinds::default, |arg| escaped(arg, source)),
             _ => Kinds::default(),
@@ -200,7 +201,7 @@ pub(super) fn cleaned(call: &Call, source: &str) -> Kinds {
                     pattern.trim_end_matches('+').strip_prefix("[^").and_then(|rest| rest.strip_suffix(']'));
                 match class {
                     Some(class) if !class.contains('[') => {
-                        guard::allowed_by_regex(&format!("^[{class}]+$"), true)
+                        super::letters::allowed_by_regex(&format!("^[{class}]+$"), true)
                     }
                     _ if pattern.contains("\\n") || pattern.contains('\n') || pattern.contains("\\s") => {
                         Kinds::of(&[Kind::Log, Kind::Header])

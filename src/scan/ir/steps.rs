@@ -181,7 +181,9 @@ impl Stmt {
             StmtKind::Augment { target, value, .. } => vec![target, value],
             StmtKind::Expr(expr) => vec![expr],
             StmtKind::If { test, .. } => vec![test],
-            StmtKind::Loop { target, over, test, .. } => over.iter().chain(target).chain(test).collect(),
+            StmtKind::Loop { target, over, test, .. } => {
+                [over, target, test].into_iter().filter_map(|part| part.as_deref()).collect()
+            }
             StmtKind::Return(value) | StmtKind::Raise(value) => value.iter().collect(),
             StmtKind::With { items, .. } => {
                 items.iter().flat_map(|(expr, target)| std::iter::once(expr).chain(target)).collect()

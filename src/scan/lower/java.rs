@@ -93,7 +93,12 @@ impl<'s> Lowering<'s> {
     fn mention(&self, place: At, package: &str) {
         let mut imports = self.imports.borrow_mut();
         if !imports.iter().any(|import| import.module == package) {
-            imports.push(Import { at: place, local: String::new(), module: package.to_owned(), member: None });
+            imports.push(Import {
+                at: place,
+                local: String::new(),
+                module: package.to_owned(),
+                member: None,
+            });
         }
     }
 

@@ -109,8 +109,8 @@ impl<'s> Lowering<'s> {
             }),
             "for_statement" => self.for_loop(node, out),
             "for_in_statement" => push(StmtKind::Loop {
-                target: field(node, "left").map(|left| self.target(left)),
-                over: field(node, "right").map(|right| self.expr(right)),
+                target: field(node, "left").map(|left| Box::new(self.target(left))),
+                over: field(node, "right").map(|right| Box::new(self.expr(right))),
                 test: None,
                 body: self.body(field(node, "body")),
                 other: Block::default(),
@@ -118,7 +118,7 @@ impl<'s> Lowering<'s> {
             "while_statement" | "do_statement" => push(StmtKind::Loop {
                 target: None,
                 over: None,
-                test: field(node, "condition").map(|test| self.expr(test)),
+                test: field(node, "condition").map(|test| Box::new(self.expr(test))),
                 body: self.body(field(node, "body")),
                 other: Block::default(),
             }),
@@ -167,12 +167,12 @@ impl<'s> Lowering<'s> {
                 StmtKind::Assign { targets, value: self.expr(value), declares: false, annotation: None }
             }
             "augmented_assignment_expression" => StmtKind::Augment {
-                target: self.field_expr(node, "left"),
+                target: Box::new(self.field_expr(node, "left")),
                 op: field(node, "operator").map_or("", |op| self.str(op)).trim_end_matches('=').to_owned(),
                 value: self.field_expr(node, "right"),
             },
             "update_expression" => StmtKind::Augment {
-                target: self.field_expr(node, "argument"),
+                target: Box::new(self.field_expr(node, "argument")),
                 op: if self.str(node).contains("--") { "-" } else { "+" }.to_owned(),
                 value: Expr::new(at(node), ExprKind::Number("1".into())),
             },
@@ -225,7 +225,7 @@ impl<'s> Lowering<'s> {
             "expression_statement" => named(test).first().copied().unwrap_or(test),
             _ => test,
         });
-        let test = test.filter(|test| test.kind() != "empty_statement").map(|test| self.expr(test));
+        let test = test.filter(|test| test.kind() != "empty_statement").map(|test| Box::new(self.expr(test)));
         out.push(Stmt {
             at: at(node),
             kind: StmtKind::Loop { target: None, over: None, test, body, other: Block::default() },

@@ -81,8 +81,8 @@ impl Python<'_> {
             }
             "if_statement" => self.conditional(node),
             "for_statement" => StmtKind::Loop {
-                target: child(node, "left").map(|target| self.expr(target)),
-                over: child(node, "right").map(|over| self.expr(over)),
+                target: child(node, "left").map(|target| Box::new(self.expr(target))),
+                over: child(node, "right").map(|over| Box::new(self.expr(over))),
                 test: None,
                 body: self.block_of(node, "body"),
                 other: self.alternative(node),
@@ -90,7 +90,7 @@ impl Python<'_> {
             "while_statement" => StmtKind::Loop {
                 target: None,
                 over: None,
-                test: child(node, "condition").map(|test| self.expr(test)),
+                test: child(node, "condition").map(|test| Box::new(self.expr(test))),
                 body: self.block_of(node, "body"),
                 other: self.alternative(node),
             },
@@ -162,7 +162,7 @@ impl Python<'_> {
         };
         let op = child(node, "operator").map_or("", |op| text_of(op, self.text));
         StmtKind::Augment {
-            target: self.expr(left),
+            target: Box::new(self.expr(left)),
             op: op.trim_end_matches('=').to_owned(),
             value: self.expr(right),
         }
@@ -255,7 +255,17 @@ impl Python<'_> {
         let params = child(node, "parameters").map_or_else(Vec::new, |params| self.params(params));
         let is_async = node.child(0).is_some_and(|first| first.kind() == "async");
         let body = self.block_of(node, "body");
-        Function { at: at(node), name, params, decorators, returns: None, body, is_expression: false, is_async, is_method }
+        Function {
+            at: at(node),
+            name,
+            params,
+            decorators,
+            returns: None,
+            body,
+            is_expression: false,
+            is_async,
+            is_method,
+        }
     }
 
     /// The parameters of a function or lambda.

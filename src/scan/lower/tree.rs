@@ -6,6 +6,9 @@ use tree_sitter::{Node, Parser, Tree};
 /// How deep a tree is lowered; deeper parts are left out (a text of a million brackets must not end the run).
 pub(super) const MAX_DEPTH: usize = 400;
 
+/// What a comment says that is meant for us.
+const MARK: &str = "agent:";
+
 /// Parses a text.
 pub(super) fn parse(language: Language, text: &str) -> Option<Tree> {
     let grammar = match language {
@@ -39,21 +42,30 @@ pub(super) fn child<'t>(node: Node<'t>, field: &str) -> Option<Node<'t>> {
 pub(super) fn children(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     let mut cursor = node.walk();
     node.named_children(&mut cursor)
-        .filter(|inner| !matches!(inner.kind(), "comment" | "line_comment" | "block_comment" | "line_continuation" | "html_comment"))
+        .filter(|inner| {
+            !matches!(
+                inner.kind(),
+                "comment" | "line_comment" | "block_comment" | "line_continuation" | "html_comment"
+            )
+        })
         .collect::<Vec<_>>()
         .into_iter()
 }
 
-/// How many ERROR and MISSING nodes there are, and all comments.
+/// How many ERROR and MISSING nodes there are, and the comments that speak to us. The tree is walked only where one
+/// of them can be.
 pub(super) fn errors_and_comments(root: Node, text: &str) -> (usize, Vec<Comment>) {
     let (mut errors, mut comments) = (0, Vec::new());
+    if !root.has_error() && !text.contains(MARK) {
+        return (errors, comments);
+    }
     let mut cursor = root.walk();
     loop {
         let node = cursor.node();
         if node.is_error() || node.is_missing() {
             errors += 1;
         }
-        if matches!(node.kind(), "comment" | "line_comment" | "block_comment") {
+        if node.kind().ends_with("comment") && text_of(node, text).contains(MARK) {
             comments.push(Comment { at: at(node), text: text_of(node, text).to_owned() });
         }
         if cursor.goto_first_child() {

@@ -5,7 +5,7 @@ use super::desk::{Desk, blocking};
 use super::options::Choices;
 use super::replay;
 use super::seat::Seat;
-use crate::config::command;
+use crate::config::{Server, command};
 use crate::policy::Mode;
 use crate::serve::Start;
 use crate::session::record::{self, Entry};
@@ -14,6 +14,7 @@ use crate::wire::{self, Trouble};
 use agent_client_protocol::v1::schema as acp;
 use agent_client_protocol::v1::{ConnectionTo, Responder};
 use agent_client_protocol::{Client, Error};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -31,7 +32,8 @@ impl Desk {
             let start = desk.start.clone();
             let opened = blocking(move || {
                 let folder = folder(&request.cwd)?;
-                open(&start, &folder, None).map_err(|trouble| answers::of(&trouble, ""))
+                let servers = named(&request.mcp_servers);
+                open(&start, &folder, None, &servers).map_err(|trouble| answers::of(&trouble, ""))
             });
             match opened.await {
                 Ok((seat, warnings)) => {
@@ -59,8 +61,8 @@ impl Desk {
     ) {
         let (tasks, desk) = (desk.tasks.clone(), Arc::clone(desk));
         tasks.spawn(async move {
-            match desk.reopen(request.session_id.0.to_string(), request.cwd).await {
-                Ok((seat, entries)) => {
+            match desk.reopen(&request.session_id, request.cwd, &request.mcp_servers).await {
+                Ok((seat, entries, warnings)) => {
                     for update in replay::updates(&entries, &seat.root) {
                         let note = acp::SessionNotification::new(seat.id.clone(), update);
                         client.send_notification(note)?;
@@ -71,7 +73,7 @@ impl Desk {
                             .modes(choices.as_modes())
                             .config_options(choices.as_options()),
                     )?;
-                    welcome(&client, &seat, &[]);
+                    welcome(&client, &seat, &warnings);
                     Ok(())
                 }
                 Err(error) => responder.respond_with_error(error),
@@ -88,15 +90,15 @@ impl Desk {
     ) {
         let (tasks, desk) = (desk.tasks.clone(), Arc::clone(desk));
         tasks.spawn(async move {
-            match desk.reopen(request.session_id.0.to_string(), request.cwd).await {
-                Ok((seat, _)) => {
+            match desk.reopen(&request.session_id, request.cwd, &request.mcp_servers).await {
+                Ok((seat, _, warnings)) => {
                     let choices = seat.choices();
                     responder.respond(
                         acp::ResumeSessionResponse::new()
                             .modes(choices.as_modes())
                             .config_options(choices.as_options()),
                     )?;
-                    welcome(&client, &seat, &[]);
+                    welcome(&client, &seat, &warnings);
                     Ok(())
                 }
                 Err(error) => responder.respond_with_error(error),
@@ -116,10 +118,11 @@ impl Desk {
             let start = desk.start.clone();
             let forked = blocking(move || {
                 let folder = folder(&request.cwd)?;
+                let servers = named(&request.mcp_servers);
                 let id = request.session_id.0.to_string();
                 let state = belongs(&start, &folder, &id)?;
                 let fork = shelf::fork(&state, &id).map_err(|error| answers::of(&error.into(), &id))?;
-                open(&start, &folder, Some(&fork)).map_err(|trouble| answers::of(&trouble, &id))
+                open(&start, &folder, Some(&fork), &servers).map_err(|trouble| answers::of(&trouble, &id))
             });
             match forked.await {
                 Ok((seat, warnings)) => {
@@ -139,7 +142,13 @@ impl Desk {
     }
 
     /// Opens a recorded session, and gives what it holds. One that is open here already stays as it is.
-    async fn reopen(&self, id: String, cwd: PathBuf) -> Result<(Arc<Seat>, Vec<Entry>), Error> {
+    async fn reopen(
+        &self,
+        id: &acp::SessionId,
+        cwd: PathBuf,
+        servers: &[acp::McpServer],
+    ) -> Result<(Arc<Seat>, Vec<Entry>, Vec<String>), Error> {
+        let (id, servers) = (id.0.to_string(), named(servers));
         let start = self.start.clone();
         let known = self.seat(&id).ok();
         if known.as_ref().is_some_and(|seat| seat.is_busy()) {
@@ -153,26 +162,32 @@ impl Desk {
             if is_open {
                 return Ok((None, entries));
             }
-            let (seat, _) = open(&start, &folder, Some(&id)).map_err(|trouble| answers::of(&trouble, &id))?;
-            Ok((Some(seat), entries))
+            let (seat, warnings) =
+                open(&start, &folder, Some(&id), &servers).map_err(|trouble| answers::of(&trouble, &id))?;
+            Ok((Some((seat, warnings)), entries))
         })
         .await?;
-        let seat = match (opened, known) {
-            (Some(seat), _) => self.take_in(seat),
-            (None, Some(seat)) => seat,
+        let (seat, warnings) = match (opened, known) {
+            (Some((seat, warnings)), _) => (self.take_in(seat), warnings),
+            (None, Some(seat)) => (seat, Vec::new()),
             (None, None) => return Err(answers::failed("the session was lost; load it again")),
         };
-        Ok((seat, entries))
+        Ok((seat, entries, warnings))
     }
 }
 
 /// Opens a session at rest: it takes the workspace with its first turn and lets it go with the end of each, so
 /// that several sessions, and the user's own terminal, can live in one folder.
-fn open(start: &Start, folder: &Path, id: Option<&str>) -> Result<(Seat, Vec<String>), Trouble> {
+fn open(
+    start: &Start,
+    folder: &Path,
+    id: Option<&str>,
+    servers: &BTreeMap<String, Server>,
+) -> Result<(Seat, Vec<String>), Trouble> {
     let config = start.config(folder)?;
     let mut resting = config.clone();
     resting.mode = Mode::ReadOnly;
-    let opening = start.open(resting, CancellationToken::new())?;
+    let opening = start.open(resting, servers, CancellationToken::new())?;
     let session = match id {
         Some(id) => Session::resume(opening.parts, &config.state, id)?.0,
         None => Session::begin(opening.parts, &config.state)?,
@@ -180,6 +195,36 @@ fn open(start: &Start, folder: &Path, id: Option<&str>) -> Result<(Seat, Vec<Str
     let choices = Choices::of(&config, opening.read_only);
     let (commands, _) = command::list(&wire::places(&opening.config));
     Ok((Seat::new(session, opening.config, choices, commands), opening.warnings))
+}
+
+/// The tool servers a client names. Their tools are judged like any other's.
+fn named(servers: &[acp::McpServer]) -> BTreeMap<String, Server> {
+    let plain = |name: &str| -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+        name.chars().map(plain).take(32).collect()
+    };
+    let one = |server: &acp::McpServer| match server {
+        acp::McpServer::Stdio(server) => Some((
+            plain(&server.name),
+            Server {
+                command: Some(server.command.display().to_string()),
+                args: server.args.clone(),
+                env: server.env.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect(),
+                ..Server::default()
+            },
+        )),
+        acp::McpServer::Http(server) => Some((
+            plain(&server.name),
+            Server {
+                url: Some(server.url.clone()),
+                headers: server.headers.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect(),
+                ..Server::default()
+            },
+        )),
+        // Not advertised.
+        _ => None,
+    };
+    servers.iter().filter_map(one).collect()
 }
 
 /// An absolute folder that is there.

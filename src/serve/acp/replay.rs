@@ -69,7 +69,8 @@ fn called(call: &ToolCall, deeds: &mut VecDeque<&Action>, root: &Path) -> acp::T
         Action::Write { .. } => matches!(call.name.as_str(), "write" | "edit" | "patch"),
         Action::Run { .. } => call.name == "bash",
         Action::Fetch { .. } => call.name == "webfetch",
-        Action::Read { .. } | Action::Connect { .. } => false,
+        Action::Call { .. } => call.name.starts_with("mcp_"),
+        Action::Read { .. } | Action::Connect { .. } | Action::Reveal { .. } => false,
     };
     let action = if deeds.front().is_some_and(|action| did(action)) { deeds.pop_front() } else { None };
     let title = action.map_or_else(|| call.name.clone(), Action::title);

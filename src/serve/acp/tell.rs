@@ -274,10 +274,19 @@ pub(super) fn tool_call(
             }));
         }
         Some(Action::Fetch { url, .. }) => call = call.raw_input(json!({"url": clip(url, 4096).text})),
+        Some(Action::Call { server, tool, arguments }) => {
+            let arguments = serde_json::from_str(clip(arguments, MAX_TEXT).text).unwrap_or(json!(null));
+            call = call.raw_input(json!({"server": server, "tool": tool, "arguments": arguments}));
+        }
         Some(Action::Connect { host, port, command }) => {
             call = call.raw_input(json!({
                 "host": host, "port": port, "command": clip(command, MAX_TEXT).text,
             }));
+        }
+        Some(Action::Reveal { path, line, kind, bytes }) => {
+            call = call
+                .locations(vec![place(root, path)])
+                .raw_input(json!({"path": path, "line": line, "kind": kind, "bytes": bytes}));
         }
         None => {}
     }

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::config::definition::Definition;
 use crate::event::{Answer, Event, Host, Outcome};
 use crate::fix::Mission;
-use crate::model::price;
+use crate::model::{price, window};
 use crate::policy::Mode;
 use crate::sandbox::{Exit, Job as Command, Watch};
 use crate::scan::Filter;
@@ -164,6 +164,7 @@ fn run(
                     desk.door.told(Told::Trouble(text.into()));
                 }
             }
+            desk.context();
             desk.door.told(Told::Free);
         }
     });
@@ -178,6 +179,7 @@ fn named(order: &Order) -> String {
         Order::Fix(_) => "looking at the issue".to_owned(),
         Order::Scan => "scanning".to_owned(),
         Order::Run(command) => format!("running {command}"),
+        Order::Compact => "cutting the conversation".to_owned(),
         Order::Models => "asking for models".to_owned(),
         _ => "one moment".to_owned(),
     }
@@ -207,8 +209,7 @@ impl Desk {
         if self.parts.is_none() && self.session.is_none() {
             if self.world.is_none() {
                 let config = &self.setup.config;
-                self.world =
-                    Some(Arc::new(wire::world(config)?));
+                self.world = Some(Arc::new(wire::world(config)?));
             }
             let parts = wire::parts(&self.setup.config, &self.setup.definition, CancellationToken::new())?;
             self.world = Some(Arc::clone(&parts.world));
@@ -250,6 +251,7 @@ impl Desk {
             Order::Mode(mode) => self.set_mode(mode),
             Order::Model(name) => self.set_model(&name),
             Order::Models => self.models().await,
+            Order::Compact => self.compact(cancel).await,
             Order::Permissions => {
                 let words = self.session.as_mut().map(|session| session.policy_mut().remembered());
                 self.door.told(Told::Remembered(words.unwrap_or_default()));
@@ -301,6 +303,8 @@ impl Desk {
         let model = wire::model(&config)?;
         if let Some(session) = &mut self.session {
             session.set_model(model, price::price(name, &config.prices));
+            // A window given by a flag is the first model's.
+            session.set_window(window::window(name, &config.context_windows));
         } else {
             self.parts = None;
         }
@@ -308,6 +312,26 @@ impl Desk {
         self.ready()?;
         self.facts();
         self.door.told(Told::Done(format!("the model is {name} now")));
+        Ok(())
+    }
+
+    /// Tells how full the model's window is.
+    fn context(&self) {
+        if let Some(session) = &self.session
+            && let Some(window) = session.context_window()
+        {
+            self.door.told(Told::Context { used: session.context_used(), window });
+        }
+    }
+
+    async fn compact(&mut self, cancel: CancellationToken) -> Result<(), Trouble> {
+        let Some(session) = &mut self.session else {
+            return Err(Trouble::new(Outcome::Error, "there is nothing to cut yet: no session has begun"));
+        };
+        session.renew(cancel);
+        if !session.compact(&mut self.door).await? {
+            self.door.told(Told::Done("nothing to cut: the conversation is short".into()));
+        }
         Ok(())
     }
 

@@ -46,8 +46,9 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             if let Some(work) = &mut state.work {
                 work.stopping = true;
             }
-            let mut effects = answer(state, Choice::Reject);
-            effects.push(Effect::Interrupt);
+            // Stopped first: a model that hears the no may be done with it before the stop comes.
+            let mut effects = vec![Effect::Interrupt];
+            effects.extend(answer(state, Choice::Reject));
             return effects;
         }
         Some(Deed::Next | Deed::Right) => ask.focus = (ask.focus + 1) % ask.choices.len(),

@@ -3,7 +3,7 @@
 use crate::action::Action;
 use crate::event::Event;
 use crate::tui::change;
-use crate::tui::state::{Block, Running, State, Tone};
+use crate::tui::state::{Block, Dialog, Running, State, Tone};
 use crate::tui::wrap::one_line;
 
 /// Lines of a call's output that are kept on the screen while it runs.
@@ -51,6 +51,10 @@ pub(super) fn take(state: &mut State, event: Event) {
             }
         }
         Event::ToolResult { id, ok, summary, .. } => {
+            // A question that is still open then has lost its call: nobody waits for the answer.
+            if matches!(state.dialog, Some(Dialog::Ask(_))) {
+                state.dialog = None;
+            }
             let at = state.running.iter().position(|call| call.id == id);
             let Some(call) = at.map(|at| state.running.remove(at)) else { return };
             let (title, mut tail) = (one_line(&call.title), call.tail);

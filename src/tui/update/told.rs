@@ -29,7 +29,14 @@ pub(super) fn take(state: &mut State, word: Told) -> Vec<Effect> {
         Told::Done(text) => state.note(Tone::Good, text),
         Told::Report(report) => {
             end_text(state);
-            let ended = ended(&report);
+            let mut ended = ended(&report);
+            let said = state.transcript.iter().rev().find_map(|block| match block {
+                Block::Prose(piece) => Some(piece.text.trim()),
+                _ => None,
+            });
+            if said.is_some_and(|said| !said.is_empty() && ended.reason.trim().ends_with(said)) {
+                ended.reason.clear();
+            }
             state.transcript.push(Block::Ended(Box::new(ended)));
         }
         Told::Sheet { title, text } => open(

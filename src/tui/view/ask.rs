@@ -45,7 +45,9 @@ fn title(ask: &Ask, width: usize) -> Line<'static> {
         Action::Run { .. } => "run this command?".to_owned(),
         Action::Read { .. } => "read this?".to_owned(),
         Action::Fetch { .. } => "fetch this page?".to_owned(),
+        Action::Reveal { .. } => "show this hidden value to the model?".to_owned(),
         Action::Connect { .. } => "let this command reach a host?".to_owned(),
+        Action::Call { .. } => "call this tool of a server?".to_owned(),
     };
     let edited = if ask.edited { " (edited by you)" } else { "" };
     rule(&format!("{what}{edited}"), width, WARN.patch(BOLD))
@@ -107,7 +109,11 @@ fn body(state: &State, ask: &Ask, width: usize) -> (Vec<Line<'static>>, Option<u
                 fact("sandbox", "none: it can do whatever you can", BAD);
             } else {
                 fact("sandbox", &state.desk.sandbox, Style::new());
-                fact("network", "none but granted hosts", Style::new());
+                fact(
+                    "network",
+                    "none; a host that it wants is asked for, if not allowed before",
+                    Style::new(),
+                );
                 fact("writes", "this folder and a private /tmp; not .git/hooks or .git/config", Style::new());
             }
             let seconds = timeout_ms / 1000;
@@ -120,6 +126,13 @@ fn body(state: &State, ask: &Ask, width: usize) -> (Vec<Line<'static>>, Option<u
             }
             lines.extend(wrap_text("what it holds goes to the model", FAINT, width, "  ", "  "));
         }
+        Action::Connect { host, port, command } => {
+            lines.extend(wrap_text(&format!("{}:{port}", one_line(host)), BOLD, width, "  ", "  "));
+            let text = redact(command);
+            lines.extend(wrap_text(&clean(&text), Style::new(), width, "  $ ", "    "));
+            let warning = "it can send that host anything it can read";
+            lines.extend(wrap_text(warning, WARN, width, "  ", "  "));
+        }
         Action::Fetch { url, host } => {
             lines.extend(wrap_text(&one_line(&redact(url)), BOLD, width, "  ", "  "));
             lines.extend(wrap_text(&format!("host {}", one_line(host)), PLACE, width, "  ", "  "));
@@ -131,16 +144,17 @@ fn body(state: &State, ask: &Ask, width: usize) -> (Vec<Line<'static>>, Option<u
                 "  ",
             ));
         }
-        Action::Connect { host, port, command } => {
-            lines.extend(wrap_text(&format!("host {}:{port}", one_line(host)), PLACE, width, "  ", "  "));
-            lines.extend(wrap_text(&one_line(&redact(command)), BOLD, width, "$ ", "  "));
-            lines.extend(wrap_text(
-                "the command is under way; it can send that host anything it can read",
-                FAINT,
-                width,
-                "  ",
-                "  ",
-            ));
+        Action::Reveal { path, line, kind, bytes } => {
+            let place = format!("{}:{line}", one_line(path));
+            lines.extend(wrap_text(&place, BOLD, width, "  ", "  "));
+            let what = format!("{}, {bytes} bytes: it goes to the model, this once", one_line(kind));
+            lines.extend(wrap_text(&what, FAINT, width, "  ", "  "));
+        }
+        Action::Call { server, tool, arguments } => {
+            let name = format!("{} of {}", one_line(tool), one_line(server));
+            lines.extend(wrap_text(&name, PLACE, width, "  ", "  "));
+            lines.extend(wrap_text(&one_line(&redact(arguments)), BOLD, width, "  ", "  "));
+            lines.extend(wrap_text("the server works outside of the sandbox", FAINT, width, "  ", "  "));
         }
     }
     (lines, here)

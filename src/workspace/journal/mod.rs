@@ -239,7 +239,13 @@ impl Journal {
         let cause = match action {
             Action::Write { .. } => Cause::Write,
             Action::Run { .. } => Cause::Run,
-            Action::Read { .. } | Action::Fetch { .. } | Action::Connect { .. } => return Ok(None),
+            Action::Read { .. }
+            | Action::Fetch { .. }
+            | Action::Connect { .. }
+            | Action::Call { .. }
+            | Action::Reveal { .. } => {
+                return Ok(None);
+            }
         };
         if inner.files.is_none() {
             prune(&self.folder, MAX_ALL);

@@ -238,12 +238,11 @@ impl Here<'_> {
 
     /// Minitest without a Rakefile: every test file is loaded into one run.
     fn minitest(&self) -> Option<String> {
-        let is_test = |file: &&str| {
-            file.starts_with("test/")
-                && (file.ends_with("_test.rb") || name_of(file).starts_with("test_"))
-                && file.ends_with(".rb")
+        let is_test = |file: &str| {
+            let stem = name_of(file).strip_suffix(".rb").unwrap_or_default();
+            file.starts_with("test/") && (stem.ends_with("_test") || stem.starts_with("test_"))
         };
-        let _ = self.files().find(is_test)?;
+        self.files().find(|file| is_test(file))?;
         Some("ruby -Ilib -Itest -e 'Dir[\"test/**/{test_*,*_test}.rb\"].sort.each { |file| require \"./#{file}\" }'".to_owned())
     }
 

@@ -33,12 +33,11 @@ impl<'r> Bases<'r> {
 
     /// The workspace-relative path of an artifact; `None` when it names no file or leads out of the workspace.
     pub(super) fn path(&self, artifact: &Value) -> Option<String> {
-        let artifact = match artifact["uri"].as_str() {
-            Some(_) => artifact,
-            None => {
-                let index = usize::try_from(artifact["index"].as_u64()?).ok()?;
-                &self.run["artifacts"][index]["location"]
-            }
+        let artifact = if artifact["uri"].as_str().is_some() {
+            artifact
+        } else {
+            let index = usize::try_from(artifact["index"].as_u64()?).ok()?;
+            &self.run["artifacts"][index]["location"]
         };
         let uri = decode(artifact["uri"].as_str()?);
         let base = artifact["uriBaseId"].as_str().and_then(|base| self.base(base, 0)).unwrap_or_default();

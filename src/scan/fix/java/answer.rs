@@ -12,12 +12,15 @@ use tree_sitter::Node;
 pub(super) fn redirect(case: &Case<'_, '_>) -> Result<Draft, String> {
     let java = &case.java;
     let argument = bare(case.argument.ok_or("the target is not an argument of the call")?);
-    let object = field(case.call, "object").map(|object| java.text(object)).ok_or("the response is not seen")?;
+    let object =
+        field(case.call, "object").map(|object| java.text(object)).ok_or("the response is not seen")?;
     let method = java.method_of(case.call).ok_or("the method around the call is not found")?;
     if java.name_of(case.call) != "sendRedirect"
         || field(method, "type").is_none_or(|kind| java.text(kind) != "void")
     {
-        return Err("which targets are allowed is known only to the project; compare with a fixed list".into());
+        return Err(
+            "which targets are allowed is known only to the project; compare with a fixed list".into()
+        );
     }
     if java.type_of(argument) != Some("String") {
         return Err("the target is no text here".into());
@@ -38,7 +41,8 @@ pub(super) fn redirect(case: &Case<'_, '_>) -> Result<Draft, String> {
     lines.push("}".to_owned());
     edits.push(java.before(case.call, &lines)?);
     let mut out = draft(Tier::B, "Send browsers to places of this site only.", edits);
-    out.by_hand = "Targets on other sites are refused now; where some are meant, compare with a list of them.".into();
+    out.by_hand =
+        "Targets on other sites are refused now; where some are meant, compare with a list of them.".into();
     Ok(out)
 }
 

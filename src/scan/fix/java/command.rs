@@ -11,8 +11,10 @@ use tree_sitter::Node;
 const SUMMARY: &str = "Run the program with a list of arguments instead of a shell.";
 
 /// Words that only a shell knows.
-const BUILTINS: &[&str] =
-    &["cd", "dir", "type", "copy", "del", "set", "export", "source", "alias", "ulimit", "start", "md", "rd", "move"];
+const BUILTINS: &[&str] = &[
+    "cd", "dir", "type", "copy", "del", "set", "export", "source", "alias", "ulimit", "start", "md", "rd",
+    "move",
+];
 
 /// The fixer.
 pub(super) fn unshell(case: &Case<'_, '_>) -> Result<Draft, String> {
@@ -182,7 +184,9 @@ fn split_letters(
             continue;
         }
         if shell && "|&;<>()$`\\\"'*?[]#~!{}\n%".contains(letter) {
-            return Err(format!("the command needs a shell for `{letter}`; check the value against what is allowed"));
+            return Err(format!(
+                "the command needs a shell for `{letter}`; check the value against what is allowed"
+            ));
         }
         let shown = match letter {
             '"' => "\\\"".to_owned(),

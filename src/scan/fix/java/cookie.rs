@@ -10,7 +10,9 @@ use crate::scan::fix::Draft;
 pub(super) fn flag(case: &Case<'_, '_>) -> Result<Draft, String> {
     let java = &case.java;
     let setter = case.site.spec.with.get("flag").map_or("setSecure", String::as_str);
-    let argument = bare(case.argument.or_else(|| java.arguments(case.call).first().copied()).ok_or("no cookie is sent")?);
+    let argument = bare(
+        case.argument.or_else(|| java.arguments(case.call).first().copied()).ok_or("no cookie is sent")?,
+    );
     if argument.kind() != "identifier" {
         return Err("the cookie has no name of its own here".into());
     }

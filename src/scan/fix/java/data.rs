@@ -15,8 +15,10 @@ pub(super) fn filter(case: &Case<'_, '_>) -> Result<Draft, String> {
     while outer.is_some_and(|node| node.kind() == "parenthesized_expression") {
         outer = outer.and_then(|node| node.parent());
     }
-    let cast = outer.filter(|node| node.kind() == "cast_expression").and_then(|node| field(node, "type"));
-    let kind = cast.map(|kind| java.text(kind)).ok_or("which class is meant is not known here; set a filter by hand")?;
+    let asked = outer.filter(|node| node.kind() == "cast_expression").and_then(|node| field(node, "type"));
+    let kind = asked
+        .map(|kind| java.text(kind))
+        .ok_or("which class is meant is not known here; set a filter by hand")?;
     let name = simple(kind);
     if matches!(name, "Object" | "Serializable" | "List" | "Map" | "Set" | "Collection") {
         return Err("which classes are meant is not known here; set a filter by hand".into());
@@ -30,7 +32,8 @@ pub(super) fn filter(case: &Case<'_, '_>) -> Result<Draft, String> {
     );
     edits.push(java.before(case.call, &[line])?);
     let mut out = draft(Tier::B, "Read the expected class and nothing else.", edits);
-    out.by_hand = "Name the other classes that stand in the fields of this one in the filter. Needs Java 9.".into();
+    out.by_hand =
+        "Name the other classes that stand in the fields of this one in the filter. Needs Java 9.".into();
     Ok(out)
 }
 
@@ -116,7 +119,9 @@ pub(super) fn environment(site: &Site<'_>) -> Result<Draft, String> {
     ));
     let mut out = draft(
         Tier::B,
-        &format!("Read the secret from the environment variable {variable}; without it the program does not start."),
+        &format!(
+            "Read the secret from the environment variable {variable}; without it the program does not start."
+        ),
         edits,
     );
     out.by_hand =

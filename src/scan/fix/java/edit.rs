@@ -41,7 +41,10 @@ impl<'t> Java<'t> {
     /// Lines before the statement of a node. Fails where no statement may stand.
     pub(super) fn before(&self, node: Node<'t>, lines: &[String]) -> Result<TextEdit, String> {
         let statement = self.statement_of(node).ok_or("no statement can be put before the call")?;
-        if around(node).take_while(|inner| *inner != statement).any(|inner| inner.kind() == "lambda_expression") {
+        if around(node)
+            .take_while(|inner| *inner != statement)
+            .any(|inner| inner.kind() == "lambda_expression")
+        {
             return Err("the call stands in a lambda without a body of its own".into());
         }
         self.must_begin_line(statement)?;

@@ -21,7 +21,11 @@ pub(super) fn encode(case: &Case<'_, '_>) -> Result<Draft, String> {
     let encoder = encoder(case, &mut edits)?;
     for place in places {
         let text = java.text(place);
-        let shown = if java.type_of(place) == Some("String") { text.to_owned() } else { format!("String.valueOf({text})") };
+        let shown = if java.type_of(place) == Some("String") {
+            text.to_owned()
+        } else {
+            format!("String.valueOf({text})")
+        };
         edits.push(replace(place, format!("{encoder}({shown})")));
     }
     Ok(draft(Tier::B, "Encode the value for HTML.", edits))
@@ -57,11 +61,15 @@ fn find<'t>(java: &Java<'t>, node: Node<'t>, out: &mut Vec<Node<'t>>, depth: usi
             let array = declared.is_some_and(|kind| kind.ends_with("[]"));
             let value = java.value_of(name, node).map(bare);
             let built = value.is_some_and(|value| {
-                value.kind() == "binary_expression" || java.format_of(value).is_some() || java.items(value).is_some()
+                value.kind() == "binary_expression"
+                    || java.format_of(value).is_some()
+                    || java.items(value).is_some()
             });
             match value {
                 Some(value) if built && depth < 4 => find(java, value, out, depth + 1),
-                _ if array => Err("the values are handed over in an array that is not made in one step".into()),
+                _ if array => {
+                    Err("the values are handed over in an array that is not made in one step".into())
+                }
                 _ if matches!(java.type_of(node), Some("StringBuilder" | "StringBuffer")) => {
                     Err("the page is put together in a builder; encode the value where it is appended".into())
                 }
@@ -76,9 +84,11 @@ fn find<'t>(java: &Java<'t>, node: Node<'t>, out: &mut Vec<Node<'t>>, depth: usi
             out.push(object);
             Ok(())
         }
-        "method_invocation" if java.name_of(node) == "toString" && field(node, "object").is_some_and(|object| {
-            matches!(java.type_of(object), Some("StringBuilder" | "StringBuffer"))
-        }) =>
+        "method_invocation"
+            if java.name_of(node) == "toString"
+                && field(node, "object").is_some_and(|object| {
+                    matches!(java.type_of(object), Some("StringBuilder" | "StringBuffer"))
+                }) =>
         {
             Err("the page is put together in a builder; encode the value where it is appended".into())
         }
@@ -106,8 +116,18 @@ fn encoder(case: &Case<'_, '_>, edits: &mut Vec<TextEdit>) -> Result<String, Str
     let known = [
         ("org.owasp.encoder", "encoder", "org.owasp.encoder.Encode", "forHtml"),
         ("org.springframework.web", "spring-web", "org.springframework.web.util.HtmlUtils", "htmlEscape"),
-        ("org.springframework.web", "spring-boot-starter-web", "org.springframework.web.util.HtmlUtils", "htmlEscape"),
-        ("org.apache.commons.text", "commons-text", "org.apache.commons.text.StringEscapeUtils", "escapeHtml4"),
+        (
+            "org.springframework.web",
+            "spring-boot-starter-web",
+            "org.springframework.web.util.HtmlUtils",
+            "htmlEscape",
+        ),
+        (
+            "org.apache.commons.text",
+            "commons-text",
+            "org.apache.commons.text.StringEscapeUtils",
+            "escapeHtml4",
+        ),
     ];
     if let Some((_, _, full, method)) = known.iter().find(|(package, artifact, ..)| has(package, artifact)) {
         return Ok(format!("{}.{method}", java.type_name(full, edits)));
@@ -118,7 +138,8 @@ fn encoder(case: &Case<'_, '_>, edits: &mut Vec<TextEdit>) -> Result<String, Str
     let body = field(class, "body").ok_or("the class has no body")?;
     let name = "escapeHtml";
     let exists = named(body).into_iter().any(|member| {
-        member.kind() == "method_declaration" && field(member, "name").is_some_and(|own| java.text(own) == name)
+        member.kind() == "method_declaration"
+            && field(member, "name").is_some_and(|own| java.text(own) == name)
     });
     if exists {
         return Ok(name.to_owned());
@@ -133,7 +154,9 @@ fn encoder(case: &Case<'_, '_>, edits: &mut Vec<TextEdit>) -> Result<String, Str
         format!("{unit}{step}if (text == null) {{"),
         format!("{unit}{step}{step}return null;"),
         format!("{unit}{step}}}"),
-        format!("{unit}{step}return text.replace(\"&\", \"&amp;\").replace(\"<\", \"&lt;\").replace(\">\", \"&gt;\")"),
+        format!(
+            "{unit}{step}return text.replace(\"&\", \"&amp;\").replace(\"<\", \"&lt;\").replace(\">\", \"&gt;\")"
+        ),
         format!("{unit}{step}{step}.replace(\"\\\"\", \"&quot;\").replace(\"'\", \"&#39;\");"),
         format!("{unit}}}"),
     ];

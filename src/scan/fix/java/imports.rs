@@ -38,10 +38,8 @@ impl Java<'_> {
         if taken || used || imports.is_empty() {
             return full.to_owned();
         }
-        let plain: Vec<_> = imports
-            .iter()
-            .filter(|node| !self.text(**node).starts_with("import static"))
-            .collect();
+        let plain: Vec<_> =
+            imports.iter().filter(|node| !self.text(**node).starts_with("import static")).collect();
         let end = self.line_end();
         let line = format!("import {full};");
         let edit = match plain.iter().find(|node| written(node).as_str() > full) {

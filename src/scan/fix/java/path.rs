@@ -8,7 +8,8 @@ use crate::finding::{TextEdit, Tier};
 use crate::scan::fix::Draft;
 use tree_sitter::Node;
 
-const NO_FOLDER: &str = "no folder is known that the path must stay in; name one and resolve the name against it";
+const NO_FOLDER: &str =
+    "no folder is known that the path must stay in; name one and resolve the name against it";
 
 /// A path and the folder it begins with.
 struct Joined {
@@ -68,28 +69,25 @@ pub(super) fn contain(case: &Case<'_, '_>) -> Result<Draft, String> {
         lines.push("}".to_owned());
         lines
     };
-    match named_at {
-        Some((value, name)) => {
-            let in_header = around(value).take_while(|outer| outer.kind() != "block").any(|outer| {
-                matches!(outer.kind(), "resource" | "field_declaration" | "lambda_expression")
-            });
-            if in_header {
-                return Err("the path is made where no check can follow it".into());
-            }
-            edits.push(java.behind(value, &check(name))?);
+    if let Some((value, name)) = named_at {
+        let in_header = around(value)
+            .take_while(|outer| outer.kind() != "block")
+            .any(|outer| matches!(outer.kind(), "resource" | "field_declaration" | "lambda_expression"));
+        if in_header {
+            return Err("the path is made where no check can follow it".into());
         }
-        None => {
-            let (name, kind) = match joined.kind {
-                Kind::Path => ("requested", java.type_name("java.nio.file.Path", &mut edits)),
-                Kind::File => ("requested", java.type_name("java.io.File", &mut edits)),
-                Kind::Text => ("requested", "String".to_owned()),
-            };
-            let name = java.fresh(name, case.call);
-            let mut lines = vec![format!("{kind} {name} = {};", java.text(node))];
-            lines.extend(check(&name));
-            edits.push(java.before(case.call, &lines)?);
-            edits.push(replace(node, name));
-        }
+        edits.push(java.behind(value, &check(name))?);
+    } else {
+        let (name, kind) = match joined.kind {
+            Kind::Path => ("requested", java.type_name("java.nio.file.Path", &mut edits)),
+            Kind::File => ("requested", java.type_name("java.io.File", &mut edits)),
+            Kind::Text => ("requested", "String".to_owned()),
+        };
+        let name = java.fresh(name, case.call);
+        let mut lines = vec![format!("{kind} {name} = {};", java.text(node))];
+        lines.extend(check(&name));
+        edits.push(java.before(case.call, &lines)?);
+        edits.push(replace(node, name));
     }
     Ok(draft(Tier::B, "Refuse paths outside the folder the name is joined to.", edits))
 }
@@ -100,19 +98,30 @@ fn inner_of<'t>(java: &Java<'t>, node: Node<'t>) -> Option<Node<'t>> {
         "object_creation_expression" => {
             let arguments = java.arguments(node);
             let [one] = arguments.as_slice() else { return None };
-            let wraps = matches!(java.name_of(node), "File" | "FileInputStream" | "FileReader" | "FileWriter" | "FileOutputStream" | "FileSystemResource");
+            let wraps = matches!(
+                java.name_of(node),
+                "File"
+                    | "FileInputStream"
+                    | "FileReader"
+                    | "FileWriter"
+                    | "FileOutputStream"
+                    | "FileSystemResource"
+            );
             // A file keeps its own name where its text is put together right there.
             let text = bare(*one);
             (wraps && text.kind() == "identifier").then_some(*one)
         }
         "method_invocation" => match (java.name_of(node), java.arguments(node).as_slice()) {
             ("get" | "of", [one])
-                if field(node, "object").is_some_and(|o| matches!(simple(java.text(o)), "Paths" | "Path"))
+                if field(node, "object")
+                    .is_some_and(|o| matches!(simple(java.text(o)), "Paths" | "Path"))
                     && bare(*one).kind() == "identifier" =>
             {
                 Some(*one)
             }
-            ("toPath" | "toFile" | "toString" | "getPath" | "normalize" | "toAbsolutePath", []) => field(node, "object"),
+            ("toPath" | "toFile" | "toString" | "getPath" | "normalize" | "toAbsolutePath", []) => {
+                field(node, "object")
+            }
             _ => None,
         },
         _ => None,
@@ -201,7 +210,8 @@ fn folder_of<'t>(java: &Java<'t>, node: Node<'t>) -> Result<String, String> {
 fn refuse(case: &Case<'_, '_>, edits: &mut Vec<TextEdit>) -> Vec<String> {
     let java = &case.java;
     let method = java.method_of(case.call);
-    let in_lambda = around(case.call).take_while(|node| Some(*node) != method).any(|n| n.kind() == "lambda_expression");
+    let in_lambda =
+        around(case.call).take_while(|node| Some(*node) != method).any(|n| n.kind() == "lambda_expression");
     if let Some(method) = method.filter(|_| !in_lambda) {
         let is_void = field(method, "type").is_some_and(|kind| java.text(kind) == "void");
         let response = field(method, "parameters").into_iter().flat_map(named).find(|param| {

@@ -79,8 +79,9 @@ impl<'t> Java<'t> {
             "array_creation_expression" => field(node, "value").map(named),
             "method_invocation"
                 if matches!(self.name_of(node), "asList" | "of")
-                    && field(node, "object")
-                        .is_some_and(|object| self.text(object).ends_with("Arrays") || self.text(object).ends_with("List")) =>
+                    && field(node, "object").is_some_and(|object| {
+                        self.text(object).ends_with("Arrays") || self.text(object).ends_with("List")
+                    }) =>
             {
                 Some(self.arguments(node))
             }

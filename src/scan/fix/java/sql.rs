@@ -37,14 +37,18 @@ pub(super) fn bind(case: &Case<'_, '_>) -> Result<Draft, String> {
     let argument = case.argument.ok_or("the statement is not an argument of the call")?;
     let source = source_of(java, argument)?;
     if java.text(source.expr).contains('?') {
-        return Err("the statement has places already; the order of its values has to be settled by hand".into());
+        return Err(
+            "the statement has places already; the order of its values has to be settled by hand".into()
+        );
     }
     let bound = java.bind_sql(source.expr, &|_| "?".to_owned())?;
     if bound.values.iter().any(|(_, kind)| kind.is_none() || kind.as_deref() == Some("String"))
         && case.site.project.dependencies.iter().any(|name| name == "postgresql")
         && java.text(source.expr).split('\'').count() < 3
     {
-        return Err("PostgreSQL asks for the type of the column; convert the value and set it as a parameter".into());
+        return Err(
+            "PostgreSQL asks for the type of the column; convert the value and set it as a parameter".into(),
+        );
     }
     let edits = match java.name_of(case.call) {
         "prepareStatement" | "prepareCall" | "nativeSQL" => prepared(case, &source, &bound)?,
@@ -114,7 +118,9 @@ fn prepared<'t>(case: &Case<'t, '_>, source: &Source<'t>, bound: &Bound) -> Resu
         })
     });
     if sets {
-        return Err("the statement has parameters already; the order of its values has to be settled by hand".into());
+        return Err(
+            "the statement has parameters already; the order of its values has to be settled by hand".into(),
+        );
     }
     let lines = setters(name, bound);
     if holder.kind() == "resource" {
@@ -135,51 +141,51 @@ fn executed<'t>(case: &Case<'t, '_>, source: &Source<'t>, bound: &Bound) -> Resu
         "identifier" => java.value_of(java.text(receiver), receiver).map(bare),
         _ => None,
     };
-    let creates = |node: Node<'t>| node.kind() == "method_invocation" && java.name_of(node) == "createStatement";
-    match made.filter(|made| creates(*made)) {
-        Some(made) => declared(case, source, bound, receiver, made, &more),
-        None => {
-            let connection = if creates(receiver) {
-                field(receiver, "object").map_or_else(|| "this".to_owned(), |object| java.text(object).to_owned())
-            } else {
-                if others(java, receiver, case.call) {
-                    return Err("the statement is used for other things too".into());
-                }
-                format!("{}.getConnection()", java.text(receiver))
-            };
-            let mut edits = Vec::new();
-            let kind = java.type_name("java.sql.PreparedStatement", &mut edits);
-            let name = java.fresh("prepared", case.call);
-            let text = match source.variable {
-                Some(variable) => {
-                    edits.push(replace(source.expr, bound.text.clone()));
-                    variable.to_owned()
-                }
-                None => bound.text.clone(),
-            };
-            let text = std::iter::once(text.as_str()).chain(more).collect::<Vec<_>>().join(", ");
-            let mut lines = vec![format!("{kind} {name} = {connection}.prepareStatement({text});")];
-            lines.extend(setters(&name, bound));
-            let statement = java.statement_of(case.call).ok_or("no statement can be put before the call")?;
-            if !java.may_raise(statement, &["SQLException"]) {
-                return Err("an SQLException may not be raised before this statement".into());
+    let creates =
+        |node: Node<'t>| node.kind() == "method_invocation" && java.name_of(node) == "createStatement";
+    if let Some(made) = made.filter(|made| creates(*made)) {
+        declared(case, source, bound, receiver, made, &more)
+    } else {
+        let connection = if creates(receiver) {
+            field(receiver, "object").map_or_else(|| "this".to_owned(), |object| java.text(object).to_owned())
+        } else {
+            if others(java, receiver, case.call) {
+                return Err("the statement is used for other things too".into());
             }
-            edits.push(java.before(case.call, &lines)?);
-            edits.push(TextEdit { start: receiver.start_byte(), end: receiver.end_byte(), text: name.clone() });
-            edits.push(replace(arguments, "()"));
-            // What is asked of the statement later is asked of the prepared one.
-            if receiver.kind() == "identifier" {
-                for later in java.uses(java.text(receiver), receiver) {
-                    let closes = later.parent().is_some_and(|call| {
-                        call.kind() == "method_invocation" && java.name_of(call) == "close"
-                    });
-                    if later.start_byte() > case.call.end_byte() && !closes {
-                        edits.push(replace(later, name.clone()));
-                    }
-                }
+            format!("{}.getConnection()", java.text(receiver))
+        };
+        let mut edits = Vec::new();
+        let kind = java.type_name("java.sql.PreparedStatement", &mut edits);
+        let name = java.fresh("prepared", case.call);
+        let text = match source.variable {
+            Some(variable) => {
+                edits.push(replace(source.expr, bound.text.clone()));
+                variable.to_owned()
             }
-            Ok(edits)
+            None => bound.text.clone(),
+        };
+        let text = std::iter::once(text.as_str()).chain(more).collect::<Vec<_>>().join(", ");
+        let mut lines = vec![format!("{kind} {name} = {connection}.prepareStatement({text});")];
+        lines.extend(setters(&name, bound));
+        let statement = java.statement_of(case.call).ok_or("no statement can be put before the call")?;
+        if !java.may_raise(statement, &["SQLException"]) {
+            return Err("an SQLException may not be raised before this statement".into());
         }
+        edits.push(java.before(case.call, &lines)?);
+        edits.push(TextEdit { start: receiver.start_byte(), end: receiver.end_byte(), text: name.clone() });
+        edits.push(replace(arguments, "()"));
+        // What is asked of the statement later is asked of the prepared one.
+        if receiver.kind() == "identifier" {
+            for later in java.uses(java.text(receiver), receiver) {
+                let closes = later
+                    .parent()
+                    .is_some_and(|call| call.kind() == "method_invocation" && java.name_of(call) == "close");
+                if later.start_byte() > case.call.end_byte() && !closes {
+                    edits.push(replace(later, name.clone()));
+                }
+            }
+        }
+        Ok(edits)
     }
 }
 
@@ -218,7 +224,8 @@ fn declared<'t>(
         "var" => {}
         written if simple(written) == "Statement" => {
             let full = "java.sql.PreparedStatement";
-            let shown = if written.contains('.') { full.to_owned() } else { java.type_name(full, &mut edits) };
+            let shown =
+                if written.contains('.') { full.to_owned() } else { java.type_name(full, &mut edits) };
             edits.push(replace(kind, shown));
         }
         _ => return Err("the statement is declared under another type".into()),
@@ -229,7 +236,8 @@ fn declared<'t>(
             bound.text.clone()
         }
         Some(variable) => {
-            let written = java.declaration(variable, receiver).ok_or("the text is declared more than once")?;
+            let written =
+                java.declaration(variable, receiver).ok_or("the text is declared more than once")?;
             if source.expr.end_byte() <= made.start_byte() {
                 edits.push(replace(source.expr, bound.text.clone()));
             } else {
@@ -254,11 +262,14 @@ fn declared<'t>(
     };
     let own: Vec<&str> = java.arguments(made).into_iter().map(|node| java.text(node)).collect();
     let list = std::iter::once(text.as_str()).chain(own).chain(more.iter().copied()).collect::<Vec<_>>();
-    let connection = field(made, "object").map_or_else(String::new, |object| format!("{}.", java.text(object)));
+    let connection =
+        field(made, "object").map_or_else(String::new, |object| format!("{}.", java.text(object)));
     edits.push(replace(made, format!("{connection}prepareStatement({})", list.join(", "))));
     let arguments = field(case.call, "arguments").ok_or("the call has no arguments")?;
     let lines = setters(name, bound);
-    let in_resource = super::syntax::around(case.call).take_while(|node| node.kind() != "block").find(|node| node.kind() == "resource");
+    let in_resource = super::syntax::around(case.call)
+        .take_while(|node| node.kind() != "block")
+        .find(|node| node.kind() == "resource");
     match in_resource {
         Some(_) if declaration.kind() == "resource" => {
             edits.extend(in_resources(java, declaration, &lines, &[replace(arguments, "()")])?);
@@ -297,7 +308,9 @@ fn in_resources<'t>(
         .collect();
     let needed = later.iter().any(|other| {
         let mut found = false;
-        super::syntax::walk(*other, &mut |node| found |= node.kind() == "identifier" && java.text(node) == name);
+        super::syntax::walk(*other, &mut |node| {
+            found |= node.kind() == "identifier" && java.text(node) == name;
+        });
         found
     });
     let end = java.line_end();
@@ -319,7 +332,8 @@ fn in_resources<'t>(
     let last = later.last().ok_or("no resource follows")?;
     let mut moved = java.src.get(first.start_byte()..last.end_byte()).unwrap_or("").to_owned();
     for edit in inner_edits.iter().rev() {
-        let start = edit.start.checked_sub(first.start_byte()).ok_or("the call stands in another resource")?;
+        let start =
+            edit.start.checked_sub(first.start_byte()).ok_or("the call stands in another resource")?;
         let stop = edit.end - first.start_byte();
         moved.replace_range(start..stop, &edit.text);
     }

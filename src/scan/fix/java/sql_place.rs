@@ -1,4 +1,4 @@
-//! Places in other texts: JdbcTemplate, JPA, LDAP filters, XPath expressions.
+//! Places in other texts: `JdbcTemplate`, JPA, LDAP filters, `XPath` expressions.
 
 use super::edit::{insert, replace};
 use super::pieces::Piece;
@@ -17,11 +17,14 @@ pub(super) fn template(case: &Case<'_, '_>) -> Result<Draft, String> {
     }
     let source = source_of(java, argument)?;
     if java.text(source.expr).contains('?') {
-        return Err("the statement has places already; the order of its values has to be settled by hand".into());
+        return Err(
+            "the statement has places already; the order of its values has to be settled by hand".into()
+        );
     }
     let arguments = java.arguments(case.call);
     if arguments.iter().skip(1).any(|node| {
-        java.text(*node).contains("Object[]") || matches!(java.type_of(*node), Some("PreparedStatementSetter"))
+        java.text(*node).contains("Object[]")
+            || matches!(java.type_of(*node), Some("PreparedStatementSetter"))
     }) {
         return Err("the values are handed over as an array; add the new ones to it by hand".into());
     }
@@ -66,7 +69,9 @@ pub(super) fn query(case: &Case<'_, '_>) -> Result<Draft, String> {
     if bound.values.len() > quoted
         && bound.values.iter().any(|(_, kind)| kind.as_deref().is_none_or(|kind| kind == "String"))
     {
-        return Err("the type of the attribute is not known here; convert the value and set it as a parameter".into());
+        return Err(
+            "the type of the attribute is not known here; convert the value and set it as a parameter".into(),
+        );
     }
     let sets: String = bound
         .values
@@ -94,9 +99,7 @@ pub(super) fn filter(case: &Case<'_, '_>) -> Result<Draft, String> {
     let mut text = String::new();
     let mut values = Vec::new();
     let mut edits = Vec::new();
-    let spring = java
-        .constant_path(case)
-        .is_some_and(|path| path.starts_with("LdapTemplate"));
+    let spring = java.constant_path(case).is_some_and(|path| path.starts_with("LdapTemplate"));
     for piece in &pieces {
         match piece {
             Piece::Text(_, letters) if letters.contains(['{', '}']) => {

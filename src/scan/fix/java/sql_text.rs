@@ -39,7 +39,10 @@ impl<'t> Java<'t> {
             return self.bind_format(format, &arguments, place);
         }
         let pieces = self.pieces(node);
-        if pieces.iter().any(|piece| matches!(piece, Piece::Text(node, _) if self.text(*node).starts_with("\"\"\""))) {
+        if pieces
+            .iter()
+            .any(|piece| matches!(piece, Piece::Text(node, _) if self.text(*node).starts_with("\"\"\"")))
+        {
             return Err("the statement is put together from text blocks".into());
         }
         let mut out: Vec<Segment<'t>> = Vec::new();
@@ -54,7 +57,9 @@ impl<'t> Java<'t> {
                 }
             }
             match piece {
-                Piece::Text(_, letters) => self.letters(letters, &mut out, &mut sql, &mut quoted, &mut bound, place)?,
+                Piece::Text(_, letters) => {
+                    self.letters(letters, &mut out, &mut sql, &mut quoted, &mut bound, place);
+                }
                 Piece::Value(value) => match &mut quoted {
                     Some(open) => {
                         if !open.letters.is_empty() {
@@ -77,6 +82,7 @@ impl<'t> Java<'t> {
         Ok(bound)
     }
 
+    #[allow(clippy::too_many_arguments, reason = "the state of one walk over a text")]
     fn letters(
         &self,
         letters: &str,
@@ -85,7 +91,7 @@ impl<'t> Java<'t> {
         quoted: &mut Option<Quoted<'t>>,
         bound: &mut Bound,
         place: Place<'_>,
-    ) -> Result<(), String> {
+    ) {
         for letter in letters.chars() {
             match (quoted.as_mut(), letter) {
                 (None, '\'') => *quoted = Some(Quoted::default()),
@@ -112,7 +118,6 @@ impl<'t> Java<'t> {
                 (Some(open), letter) => open.letters.push(letter),
             }
         }
-        Ok(())
     }
 
     /// What stood between quotes, as one expression.
@@ -173,7 +178,12 @@ impl<'t> Java<'t> {
         Ok(())
     }
 
-    fn bind_format(&self, format: Node<'t>, arguments: &[Node<'t>], place: Place<'_>) -> Result<Bound, String> {
+    fn bind_format(
+        &self,
+        format: Node<'t>,
+        arguments: &[Node<'t>],
+        place: Place<'_>,
+    ) -> Result<Bound, String> {
         let written = self.text(format);
         let delimiter = if written.starts_with("\"\"\"") { "\"\"\"" } else { "\"" };
         let letters = written.get(delimiter.len()..written.len() - delimiter.len()).unwrap_or("");
@@ -290,22 +300,45 @@ fn render(segments: &[Segment<'_>]) -> String {
 pub(super) fn is_value_place(sql: &str) -> bool {
     let low = sql.to_lowercase();
     let trimmed = low.trim_end();
-    let words: Vec<&str> =
-        trimmed.split(|letter: char| !letter.is_alphanumeric() && letter != '_').filter(|w| !w.is_empty()).collect();
+    let words: Vec<&str> = trimmed
+        .split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        .filter(|w| !w.is_empty())
+        .collect();
     let keyword = words.iter().rev().find(|word| {
         matches!(
             **word,
-            "select" | "from" | "where" | "values" | "set" | "order" | "group" | "limit" | "offset" | "having"
-                | "on" | "into" | "table" | "call" | "join" | "update" | "in" | "exec" | "execute"
+            "select"
+                | "from"
+                | "where"
+                | "values"
+                | "set"
+                | "order"
+                | "group"
+                | "limit"
+                | "offset"
+                | "having"
+                | "on"
+                | "into"
+                | "table"
+                | "call"
+                | "join"
+                | "update"
+                | "in"
+                | "exec"
+                | "execute"
         )
     });
     let last = trimmed.chars().last();
     match last {
         Some('=' | '<' | '>') => true,
-        Some('(' | ',') => matches!(keyword, Some(&"values"))
-            || (matches!(keyword, Some(&"call" | &"where" | &"set" | &"having")) && trimmed.contains('(')),
-        _ => matches!(words.last(), Some(&"like" | &"limit" | &"offset" | &"between" | &"ilike"))
-            || (words.last() == Some(&"and") && words.iter().rev().nth(2) == Some(&"between")),
+        Some('(' | ',') => {
+            matches!(keyword, Some(&"values"))
+                || (matches!(keyword, Some(&"call" | &"where" | &"set" | &"having")) && trimmed.contains('('))
+        }
+        _ => {
+            matches!(words.last(), Some(&"like" | &"limit" | &"offset" | &"between" | &"ilike"))
+                || (words.last() == Some(&"and") && words.iter().rev().nth(2) == Some(&"between"))
+        }
     }
 }
 

@@ -49,8 +49,8 @@ pub(super) fn walk<'t>(node: Node<'t>, visit: &mut dyn FnMut(Node<'t>)) {
 }
 
 /// The nodes around a node, innermost first, itself included.
-pub(super) fn around<'t>(node: Node<'t>) -> impl Iterator<Item = Node<'t>> {
-    std::iter::successors(Some(node), |node| node.parent())
+pub(super) fn around(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    std::iter::successors(Some(node), tree_sitter::Node::parent)
 }
 
 /// Whether statements stand directly in a node.
@@ -73,7 +73,9 @@ impl<'t> Java<'t> {
             node = parent;
         }
         (node.start_byte() == at.start && node.end_byte() == at.end)
-            .then(|| if node.kind() == "expression_statement" { named(node).first().copied() } else { Some(node) })
+            .then(|| {
+                if node.kind() == "expression_statement" { named(node).first().copied() } else { Some(node) }
+            })
             .flatten()
     }
 
@@ -119,7 +121,10 @@ impl<'t> Java<'t> {
         walk(method, &mut |node| {
             let declares = matches!(
                 node.kind(),
-                "variable_declarator" | "resource" | "formal_parameter" | "enhanced_for_statement"
+                "variable_declarator"
+                    | "resource"
+                    | "formal_parameter"
+                    | "enhanced_for_statement"
                     | "catch_formal_parameter"
             );
             if declares && field(node, "name").is_some_and(|own| self.text(own) == name) {
@@ -143,7 +148,8 @@ impl<'t> Java<'t> {
 
     /// The type a declarator, resource or parameter is declared with, as written.
     pub(super) fn declared_type(&self, declaration: Node<'t>) -> Option<&'t str> {
-        let holder = if declaration.kind() == "variable_declarator" { declaration.parent()? } else { declaration };
+        let holder =
+            if declaration.kind() == "variable_declarator" { declaration.parent()? } else { declaration };
         field(holder, "type").map(|kind| self.text(kind))
     }
 
@@ -162,9 +168,10 @@ impl<'t> Java<'t> {
     fn is_variable(&self, node: Node<'t>) -> bool {
         let Some(parent) = node.parent() else { return false };
         match parent.kind() {
-            "method_invocation" => field(parent, "name") != Some(node),
             "field_access" => field(parent, "field") != Some(node),
-            "variable_declarator" | "resource" | "formal_parameter" => field(parent, "name") != Some(node),
+            "method_invocation" | "variable_declarator" | "resource" | "formal_parameter" => {
+                field(parent, "name") != Some(node)
+            }
             _ => true,
         }
     }
@@ -240,9 +247,10 @@ impl<'t> Java<'t> {
             "identifier" => {
                 let name = self.text(node);
                 let declared = self.declaration(name, node).or_else(|| self.field_of(name, node))?;
-                self.declared_type(declared).filter(|kind| *kind != "var").map(simple).or_else(|| {
-                    field(declared, "value").and_then(|value| self.type_of(value))
-                })
+                self.declared_type(declared)
+                    .filter(|kind| *kind != "var")
+                    .map(simple)
+                    .or_else(|| field(declared, "value").and_then(|value| self.type_of(value)))
             }
             "binary_expression" => {
                 let parts = [field(node, "left")?, field(node, "right")?];

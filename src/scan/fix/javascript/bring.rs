@@ -36,7 +36,7 @@ const PUBLIC_URL: &str = "async function isPublicUrl(url@any) {
       ['172.16.0.0', 12], ['192.0.0.0', 24], ['192.168.0.0', 16], ['198.18.0.0', 15], ['224.0.0.0', 3]]@pairs) {
       refused.addSubnet(start, bits, 'ipv4')@
     }
-    for (const [start, bits] of [['::', 127], ['::ffff:0:0', 96], ['64:ff9b::', 96], ['fc00::', 7], ['fe80::', 10], ['ff00::', 8]]@pairs) {
+    for (const [start, bits] of [['::', 127], ['64:ff9b::', 96], ['fc00::', 7], ['fe80::', 10], ['ff00::', 8]]@pairs) {
       refused.addSubnet(start, bits, 'ipv6')@
     }
     return found.every(({ address, family }) => !refused.check(address, family === 6 ? 'ipv6' : 'ipv4'))@
@@ -167,8 +167,9 @@ pub(crate) fn compare<'t>(js: &Js<'t>, whole: Node<'t>) -> Result<Vec<TextEdit>,
         return Err("the comparison is not found in the tree".to_owned());
     };
     let crypto = js.reach_module("crypto");
-    let (name, mut edits) = helper(js, node, "safeEqual", &SAFE_EQUAL.replace("CRYPTO", &crypto.name))?;
-    edits.extend(crypto.edits);
+    let (name, brought) = helper(js, node, "safeEqual", &SAFE_EQUAL.replace("CRYPTO", &crypto.name))?;
+    let mut edits = crypto.edits;
+    edits.extend(brought);
     let not = if op.starts_with('!') { "!" } else { "" };
     edits.push(replace(node, format!("{not}{name}({left}, {right})")));
     Ok(merged(edits))
@@ -221,9 +222,10 @@ pub(crate) fn request<'t>(js: &Js<'t>, call: Node<'t>, argument: Node<'t>) -> Re
     let dns = js.reach_module("dns");
     let net = js.reach_module("net");
     let source = PUBLIC_URL.replace("DNS", &dns.name).replace("NET", &net.name);
-    let (name, mut edits) = helper(js, call, "isPublicUrl", &source)?;
-    edits.extend(dns.edits);
+    let (name, brought) = helper(js, call, "isPublicUrl", &source)?;
+    let mut edits = dns.edits;
     edits.extend(net.edits);
+    edits.extend(brought);
     let statement = statement_of(call).ok_or("the request is not in a statement")?;
     if !matches!(
         statement.kind(),

@@ -158,6 +158,7 @@ pub(crate) fn mode<'t>(js: &Js<'t>, call: Node<'t>) -> Result<Vec<TextEdit>, Str
 }
 
 /// Numbers and texts that cannot be guessed in place of `Math.random()`.
+#[allow(clippy::unnecessary_wraps, reason = "a fixer may decline")]
 pub(crate) fn random<'t>(js: &Js<'t>, call: Node<'t>) -> Result<Vec<TextEdit>, String> {
     let crypto = js.reach_module("crypto");
     let q = js.quote();
@@ -288,4 +289,31 @@ pub(crate) fn guard_keys<'t>(js: &Js<'t>, place: Node<'t>) -> Result<Vec<TextEdi
         at = parent;
     }
     Err("the loop has no block of its own".to_owned())
+}
+
+/// A generic text for the client, the error for the log.
+pub(crate) fn withhold<'t>(js: &Js<'t>, value: Node<'t>) -> Result<Vec<TextEdit>, String> {
+    let mut root = bare(value);
+    while let Some(object) = field(root, "object") {
+        root = bare(object);
+    }
+    if root.kind() != "identifier" || bare(value).kind() == "object" {
+        return Err(
+            "the answer is put together from more than the error; choose what a client may read".to_owned()
+        );
+    }
+    let statement = statement_of(value).ok_or("the answer is not set in a statement")?;
+    let (q, semi) = (js.quote(), js.semi());
+    let newline = if js.src.contains("\r\n") { "\r\n" } else { "\n" };
+    let line = format!("console.error({}){semi}{newline}{}", js.text(root), js.indent(statement));
+    Ok(vec![insert(statement.start_byte(), line), replace(value, format!("{q}Internal server error{q}"))])
+}
+
+/// The loader that takes plain values only.
+pub(crate) fn safe_loader<'t>(js: &Js<'t>, call: Node<'t>) -> Result<Vec<TextEdit>, String> {
+    let member = field(call, "function").filter(|member| member.kind() == "member_expression");
+    let name = member
+        .and_then(|member| field(member, "property"))
+        .ok_or("the loader is imported by its own name")?;
+    Ok(vec![replace(name, if js.text(name) == "loadAll" { "safeLoadAll" } else { "safeLoad" })])
 }

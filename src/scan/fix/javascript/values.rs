@@ -214,13 +214,10 @@ fn fields<'t>(js: &Js<'t>, object: Node<'t>, out: &mut Vec<TextEdit>) -> Result<
                     out.push(insert(value.end_byte(), ")"));
                 }
             }
-            "spread_element" => {
-                if named(pair).first().is_some_and(|inner| js.is_tainted(*inner)) {
-                    return Err(
-                        "the whole filter comes from outside; name the fields that a client may search by"
-                            .into(),
-                    );
-                }
+            "spread_element" if named(pair).first().is_some_and(|inner| js.is_tainted(*inner)) => {
+                return Err(
+                    "the whole filter comes from outside; name the fields that a client may search by".into(),
+                );
             }
             _ => {}
         }
@@ -281,13 +278,14 @@ fn with_properties<'t>(
             None => Ok(replace(object, format!("{{ {written} }}"))),
         },
         Some(other) => Ok(replace(other, format!("{{ ...{}, {written} }}", js.text(other)))),
-        None => match js.arguments(call).last() {
-            Some(last) => Ok(insert(last.end_byte(), format!(", {{ {written} }}"))),
-            None => {
+        None => {
+            if let Some(last) = js.arguments(call).last() {
+                Ok(insert(last.end_byte(), format!(", {{ {written} }}")))
+            } else {
                 let list = field(call, "arguments").ok_or("the call has no arguments")?;
                 Ok(insert(list.start_byte() + 1, format!("{{ {written} }}")))
             }
-        },
+        }
     }
 }
 
@@ -330,7 +328,7 @@ fn variables<'t>(
     Ok((constant, values))
 }
 
-/// An XPath with variables.
+/// An `XPath` with variables.
 pub(crate) fn xpath<'t>(js: &Js<'t>, call: Node<'t>, argument: Node<'t>) -> Result<Vec<TextEdit>, String> {
     let method = js.callee_name(call);
     let object = js.receiver(call).ok_or("this library takes no variables; refuse values with quotes")?;

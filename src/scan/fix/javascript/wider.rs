@@ -35,6 +35,14 @@ pub(super) fn named(name: &str) -> Option<Fixer> {
         "js-compare" => {
             |site| drafted(site, "Compare in constant time.", |js, place| bring::compare(js, place.whole))
         }
+        "js-koa-body" => |site| {
+            drafted(site, "Log the error on the server and send the client a generic text.", |js, place| {
+                options::withhold(js, place.argument)
+            })
+        },
+        "js-old-yaml" => {
+            |site| drafted(site, "Load plain YAML only.", |js, place| options::safe_loader(js, place.call()?))
+        }
         "js-text" => fix_text,
         "js-template" => fix_template,
         "js-xpath" => |site| {

@@ -155,13 +155,12 @@ pub(super) fn temporary(site: &Site<'_>) -> Result<Draft, String> {
     }
     parts.push("delete=False".to_owned());
     let mut draft = drafted(site, "makes the file, so that nobody else can before");
-    let function = match &call.callee.kind {
-        ExprKind::Member { object, .. } => format!("{}.NamedTemporaryFile", object.outer.of(text)),
-        _ => {
-            let member = Some("NamedTemporaryFile".to_owned());
-            draft.imports.push(NewImport { module: "tempfile".to_owned(), member });
-            "NamedTemporaryFile".to_owned()
-        }
+    let function = if let ExprKind::Member { object, .. } = &call.callee.kind {
+        format!("{}.NamedTemporaryFile", object.outer.of(text))
+    } else {
+        let member = Some("NamedTemporaryFile".to_owned());
+        draft.imports.push(NewImport { module: "tempfile".to_owned(), member });
+        "NamedTemporaryFile".to_owned()
     };
     draft.edits.push(replace(site.expr.at, format!("{function}({}).name", parts.join(", "))));
     Ok(draft)
@@ -185,7 +184,7 @@ pub(super) fn mode(site: &Site<'_>) -> Result<Draft, String> {
         _ => "0o600",
     };
     let mut draft = drafted(site, "gives rights to the owner only");
-    draft.by_hand = "other accounts that read the file need its group, or a right of their own".to_owned();
+    draft.by_hand = "other accounts that read the file need its group, or a right of their own".into();
     draft.edits.push(replace(site.argument.outer, rights));
     Ok(draft)
 }
@@ -198,7 +197,7 @@ pub(super) fn hash(site: &Site<'_>) -> Result<Draft, String> {
     draft.by_hand =
         "digests that are stored or compared elsewhere were made with the old function: make them anew, and \
                      give their column 64 letters"
-            .to_owned();
+            .into();
     let text = &site.file.text;
     if site.callee.ends_with("hashlib.new") || site.callee == "new" {
         let arg = call.keyword("name").or_else(|| call.position(0)).ok_or("the name is not written here")?;
@@ -227,7 +226,7 @@ pub(super) fn keyed_hash(site: &Site<'_>) -> Result<Draft, String> {
     let arg = call.keyword("digestmod").or_else(|| call.position(2)).ok_or("the hash is not written here")?;
     let mut draft = drafted(site, "takes SHA-256");
     draft.tier = Some(Tier::B);
-    draft.by_hand = "both sides must sign with the same function: change the other one too".to_owned();
+    draft.by_hand = "both sides must sign with the same function: change the other one too".into();
     match &arg.value.kind {
         ExprKind::Member { name_at, .. } => draft.edits.push(replace(*name_at, "sha256")),
         ExprKind::Text(_) => {
@@ -243,7 +242,7 @@ pub(super) fn keyed_hash(site: &Site<'_>) -> Result<Draft, String> {
 pub(super) fn cookie(site: &Site<'_>) -> Result<Draft, String> {
     let call = call_of(site)?;
     let mut draft = drafted(site, "sends the cookie over HTTPS only, and keeps session cookies from scripts");
-    draft.by_hand = "browsers send it over HTTPS only: behind a proxy, tell the framework so".to_owned();
+    draft.by_hand = "browsers send it over HTTPS only: behind a proxy, tell the framework so".into();
     let is_true = |name: &str| call.keyword(name).is_some_and(|arg| !is_off(&arg.value));
     let session = crate::scan::detect::is_session_cookie(call);
     let mut new = Vec::new();
@@ -280,7 +279,7 @@ pub(super) fn origins(site: &Site<'_>) -> Result<Draft, String> {
     let mut draft = drafted(site, "allows the origins that the environment variable ALLOWED_ORIGINS lists");
     draft.tier = Some(Tier::B);
     draft.by_hand =
-        "set ALLOWED_ORIGINS to the addresses of your front ends, with commas between them".to_owned();
+        "set ALLOWED_ORIGINS to the addresses of your front ends, with commas between them".into();
     draft.imports.push(NewImport { module: "os".to_owned(), member: None });
     draft.edits.extend(set_one(
         call,
@@ -304,7 +303,7 @@ pub(super) fn host_key(site: &Site<'_>) -> Result<Draft, String> {
     let mut draft = drafted(site, "refuses hosts whose key is not known");
     draft.tier = Some(Tier::B);
     draft.by_hand =
-        "put the keys of your hosts into the known_hosts file of the account that runs this".to_owned();
+        "put the keys of your hosts into the known_hosts file of the account that runs this".into();
     match &written.kind {
         ExprKind::Member { name_at, .. } => draft.edits.push(replace(*name_at, "RejectPolicy")),
         ExprKind::Name(_) => {

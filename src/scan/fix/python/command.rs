@@ -202,7 +202,7 @@ fn place_list(
     draft: &mut Draft,
 ) -> String {
     let Some(name) = variable else { return list.to_owned() };
-    let scope = site.function().map_or(site.file.text.as_str(), |function| function.at.of(&site.file.text));
+    let scope = site.function().map_or(&*site.file.text, |function| function.at.of(&site.file.text));
     if count_word(scope, name) == 2 {
         draft.edits.push(replace(value.outer, list));
         return name.to_owned();

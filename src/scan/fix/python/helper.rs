@@ -88,7 +88,7 @@ pub(super) fn evaluate(site: &Site<'_>) -> Result<Draft, String> {
     draft.tier = Some(Tier::B);
     draft.imports.push(import("ast", None));
     if counts {
-        draft.summary = "computes arithmetic only instead of running code".to_owned();
+        draft.summary = "computes arithmetic only instead of running code".into();
         draft.imports.push(import("operator", None));
         if count_word(&site.file.text, "OPERATIONS") > 0 && !site.file.text.contains(EVALUATE.trim()) {
             return Err("the name `OPERATIONS` is taken".to_owned());
@@ -97,7 +97,7 @@ pub(super) fn evaluate(site: &Site<'_>) -> Result<Draft, String> {
         draft.edits.push(replace(call.callee.outer, "evaluate"));
     } else {
         draft.by_hand =
-            "literals (numbers, texts, lists, dicts) are read; anything else is refused now".to_owned();
+            "literals (numbers, texts, lists, dicts) are read; anything else is refused now".into();
         draft.edits.push(replace(call.callee.outer, "ast.literal_eval"));
     }
     Ok(draft)
@@ -120,7 +120,7 @@ def local_url(target):
 pub(super) fn redirect(site: &Site<'_>) -> Result<Draft, String> {
     let mut draft = drafted(site, "goes to places on this site only");
     draft.tier = Some(Tier::B);
-    draft.by_hand = "targets on other sites lead to the start page now; list those that are meant".to_owned();
+    draft.by_hand = "targets on other sites lead to the start page now; list those that are meant".into();
     let code = site.argument.outer.of(&site.file.text);
     if code.contains("://") {
         return Err("a client chooses the host; compare it with a list of those that are meant".to_owned());
@@ -133,15 +133,14 @@ pub(super) fn redirect(site: &Site<'_>) -> Result<Draft, String> {
             .find_map(|function| function.params.iter().find(|param| param.name == "request"))
             .ok_or("the request is not at hand here")?;
         draft.imports.push(import("django.utils.http", Some("url_has_allowed_host_and_scheme")));
-        let name = match site.argument.as_name() {
-            Some(name) => name.to_owned(),
-            None => {
-                let name =
-                    free_name(site, &["target", "next_url", "destination"]).ok_or("no free name is left")?;
-                let stmt = statement(site, site.expr.at)?;
-                draft.edits.push(before(site, stmt, &[format!("{name} = {code}")])?);
-                name
-            }
+        let name = if let Some(name) = site.argument.as_name() {
+            name.to_owned()
+        } else {
+            let name =
+                free_name(site, &["target", "next_url", "destination"]).ok_or("no free name is left")?;
+            let stmt = statement(site, site.expr.at)?;
+            draft.edits.push(before(site, stmt, &[format!("{name} = {code}")])?);
+            name
         };
         let code = name;
         let check = format!(
@@ -176,8 +175,7 @@ pub(super) fn request(site: &Site<'_>) -> Result<Draft, String> {
     let mut draft = drafted(site, "refuses hosts that are not public, and does not follow redirects");
     draft.tier = Some(Tier::B);
     draft.by_hand = "where the hosts are known, compare with a list of them: a name may resolve anew between the check and the \
-                     request"
-        .to_owned();
+                     request".into();
     for module in ["ipaddress", "socket"] {
         draft.imports.push(import(module, None));
     }
@@ -199,7 +197,7 @@ pub(super) fn request(site: &Site<'_>) -> Result<Draft, String> {
     draft.imports.extend(imports);
     lines.push(format!("if not is_public_url({name}):"));
     let step = step(site);
-    lines.extend(refusal.iter().map(|line| format!("{step}{}", line)));
+    lines.extend(refusal.iter().map(|line| format!("{step}{line}")));
     draft.edits.push(before(site, stmt, &lines)?);
     let follows = site.callee.starts_with("requests.") || site.callee.starts_with("aiohttp.");
     if follows
@@ -211,7 +209,7 @@ pub(super) fn request(site: &Site<'_>) -> Result<Draft, String> {
     Ok(draft)
 }
 
-/// Refuses letters that end a text in an XPath.
+/// Refuses letters that end a text in an `XPath`.
 pub(super) fn xpath_letters(site: &Site<'_>) -> Result<Draft, String> {
     let leaves = super::leaves::leaves(site, site.argument)?;
     let [leaf] = leaves.as_slice() else {
@@ -226,12 +224,12 @@ pub(super) fn xpath_letters(site: &Site<'_>) -> Result<Draft, String> {
     let mut draft = drafted(site, "refuses quotes, with which a value could leave its place");
     draft.tier = Some(Tier::B);
     draft.by_hand =
-        "names with an apostrophe are refused; a library with variables (lxml) can take them".to_owned();
+        "names with an apostrophe are refused; a library with variables (lxml) can take them".into();
     let (refusal, imports) = bad_request(site);
     draft.imports.extend(imports);
     let step = step(site);
     let mut lines = vec![format!("if \"'\" in {name} or '\"' in {name}:")];
-    lines.extend(refusal.iter().map(|line| format!("{step}{}", line)));
+    lines.extend(refusal.iter().map(|line| format!("{step}{line}")));
     draft.edits.push(before(site, stmt, &lines)?);
     Ok(draft)
 }
@@ -247,7 +245,7 @@ pub(super) fn undecorate(site: &Site<'_>) -> Result<Draft, String> {
     let end = text[site.expr.at.end..].find('\n').map_or(text.len(), |at| site.expr.at.end + at + 1);
     let mut draft = drafted(site, "leaves the protection against forged requests on");
     draft.tier = Some(Tier::B);
-    draft.by_hand = "the pages and scripts that send to this view need the token: `{% csrf_token %}`, or the header `X-CSRFToken`".to_owned();
+    draft.by_hand = "the pages and scripts that send to this view need the token: `{% csrf_token %}`, or the header `X-CSRFToken`".into();
     draft.edits.push(replace(At::new(line, end), ""));
     Ok(draft)
 }

@@ -323,7 +323,7 @@ pub(super) fn ldap(site: &Site<'_>) -> Result<Draft, String> {
 pub(super) fn text(site: &Site<'_>) -> Result<Draft, String> {
     let mut draft = drafted(site, "makes the value a text, so that it cannot be an object with operators");
     draft.tier = Some(Tier::B);
-    draft.by_hand = "where a number or a list is meant, convert to that instead".to_owned();
+    draft.by_hand = "where a number or a list is meant, convert to that instead".into();
     let mut leaves = Vec::new();
     filter_values(site, site.argument, &mut leaves, 0)?;
     if leaves.is_empty() {
@@ -350,7 +350,7 @@ fn filter_values<'a>(
                 }
                 match &entry.value.kind {
                     ExprKind::Map(_) | ExprKind::List { .. } => {
-                        filter_values(site, &entry.value, out, depth + 1)?
+                        filter_values(site, &entry.value, out, depth + 1)?;
                     }
                     _ if is_tainted(site, &entry.value) => out.push(&entry.value),
                     _ => {}

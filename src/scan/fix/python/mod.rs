@@ -19,6 +19,7 @@ mod password_role;
 mod password_text;
 mod password_write;
 mod path;
+mod pepper;
 mod place;
 mod secret;
 mod sql;
@@ -42,7 +43,7 @@ pub(super) fn named(name: &str) -> Option<Fixer> {
         "python-secret" => Some(secret::fix),
         "python-disclosure" => Some(disclose::fix),
         "python-debug" => Some(debug::fix),
-        "python-password" => Some(password::fix),
+        "python-password" => Some(pepper::fix),
         "python-sql" => Some(sql::fix),
         "python-set" => Some(argument::set),
         "python-drop" => Some(argument::drop),

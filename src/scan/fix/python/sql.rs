@@ -212,7 +212,7 @@ fn unchanged_since(site: &Site<'_>, template: &Template<'_>, from: usize, to: us
         }
         let target = match &stmt.kind {
             StmtKind::Assign { targets, .. } => targets.first(),
-            StmtKind::Augment { target, .. } => Some(target),
+            StmtKind::Augment { target, .. } => Some(&**target),
             _ => None,
         };
         changed |= target.and_then(Expr::as_name).is_some_and(|name| names.contains(&name));

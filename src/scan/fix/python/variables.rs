@@ -1,4 +1,4 @@
-//! Values that become variables of a template or of an XPath, whose text stays constant.
+//! Values that become variables of a template or of an `XPath`, whose text stays constant.
 
 use super::argument::{added, drafted};
 use super::template::{Form, Seg, Template, bindings, count_word};
@@ -95,10 +95,9 @@ impl Given<'_, '_> {
             return name.clone();
         }
         let wish = match &expr.kind {
-            ExprKind::Name(name) => name.clone(),
+            ExprKind::Name(name) | ExprKind::Member { name, .. } => name.clone(),
             ExprKind::Index { index, .. } => index.as_text().unwrap_or_default(),
             ExprKind::Call(call) => call.position(0).and_then(|arg| arg.value.as_text()).unwrap_or_default(),
-            ExprKind::Member { name, .. } => name.clone(),
             _ => String::new(),
         };
         let plain = !wish.is_empty()
@@ -203,7 +202,7 @@ fn constant(
     Ok(vec![replace(whole.at, format!("{quote}{out}{quote}"))])
 }
 
-/// An XPath with variables.
+/// An `XPath` with variables.
 pub(super) fn xpath(site: &Site<'_>) -> Result<Draft, String> {
     let call = super::argument::call_of(site)?;
     let text = built(site, site.argument)

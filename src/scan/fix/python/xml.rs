@@ -11,14 +11,13 @@ pub(super) fn own_parser(site: &Site<'_>) -> Result<Draft, String> {
     let call = call_of(site)?;
     let value = site.spec.with.get("value").ok_or("the rule gives no parser")?;
     let mut draft = drafted(site, "parses with entities switched off");
-    let parser = match &call.callee.kind {
-        ExprKind::Member { object, .. } => format!("{}.{value}", object.outer.of(&site.file.text)),
-        _ => {
-            draft
-                .imports
-                .push(NewImport { module: "lxml.etree".to_owned(), member: Some("XMLParser".to_owned()) });
-            value.clone()
-        }
+    let parser = if let ExprKind::Member { object, .. } = &call.callee.kind {
+        format!("{}.{value}", object.outer.of(&site.file.text))
+    } else {
+        draft
+            .imports
+            .push(NewImport { module: "lxml.etree".to_owned(), member: Some("XMLParser".to_owned()) });
+        value.clone()
     };
     match call.keyword("parser").or_else(|| call.position(1)) {
         Some(arg) => draft.edits.push(replace(arg.value.outer, parser)),

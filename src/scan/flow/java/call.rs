@@ -83,8 +83,10 @@ impl<'a> Engine<'a> {
         self.java_sinks(frame, expr, path, Some((object, holder)), listed.as_deref().unwrap_or(given));
         if let Some(origin) = self.call_source(frame, path) {
             let note = format!("`{}()` comes from outside", crate::scan::flow::expr::short(path));
-            let mut value = Value::tainted(Taint::new(origin.source, frame.file, expr.at, note).safe_for(&origin.safe));
-            value.path = Some(types::given_by(path).map_or_else(|| format!("{path}()"), str::to_owned).into());
+            let mut value =
+                Value::tainted(Taint::new(origin.source, frame.file, expr.at, note).safe_for(&origin.safe));
+            value.path =
+                Some(types::given_by(path).map_or_else(|| format!("{path}()"), str::to_owned).into());
             return value;
         }
         if let Some(value) = self.builder_method(frame, object, holder, name, given) {
@@ -167,16 +169,21 @@ impl<'a> Engine<'a> {
         });
         self.check_sinks(frame, expr, path, &plain, receiver, given);
         if let (false, Some((object, holder))) = (of_this.is_empty(), receiver) {
+            let mut known = holder.clone();
+            // Of an object nothing was set on, nothing is set.
+            known.shape.get_or_insert_with(|| Rc::new(Shape::Map { entries: Vec::new(), rest: None }));
+            let writes = path.contains("Writer.") || path.contains("ResponseStream.");
             let this = Given {
                 name: Some("this"),
-                value: holder.clone(),
+                value: known,
                 expr: object,
                 is_spread: false,
                 is_keyword_spread: false,
             };
             let copies = given.iter().map(|arg| Given {
                 name: arg.name,
-                value: arg.value.clone(),
+                // Arrays are written letter by letter, place by place.
+                value: if writes { super::make::flat(arg.value.clone()) } else { arg.value.clone() },
                 expr: arg.expr,
                 is_spread: false,
                 is_keyword_spread: false,
@@ -306,7 +313,13 @@ impl<'a> Engine<'a> {
     }
 
     /// Keeps an object as a method left it.
-    fn put_object(&mut self, frame: &mut Frame<'a>, object: &'a Expr, holder: &Value<'a>, changed: Value<'a>) {
+    fn put_object(
+        &mut self,
+        frame: &mut Frame<'a>,
+        object: &'a Expr,
+        holder: &Value<'a>,
+        changed: Value<'a>,
+    ) {
         match &object.kind {
             ExprKind::Name(name) if frame.vars.contains_key(name) => {
                 frame.vars.insert(name.as_str().into(), changed);

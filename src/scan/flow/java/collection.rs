@@ -9,22 +9,43 @@ use crate::scan::ir::Expr;
 use std::rc::Rc;
 
 const LISTS: &[&str] = &[
-    "ArrayList", "LinkedList", "Vector", "Stack", "ArrayDeque", "HashSet", "LinkedHashSet", "TreeSet",
-    "CopyOnWriteArrayList", "PriorityQueue", "LinkedBlockingQueue", "ConcurrentLinkedQueue",
-    "ConcurrentLinkedDeque", "ConcurrentSkipListSet",
+    "ArrayList",
+    "LinkedList",
+    "Vector",
+    "Stack",
+    "ArrayDeque",
+    "HashSet",
+    "LinkedHashSet",
+    "TreeSet",
+    "CopyOnWriteArrayList",
+    "PriorityQueue",
+    "LinkedBlockingQueue",
+    "ConcurrentLinkedQueue",
+    "ConcurrentLinkedDeque",
+    "ConcurrentSkipListSet",
 ];
 
 const MAPS: &[&str] = &[
-    "HashMap", "LinkedHashMap", "TreeMap", "Hashtable", "ConcurrentHashMap", "IdentityHashMap", "WeakHashMap",
-    "Properties", "JSONObject", "LinkedMultiValueMap", "EnumMap", "MapSqlParameterSource",
+    "HashMap",
+    "LinkedHashMap",
+    "TreeMap",
+    "Hashtable",
+    "ConcurrentHashMap",
+    "IdentityHashMap",
+    "WeakHashMap",
+    "Properties",
+    "JSONObject",
+    "LinkedMultiValueMap",
+    "EnumMap",
+    "MapSqlParameterSource",
 ];
 
-fn list<'a>(items: Vec<Value<'a>>) -> Value<'a> {
+fn list(items: Vec<Value<'_>>) -> Value<'_> {
     Value::shaped(Shape::List { items, rest: None })
 }
 
 /// A list of which only is known what may be in it.
-pub(super) fn list_of_any<'a>(any: Value<'a>) -> Value<'a> {
+pub(super) fn list_of_any(any: Value<'_>) -> Value<'_> {
     Value::shaped(Shape::List { items: Vec::new(), rest: Some(Box::new(any)) })
 }
 
@@ -41,10 +62,9 @@ pub(super) fn made<'a>(name: &str, given: &[Given<'a>]) -> Option<Value<'a>> {
     if MAPS.contains(&name) {
         return Some(match first {
             Some(value) if matches!(value.shape.as_deref(), Some(Shape::Map { .. })) => value.clone(),
-            Some(value) if value.is_tainted() => Value::shaped(Shape::Map {
-                entries: Vec::new(),
-                rest: Some(Box::new(flat(value.clone()))),
-            }),
+            Some(value) if value.is_tainted() => {
+                Value::shaped(Shape::Map { entries: Vec::new(), rest: Some(Box::new(flat(value.clone()))) })
+            }
             _ => Value::shaped(Shape::Map { entries: Vec::new(), rest: None }),
         });
     }
@@ -89,8 +109,8 @@ impl<'a> Engine<'a> {
     ) -> Option<Value<'a>> {
         let values: Vec<Value<'a>> = given.iter().map(|arg| arg.value.clone()).collect();
         match path {
-            "Arrays.asList" | "List.of" | "Set.of" | "Stream.of" | "Lists.newArrayList" | "ImmutableList.of"
-            | "ImmutableSet.of" | "EnumSet.of" | "Sets.newHashSet" => {
+            "Arrays.asList" | "List.of" | "Set.of" | "Stream.of" | "Lists.newArrayList"
+            | "ImmutableList.of" | "ImmutableSet.of" | "EnumSet.of" | "Sets.newHashSet" => {
                 return Some(match values.as_slice() {
                     [one] if matches!(one.shape.as_deref(), Some(Shape::List { .. })) => one.clone(),
                     _ => list(values),
@@ -101,8 +121,14 @@ impl<'a> Engine<'a> {
             "Collections.emptyMap" => {
                 return Some(Value::shaped(Shape::Map { entries: Vec::new(), rest: None }));
             }
-            "Collections.unmodifiableList" | "Collections.unmodifiableSet" | "Collections.unmodifiableMap"
-            | "List.copyOf" | "Set.copyOf" | "Map.copyOf" | "Arrays.stream" | "Arrays.copyOf"
+            "Collections.unmodifiableList"
+            | "Collections.unmodifiableSet"
+            | "Collections.unmodifiableMap"
+            | "List.copyOf"
+            | "Set.copyOf"
+            | "Map.copyOf"
+            | "Arrays.stream"
+            | "Arrays.copyOf"
             | "Collections.synchronizedList" => return values.into_iter().next(),
             "Arrays.toString" => return values.into_iter().next().map(flat),
             "Map.of" | "Collections.singletonMap" | "ImmutableMap.of" => {
@@ -222,7 +248,8 @@ impl<'a> Engine<'a> {
                 return Some(items.first().cloned().unwrap_or_else(any));
             }
             ("peek", []) => {
-                let found = if holder.path.as_deref() == Some("Stack") { items.last() } else { items.first() };
+                let found =
+                    if holder.path.as_deref() == Some("Stack") { items.last() } else { items.first() };
                 return Some(found.cloned().unwrap_or_else(any));
             }
             ("getLast" | "lastElement" | "peekLast", []) => {
@@ -230,8 +257,8 @@ impl<'a> Engine<'a> {
                 return Some(found.unwrap_or_else(any));
             }
             ("remove" | "removeFirst" | "poll" | "pollFirst" | "pop" | "removeLast" | "pollLast", _) => {
-                let last = name.ends_with("Last")
-                    || (name == "pop" && holder.path.as_deref() == Some("Stack"));
+                let last =
+                    name.ends_with("Last") || (name == "pop" && holder.path.as_deref() == Some("Stack"));
                 let at = match (first, last) {
                     (Some(value), _) => match &value.known {
                         Some(Known::Int(_)) => place_of(Some(value)),
@@ -257,8 +284,11 @@ impl<'a> Engine<'a> {
                 *rest = None;
                 Value::default()
             }
-            ("contains" | "isEmpty" | "size" | "indexOf" | "containsAll" | "hasNext" | "hasMoreElements"
-            | "isPresent", _) => {
+            (
+                "contains" | "isEmpty" | "size" | "indexOf" | "containsAll" | "hasNext" | "hasMoreElements"
+                | "isPresent",
+                _,
+            ) => {
                 return Some(match (name, &rest) {
                     ("size", None) => i64::try_from(items.len())
                         .map_or_else(|_| Value::default(), |count| Value::known(Known::Int(count))),
@@ -266,8 +296,11 @@ impl<'a> Engine<'a> {
                     _ => Value::default(),
                 });
             }
-            ("iterator" | "listIterator" | "elements" | "toArray" | "toList" | "clone" | "stream"
-            | "subList" | "parallelStream" | "descendingIterator" | "reversed", _) => {
+            (
+                "iterator" | "listIterator" | "elements" | "toArray" | "toList" | "clone" | "stream"
+                | "subList" | "parallelStream" | "descendingIterator" | "reversed",
+                _,
+            ) => {
                 let kept = if matches!(name, "subList" | "reversed" | "descendingIterator") {
                     list_of_any(any())
                 } else {
@@ -295,13 +328,17 @@ impl<'a> Engine<'a> {
         let mut next = shape.clone();
         let given = match (name, values) {
             (
-                "put" | "putIfAbsent" | "replace" | "add" | "setProperty" | "addValue" | "accumulate" | "putOpt",
+                "put" | "putIfAbsent" | "replace" | "add" | "setProperty" | "addValue" | "accumulate"
+                | "putOpt",
                 [key, value],
             ) => {
                 put(&mut next, key, value.clone());
                 Value::default()
             }
-            ("get" | "getProperty" | "getString" | "getOrDefault" | "optString" | "getFirst", [key, more @ ..]) => {
+            (
+                "get" | "getProperty" | "getString" | "getOrDefault" | "optString" | "getFirst",
+                [key, more @ ..],
+            ) => {
                 let default = more.first().cloned().unwrap_or_else(|| Value::known(Known::Null));
                 let Some(key) = key_of(key) else { return Some(shape.any().join(default)) };
                 let Shape::Map { entries, rest } = shape else { return None };

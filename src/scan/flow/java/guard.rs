@@ -1,15 +1,15 @@
 //! Checks as Java writes them: what a condition proves.
 
 use super::{Engine, Frame};
-use crate::scan::flow::guard::{Proof, allowed_by_regex};
+use crate::scan::flow::guard::Proof;
+use crate::scan::flow::letters::allowed_by_regex;
 use crate::scan::flow::value::{Kinds, Known};
 use crate::scan::ir::{Call, Expr, ExprKind};
 use crate::scan::rules::Kind;
 
 /// Methods whose result is the text itself, for a check.
-const SAME: &[&str] = &[
-    "trim", "strip", "toLowerCase", "toUpperCase", "toString", "intern", "normalize", "getPath", "valueOf",
-];
+const SAME: &[&str] =
+    &["trim", "strip", "toLowerCase", "toUpperCase", "toString", "intern", "normalize", "getPath", "valueOf"];
 
 /// What a host that is known makes an address safe for.
 const ADDRESS: &[Kind] = &[Kind::Url, Kind::Redirect];
@@ -59,9 +59,10 @@ impl<'a> Engine<'a> {
             }
             ("matches", pattern) if held => self.matched(frame, object, pattern, second),
             ("startsWith", Some(beginning)) => self.begins(frame, object, beginning, held),
-            ("isNumeric" | "isAlphanumeric" | "isAlpha" | "isDigits" | "isCreatable" | "isParsable", Some(item))
-                if held =>
-            {
+            (
+                "isNumeric" | "isAlphanumeric" | "isAlpha" | "isDigits" | "isCreatable" | "isParsable",
+                Some(item),
+            ) if held => {
                 self.java_prove(frame, item, Self::harmless());
             }
             ("isAbsolute", None) if !held => self.prove(frame, object, Proof::NoRoot),

@@ -34,8 +34,12 @@ impl<'a> Engine<'a> {
         let listed = super::call::argument_list(&path, given);
         self.java_sinks(frame, expr, &path, None, listed.as_deref().unwrap_or(given));
         if let Some(origin) = self.call_source(frame, &path) {
-            let mut value =
-                Value::tainted(Taint::new(origin.source, frame.file, expr.at, format!("`new {name}` comes from outside")));
+            let mut value = Value::tainted(Taint::new(
+                origin.source,
+                frame.file,
+                expr.at,
+                format!("`new {name}` comes from outside"),
+            ));
             value.path = Some(name.into());
             return value;
         }
@@ -88,8 +92,10 @@ impl<'a> Engine<'a> {
                 rest: None,
             }));
         }
-        if matches!(name, "BufferedReader" | "Scanner" | "InputStreamReader" | "BufferedInputStream" | "DataInputStream")
-            && let Some(first) = given.first()
+        if matches!(
+            name,
+            "BufferedReader" | "Scanner" | "InputStreamReader" | "BufferedInputStream" | "DataInputStream"
+        ) && let Some(first) = given.first()
         {
             value.shape.clone_from(&first.value.shape);
         }

@@ -38,12 +38,42 @@ const FILLED: &[&str] = &[
 
 /// Types a framework hands to handlers that are no input.
 const HANDED: &[&str] = &[
-    "Model", "ModelMap", "ModelAndView", "Principal", "Authentication", "HttpSession", "BindingResult",
-    "Errors", "RedirectAttributes", "Locale", "Pageable", "HttpServletResponse", "ServletResponse",
-    "UriComponentsBuilder", "SecurityContext", "UriInfo", "HttpHeaders", "Request", "AsyncResponse",
-    "WebRequest", "NativeWebRequest", "HttpServletRequest", "ServletRequest", "SessionStatus", "UserDetails",
-    "Jwt", "OAuth2User", "PrintWriter", "Writer", "OutputStream", "TimeZone", "ZoneId", "Map",
-    "ServerHttpRequest", "ServerHttpResponse", "ServerWebExchange",
+    "Model",
+    "ModelMap",
+    "ModelAndView",
+    "Principal",
+    "Authentication",
+    "HttpSession",
+    "BindingResult",
+    "Errors",
+    "RedirectAttributes",
+    "Locale",
+    "Pageable",
+    "HttpServletResponse",
+    "ServletResponse",
+    "UriComponentsBuilder",
+    "SecurityContext",
+    "UriInfo",
+    "HttpHeaders",
+    "Request",
+    "AsyncResponse",
+    "WebRequest",
+    "NativeWebRequest",
+    "HttpServletRequest",
+    "ServletRequest",
+    "SessionStatus",
+    "UserDetails",
+    "Jwt",
+    "OAuth2User",
+    "PrintWriter",
+    "Writer",
+    "OutputStream",
+    "TimeZone",
+    "ZoneId",
+    "Map",
+    "ServerHttpRequest",
+    "ServerHttpResponse",
+    "ServerWebExchange",
 ];
 
 impl<'a> Engine<'a> {
@@ -63,9 +93,10 @@ impl<'a> Engine<'a> {
             })
         };
         let mapped = handler.is_some_and(|handler| !handler.decorator.is_empty());
-        let injected = annotated(&["Context", "Autowired", "Value", "Inject", "AuthenticationPrincipal", "Suspended"]);
-        let filled = annotated(FILLED)
-            || (mapped && !injected && !HANDED.contains(&kind) && !types::is_number(kind));
+        let injected =
+            annotated(&["Context", "Autowired", "Value", "Inject", "AuthenticationPrincipal", "Suspended"]);
+        let filled =
+            annotated(FILLED) || (mapped && !injected && !HANDED.contains(&kind) && !types::is_number(kind));
         if types::is_number(kind) {
             return value;
         }
@@ -115,7 +146,11 @@ impl<'a> Engine<'a> {
     }
 
     /// The object a method of this class works on, as its constructor makes it.
-    pub(in crate::scan::flow) fn java_this(&mut self, function: &FunctionRef<'a>, class: &'a Class) -> Value<'a> {
+    pub(in crate::scan::flow) fn java_this(
+        &mut self,
+        function: &FunctionRef<'a>,
+        class: &'a Class,
+    ) -> Value<'a> {
         let key = std::ptr::from_ref(class);
         if let Some(value) = self.objects.get(&key) {
             return value.clone();
@@ -165,9 +200,12 @@ impl<'a> Engine<'a> {
         names: &[(Rc<str>, Rc<str>)],
     ) {
         for (param, variable) in names {
-            let (Some(after), Some(before)) = (inner.vars.get(param), frame.vars.get(variable)) else { continue };
-            let shared = matches!(after.path.as_deref(), Some("StringBuilder" | "StringBuffer" | "StringJoiner"))
-                || (after.shape.is_some() && before.known.is_none());
+            let (Some(after), Some(before)) = (inner.vars.get(param), frame.vars.get(variable)) else {
+                continue;
+            };
+            let shared =
+                matches!(after.path.as_deref(), Some("StringBuilder" | "StringBuffer" | "StringJoiner"))
+                    || (after.shape.is_some() && before.known.is_none());
             if shared && !rebinds(function, param) {
                 let next = Value { from: before.from.clone(), ..after.clone() };
                 frame.vars.insert(Rc::clone(variable), next);

@@ -19,7 +19,11 @@ impl<'a> Engine<'a> {
     ) -> Option<Value<'a>> {
         let first = given.first().map(|arg| &arg.value);
         match name {
-            "getResourceAsStream" | "getResource" | "newInputStream" | "newBufferedReader" | "openStream"
+            "getResourceAsStream"
+            | "getResource"
+            | "newInputStream"
+            | "newBufferedReader"
+            | "openStream"
             | "openResource"
                 if first.or(Some(holder)).and_then(resource).is_some() =>
             {

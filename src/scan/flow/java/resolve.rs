@@ -230,12 +230,12 @@ impl<'a> Engine<'a> {
     /// A static field; evaluates the static part of a class at the first call.
     pub(super) fn java_static(&mut self, class: &ClassRef<'a>, name: &str) -> Option<Value<'a>> {
         let key = std::ptr::from_ref(class.class);
-        if !self.java.statics.contains_key(&key) {
+        if let std::collections::hash_map::Entry::Vacant(e) = self.java.statics.entry(key) {
             let empty = Value {
                 shape: Some(Rc::new(Shape::Map { entries: Vec::new(), rest: None })),
                 ..Value::default()
             };
-            self.java.statics.insert(key, empty);
+            e.insert(empty);
             let quiet = std::mem::replace(&mut self.quiet, true);
             let notes = self.notes.take();
             self.static_part(class);
@@ -267,11 +267,8 @@ impl<'a> Engine<'a> {
     /// Sets a static field; `joins` what is known of it already.
     pub(super) fn put_static(&mut self, class: &'a Class, name: &str, value: Value<'a>, joins: bool) {
         let Some(known) = self.java.statics.get_mut(&std::ptr::from_ref(class)) else { return };
-        let mut shape = known
-            .shape
-            .as_deref()
-            .cloned()
-            .unwrap_or(Shape::Map { entries: Vec::new(), rest: None });
+        let mut shape =
+            known.shape.as_deref().cloned().unwrap_or(Shape::Map { entries: Vec::new(), rest: None });
         let value = match shape.entry(name) {
             Some(before) if joins => before.clone().join(value),
             _ => value,
@@ -300,6 +297,7 @@ impl<'a> Engine<'a> {
 }
 
 /// The declared type of a field; `Some(None)` for one without.
+#[allow(clippy::option_option, reason = "a field without a type is not the same as no field")]
 pub(super) fn field_type<'c>(class: &'c Class, name: &str) -> Option<Option<&'c str>> {
     class.body.stmts.iter().find_map(|stmt| match &stmt.kind {
         StmtKind::Assign { targets, annotation, .. }

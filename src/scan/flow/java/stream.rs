@@ -44,7 +44,11 @@ impl<'a> Engine<'a> {
                 };
                 Some(list_of_any(Value { path: None, ..made }))
             }
-            ("mapToInt" | "mapToLong" | "mapToDouble" | "count" | "sum" | "anyMatch" | "allMatch" | "noneMatch", _) => {
+            (
+                "mapToInt" | "mapToLong" | "mapToDouble" | "count" | "sum" | "anyMatch" | "allMatch"
+                | "noneMatch",
+                _,
+            ) => {
                 self.run_callbacks(frame, path, Some(holder), given);
                 Some(Value::default())
             }

@@ -4,7 +4,7 @@ use super::make::flat;
 use super::{Engine, Frame};
 use crate::scan::flow::call::Given;
 use crate::scan::flow::fold;
-use crate::scan::flow::guard::allowed_by_regex;
+use crate::scan::flow::letters::allowed_by_regex;
 use crate::scan::flow::text::concat;
 use crate::scan::flow::value::{Kinds, Known, Shape, Value};
 use crate::scan::ir::{Expr, ExprKind};
@@ -21,7 +21,8 @@ impl<'a> Engine<'a> {
         given: &[Given<'a>],
     ) -> Option<Value<'a>> {
         let path = holder.path.as_deref()?;
-        if !matches!(path, "StringBuilder" | "StringBuffer" | "StringJoiner" | "StringWriter" | "Appendable") {
+        if !matches!(path, "StringBuilder" | "StringBuffer" | "StringJoiner" | "StringWriter" | "Appendable")
+        {
             return None;
         }
         let arg = |at: usize| given.get(at).map(|arg| flat(arg.value.clone())).unwrap_or_default();
@@ -77,8 +78,12 @@ impl<'a> Engine<'a> {
                 let parts: Vec<Value<'a>> = given.iter().map(|arg| flat(arg.value.clone())).collect();
                 return Some(formatted(&parts));
             }
-            "String.valueOf" | "String.copyValueOf" | "Objects.toString" | "Objects.requireNonNull"
-            | "Objects.requireNonNullElse" | "String.new" => {
+            "String.valueOf"
+            | "String.copyValueOf"
+            | "Objects.toString"
+            | "Objects.requireNonNull"
+            | "Objects.requireNonNullElse"
+            | "String.new" => {
                 let mut value = first?.clone();
                 if path != "Objects.requireNonNull" {
                     if let Some(Known::Int(number)) = value.known {
@@ -115,7 +120,8 @@ impl<'a> Engine<'a> {
             let args = given.iter().map(|arg| flat(arg.value.clone()));
             return Some(formatted(&std::iter::once(holder.clone()).chain(args).collect::<Vec<_>>()));
         }
-        if matches!(name, "toString" | "intern" | "getBytes" | "toCharArray") && holder.known_text().is_some() {
+        if matches!(name, "toString" | "intern" | "getBytes" | "toCharArray") && holder.known_text().is_some()
+        {
             return Some(Value { path: None, ..holder.clone() });
         }
         if name == "concat"
@@ -224,8 +230,7 @@ fn text_of<'a>(holder: &Value<'a>, name: &str, given: &[Given<'a>]) -> Option<Va
 /// The variable or field at the beginning of a chain of calls.
 fn root_of(expr: &Expr) -> Option<&Expr> {
     match &expr.kind {
-        ExprKind::Name(_) => Some(expr),
-        ExprKind::Member { .. } => Some(expr),
+        ExprKind::Name(_) | ExprKind::Member { .. } => Some(expr),
         ExprKind::Call(call) if !call.is_new => match &call.callee.kind {
             ExprKind::Member { object, name, .. }
                 if matches!(

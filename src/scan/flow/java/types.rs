@@ -1,23 +1,74 @@
 //! Declared types: what they say of a value, and what library methods give.
 
 use super::is_type;
-use crate::scan::flow::{Engine, Frame};
 use crate::scan::flow::value::{Kinds, Value};
+use crate::scan::flow::{Engine, Frame};
 use crate::scan::rules::Kind;
 
 /// Types whose values hold no text of a client.
 const NUMBERS: &[&str] = &[
-    "int", "long", "short", "byte", "double", "float", "boolean", "Integer", "Long", "Short", "Byte",
-    "Double", "Float", "Boolean", "BigDecimal", "BigInteger", "UUID", "LocalDate", "LocalDateTime",
-    "LocalTime", "Instant", "Duration", "Date", "Timestamp", "ZonedDateTime", "OffsetDateTime", "YearMonth",
-    "Number", "AtomicInteger", "AtomicLong", "OptionalInt", "OptionalLong",
+    "int",
+    "long",
+    "short",
+    "byte",
+    "double",
+    "float",
+    "boolean",
+    "Integer",
+    "Long",
+    "Short",
+    "Byte",
+    "Double",
+    "Float",
+    "Boolean",
+    "BigDecimal",
+    "BigInteger",
+    "UUID",
+    "LocalDate",
+    "LocalDateTime",
+    "LocalTime",
+    "Instant",
+    "Duration",
+    "Date",
+    "Timestamp",
+    "ZonedDateTime",
+    "OffsetDateTime",
+    "YearMonth",
+    "Number",
+    "AtomicInteger",
+    "AtomicLong",
+    "OptionalInt",
+    "OptionalLong",
 ];
 
 /// Types that say nothing of a value.
 const LOOSE: &[&str] = &[
-    "String", "CharSequence", "Object", "char", "Character", "var", "T", "E", "K", "V", "R", "Serializable",
-    "Comparable", "Iterable", "Collection", "Optional", "Stream", "Iterator", "Enumeration", "Supplier",
-    "Function", "Callable", "Consumer", "Predicate", "BiFunction", "UnaryOperator",
+    "String",
+    "CharSequence",
+    "Object",
+    "char",
+    "Character",
+    "var",
+    "T",
+    "E",
+    "K",
+    "V",
+    "R",
+    "Serializable",
+    "Comparable",
+    "Iterable",
+    "Collection",
+    "Optional",
+    "Stream",
+    "Iterator",
+    "Enumeration",
+    "Supplier",
+    "Function",
+    "Callable",
+    "Consumer",
+    "Predicate",
+    "BiFunction",
+    "UnaryOperator",
 ];
 
 /// What methods of the libraries give, where the type matters to a rule.
@@ -106,7 +157,10 @@ impl<'a> Engine<'a> {
     /// A variable keeps its declared type when something of no known type is put into it.
     pub(in crate::scan::flow) fn retyped(frame: &Frame<'a>, name: &str, mut value: Value<'a>) -> Value<'a> {
         let known = value.path.as_deref().is_some_and(is_type) || value.callable.is_some();
-        if !known && let Some(kind) = frame.vars.get(name).and_then(|before| before.path.clone()).filter(|p| is_type(p)) {
+        if !known
+            && let Some(kind) =
+                frame.vars.get(name).and_then(|before| before.path.clone()).filter(|p| is_type(p))
+        {
             value.path = Some(kind);
         }
         value

@@ -12,7 +12,7 @@ use tree_sitter::Node;
 const CONSTRUCTOR: &str = "constructor";
 
 impl Lowering<'_> {
-    fn modifiers<'t>(node: Node<'t>) -> Option<Node<'t>> {
+    fn modifiers(node: Node<'_>) -> Option<Node<'_>> {
         named(node).find(|child| child.kind() == "modifiers")
     }
 
@@ -28,9 +28,7 @@ impl Lowering<'_> {
             .children(&mut cursor)
             .filter_map(|word| match word.kind() {
                 "annotation" | "marker_annotation" => Some(self.annotation(word)),
-                "static" | "abstract" => {
-                    Some(Expr::new(at(word), ExprKind::Name(word.kind().to_owned())))
-                }
+                "static" | "abstract" => Some(Expr::new(at(word), ExprKind::Name(word.kind().to_owned()))),
                 _ => None,
             })
             .collect()
@@ -40,8 +38,8 @@ impl Lowering<'_> {
     pub(super) fn annotation(&self, node: Node<'_>) -> Expr {
         let name = field(node, "name").map_or("", |name| self.str(name));
         let name_at = field(node, "name").map_or(at(node), at);
-        let last = name.rsplit('.').next().unwrap_or(name).to_owned();
-        let callee = Expr::new(name_at, ExprKind::Name(last));
+        let simple = name.rsplit('.').next().unwrap_or(name).to_owned();
+        let callee = Expr::new(name_at, ExprKind::Name(simple));
         let Some(list) = field(node, "arguments") else { return callee };
         let args = named(list)
             .map(|argument| {
@@ -65,9 +63,9 @@ impl Lowering<'_> {
         if let Some(parent) = field(node, "superclass") {
             bases.extend(named(parent).map(|kind| self.type_expr(kind)));
         }
-        let lists = field(node, "interfaces").into_iter().chain(
-            named(node).filter(|child| child.kind() == "extends_interfaces"),
-        );
+        let lists = field(node, "interfaces")
+            .into_iter()
+            .chain(named(node).filter(|child| child.kind() == "extends_interfaces"));
         for list in lists {
             for types in named(list) {
                 bases.extend(named(types).map(|kind| self.type_expr(kind)));
@@ -77,9 +75,9 @@ impl Lowering<'_> {
         if node.kind() == "interface_declaration" {
             decorators.push(Expr::new(at(node), ExprKind::Name("interface".into())));
         }
-        let components = field(node, "parameters").filter(|_| node.kind() == "record_declaration");
+        let parts = field(node, "parameters").filter(|_| node.kind() == "record_declaration");
         let body = field(node, "body");
-        self.class_of(at(node), name, bases, decorators, body, components)
+        self.class_of(at(node), name, bases, decorators, body, parts)
     }
 
     /// The class an anonymous body stands for.
@@ -227,9 +225,8 @@ impl Lowering<'_> {
                 starts.push(Stmt { at: place, kind });
             }
             let end = declarator.end_byte();
-            let value = value
-                .filter(|_| is_static)
-                .unwrap_or_else(|| Expr::new(At::new(end, end), ExprKind::Null));
+            let value =
+                value.filter(|_| is_static).unwrap_or_else(|| Expr::new(At::new(end, end), ExprKind::Null));
             let kind = StmtKind::Assign {
                 targets: vec![target],
                 value,

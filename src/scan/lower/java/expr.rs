@@ -51,7 +51,8 @@ impl Lowering<'_> {
             "field_access" => self.member(node),
             "scoped_type_identifier" | "generic_type" => ExprKind::Name(self.type_name(node)),
             "class_literal" => {
-                let kind = named(node).next().map(|kind| Expr::new(at(kind), ExprKind::Name(self.type_name(kind))));
+                let kind =
+                    named(node).next().map(|kind| Expr::new(at(kind), ExprKind::Name(self.type_name(kind))));
                 kind.map_or(ExprKind::Null, |object| ExprKind::Member {
                     name_at: at(node),
                     object: Box::new(object),
@@ -104,11 +105,11 @@ impl Lowering<'_> {
         let name = self.str(node);
         match self.scopes.borrow().field(name) {
             Meaning::Plain => ExprKind::Name(name.to_owned()),
-            meaning => self.member_of(node, name, &meaning),
+            meaning => Self::member_of(node, name, &meaning),
         }
     }
 
-    fn member_of(&self, node: Node<'_>, name: &str, meaning: &Meaning) -> ExprKind {
+    fn member_of(node: Node<'_>, name: &str, meaning: &Meaning) -> ExprKind {
         let before = At::new(node.start_byte(), node.start_byte());
         let holder = match meaning {
             Meaning::OfClass(class) => class.clone(),
@@ -164,25 +165,22 @@ impl Lowering<'_> {
             return ExprKind::Other(named(node).map(|child| self.expr(child)).collect());
         };
         let written = self.str(name);
-        let callee = match field(node, "object") {
-            Some(object) => {
-                let kind = ExprKind::Member {
-                    object: Box::new(self.expr(object)),
-                    name: written.to_owned(),
-                    name_at: at(name),
-                };
-                Expr::new(At::new(node.start_byte(), name.end_byte()), kind)
-            }
-            None => {
-                let imported = self.imports.borrow().iter().any(|import| import.local == written);
-                let meaning = self.scopes.borrow().method(written);
-                let kind = match meaning {
-                    Some(meaning) => self.member_of(name, written, &meaning),
-                    None if imported => ExprKind::Name(written.to_owned()),
-                    None => self.member_of(name, written, &Meaning::OfThis),
-                };
-                Expr::new(at(name), kind)
-            }
+        let callee = if let Some(object) = field(node, "object") {
+            let kind = ExprKind::Member {
+                object: Box::new(self.expr(object)),
+                name: written.to_owned(),
+                name_at: at(name),
+            };
+            Expr::new(At::new(node.start_byte(), name.end_byte()), kind)
+        } else {
+            let imported = self.imports.borrow().iter().any(|import| import.local == written);
+            let meaning = self.scopes.borrow().method(written);
+            let kind = match meaning {
+                Some(meaning) => Self::member_of(name, written, &meaning),
+                None if imported => ExprKind::Name(written.to_owned()),
+                None => Self::member_of(name, written, &Meaning::OfThis),
+            };
+            Expr::new(at(name), kind)
         };
         let args = self.arguments(list);
         ExprKind::Call(Box::new(Call { callee, args, args_at: at(list), is_new: false, is_tag: false }))
@@ -262,22 +260,15 @@ impl Lowering<'_> {
         let Some(operand) = named(node).next() else { return ExprKind::Other(Vec::new()) };
         let op = if self.str(node).contains("--") { "-" } else { "+" };
         let one = Expr::new(at(node), ExprKind::Number("1".into()));
-        let kind = ExprKind::Binary {
-            op: op.to_owned(),
-            left: Box::new(self.expr(operand)),
-            right: Box::new(one),
-        };
-        ExprKind::Assign {
-            target: Box::new(self.expr(operand)),
-            value: Box::new(Expr::new(at(node), kind)),
-        }
+        let kind =
+            ExprKind::Binary { op: op.to_owned(), left: Box::new(self.expr(operand)), right: Box::new(one) };
+        ExprKind::Assign { target: Box::new(self.expr(operand)), value: Box::new(Expr::new(at(node), kind)) }
     }
 
     /// `x instanceof T`, `x instanceof T name`.
     fn instance_of(&self, node: Node<'_>) -> ExprKind {
-        let kind = field(node, "right").or_else(|| {
-            field(node, "pattern").and_then(|pattern| named(pattern).next())
-        });
+        let kind =
+            field(node, "right").or_else(|| field(node, "pattern").and_then(|pattern| named(pattern).next()));
         let kind = kind.map_or(ExprKind::Null, |kind| ExprKind::Name(self.type_name(kind)));
         let mut left = self.field_expr(node, "left");
         if let Some(name) = field(node, "name") {

@@ -59,7 +59,7 @@ impl Lowering<'_> {
             "while_statement" | "do_statement" => push(StmtKind::Loop {
                 target: None,
                 over: None,
-                test: Some(self.field_expr(node, "condition")),
+                test: Some(Box::new(self.field_expr(node, "condition"))),
                 body: self.body(field(node, "body")),
                 other: Block::default(),
             }),
@@ -96,7 +96,7 @@ impl Lowering<'_> {
                 let target = self.field_expr(node, "left");
                 if op != "=" {
                     StmtKind::Augment {
-                        target,
+                        target: Box::new(target),
                         op: op.trim_end_matches('=').to_owned(),
                         value: self.field_expr(node, "right"),
                     }
@@ -112,7 +112,7 @@ impl Lowering<'_> {
                 let op = if self.str(node).contains("--") { "-" } else { "+" };
                 let Some(operand) = named(node).next() else { return };
                 StmtKind::Augment {
-                    target: self.expr(operand),
+                    target: Box::new(self.expr(operand)),
                     op: op.to_owned(),
                     value: Expr::new(at(node), ExprKind::Number("1".into())),
                 }
@@ -168,7 +168,7 @@ impl Lowering<'_> {
                 self.expression_statement(at(start), start, out);
             }
         }
-        let test = field(node, "condition").map(|test| self.expr(test));
+        let test = field(node, "condition").map(|test| Box::new(self.expr(test)));
         let mut body = self.body(field(node, "body"));
         for step in steps {
             self.expression_statement(at(step), step, &mut body.stmts);
@@ -201,7 +201,13 @@ impl Lowering<'_> {
             body.stmts.insert(0, Stmt { at: place, kind: typed });
         }
         self.scopes.borrow_mut().close();
-        StmtKind::Loop { target: Some(target), over: Some(over), test: None, body, other: Block::default() }
+        StmtKind::Loop {
+            target: Some(Box::new(target)),
+            over: Some(Box::new(over)),
+            test: None,
+            body,
+            other: Block::default(),
+        }
     }
 
     fn try_statement(&self, node: Node<'_>) -> StmtKind {
@@ -245,9 +251,7 @@ impl Lowering<'_> {
         let types = param
             .and_then(|param| named(param).find(|child| child.kind() == "catch_type"))
             .map(|kinds| {
-                named(kinds)
-                    .map(|kind| Expr::new(at(kind), ExprKind::Name(self.type_name(kind))))
-                    .collect()
+                named(kinds).map(|kind| Expr::new(at(kind), ExprKind::Name(self.type_name(kind)))).collect()
             })
             .unwrap_or_default();
         self.scopes.borrow_mut().open();

@@ -89,8 +89,7 @@ impl Lowering<'_> {
             });
             let test = tests.reduce(|one, two| {
                 let place = two.at;
-                let kind =
-                    ExprKind::Binary { op: "||".into(), left: Box::new(one), right: Box::new(two) };
+                let kind = ExprKind::Binary { op: "||".into(), left: Box::new(one), right: Box::new(two) };
                 Expr::new(place, kind)
             });
             let Some(test) = test else { continue };
