@@ -254,7 +254,7 @@ fn limits(config: &Config) -> Result<Limits, Trouble> {
 }
 
 /// The window of a model: the flag's for the session's own, else the user's table, else the embedded one.
-fn window(config: &Config, name: &str) -> Option<u64> {
+pub fn window(config: &Config, name: &str) -> Option<u64> {
     config
         .context_window
         .filter(|_| name == config.model)
