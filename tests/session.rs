@@ -326,7 +326,7 @@ fn what_a_command_changes_is_in_the_patch() {
     let result = run.exits(0).result();
     let paths: Vec<&str> =
         result["files"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
-    assert_eq!(paths, ["app.py"]);
+    assert_eq!(paths, ["app.py", "made.txt"]);
     assert!(result["patch"].as_str().unwrap().contains("+def find(title):"), "{result}");
 }
 
