@@ -53,7 +53,7 @@ pub struct Rule {
     /// Where they do harm.
     #[serde(default)]
     pub sinks: Vec<Sink>,
-    /// Code that is wrong wherever it stands (see [`super::shape`]).
+    /// Code that is wrong wherever it stands (see `shape`).
     #[serde(default)]
     pub patterns: Vec<String>,
     /// Code that is not meant though a pattern fits it.

@@ -1,6 +1,6 @@
 //! Be someone's helper: the same session behind other protocols.
 //!
-//! [`Start`] opens sessions for every door here, [`work`] runs them, [`acp`] and [`mcp`] speak for them.
+//! [`Start`] opens sessions for every door here, `work` runs them, [`acp`] and [`mcp`] speak for them.
 
 pub mod acp;
 pub mod mcp;
