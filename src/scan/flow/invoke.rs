@@ -4,7 +4,7 @@ use super::call::Given;
 use super::env::Env;
 use super::value::{Callable, FunctionRef, Known, Shape, Taint, Value};
 use super::{CallSite, Engine, Frame};
-use crate::scan::ir::{Expr, Function, ParamKind};
+use crate::scan::ir::{Class, Expr, Function, ParamKind};
 use crate::scan::rules::Source;
 use std::rc::Rc;
 
@@ -24,11 +24,20 @@ impl<'a> Engine<'a> {
         chain.push(function.function);
         self.globals_of(function.file);
         Frame {
-            file: function.file,
-            vars: Env::new(),
             captured: function.captured.clone(),
             chain: Rc::new(chain),
-            class: function.class,
+            ..Self::bare_frame(function.file, function.class)
+        }
+    }
+
+    /// A frame that no function stands in.
+    pub(super) fn bare_frame(file: usize, class: Option<&'a Class>) -> Frame<'a> {
+        Frame {
+            file,
+            vars: Env::new(),
+            captured: None,
+            chain: Rc::new(Vec::new()),
+            class,
             is_module: false,
             returned: None,
             route: None,

@@ -48,13 +48,7 @@ impl<'a> Engine<'a> {
         }
         let reference = Self::class_reference(frame, class);
         for function in methods(class) {
-            frame.defined.push(super::value::FunctionRef {
-                file: frame.file,
-                function,
-                chain: std::rc::Rc::clone(&reference.chain),
-                captured: reference.captured.clone(),
-                class: Some(class),
-            });
+            frame.defined.push(reference.method(function));
         }
     }
 

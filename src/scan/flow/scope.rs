@@ -184,13 +184,7 @@ impl<'a> Engine<'a> {
             if let StmtKind::Function(function) = &stmt.kind
                 && function.name == name
             {
-                return Some(FunctionRef {
-                    file: class.file,
-                    function,
-                    chain: Rc::clone(&class.chain),
-                    captured: class.captured.clone(),
-                    class: Some(class.class),
-                });
+                return Some(class.method(function));
             }
         }
         if depth >= 4 {

@@ -125,6 +125,19 @@ pub(super) struct ClassRef<'a> {
     pub(super) captured: Option<Rc<Env<'a>>>,
 }
 
+impl<'a> ClassRef<'a> {
+    /// A method of the class, with what it sees of the surroundings.
+    pub(super) fn method(&self, function: &'a Function) -> FunctionRef<'a> {
+        FunctionRef {
+            file: self.file,
+            function,
+            chain: Rc::clone(&self.chain),
+            captured: self.captured.clone(),
+            class: Some(self.class),
+        }
+    }
+}
+
 impl Kinds {
     pub(super) fn of(kinds: &[Kind]) -> Self {
         kinds.iter().fold(Kinds(0), |set, kind| set.with(*kind))

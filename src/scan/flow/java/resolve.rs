@@ -156,13 +156,7 @@ impl<'a> Engine<'a> {
                 .collect();
             let best = fitting.iter().copied().max_by_key(|function| likeness(function, given));
             if let Some(function) = best.filter(|function| function.body.at.end > 0) {
-                return Some(FunctionRef {
-                    file: class.file,
-                    function,
-                    chain: Rc::clone(&class.chain),
-                    captured: class.captured.clone(),
-                    class: Some(class.class),
-                });
+                return Some(class.method(function));
             }
         }
         None
@@ -246,7 +240,7 @@ impl<'a> Engine<'a> {
     }
 
     fn static_part(&mut self, class: &ClassRef<'a>) {
-        let mut frame = self.bare_frame(class.file, Some(class.class));
+        let mut frame = Self::bare_frame(class.file, Some(class.class));
         for stmt in &class.class.body.stmts {
             match &stmt.kind {
                 StmtKind::Assign { targets, value, declares: true, annotation } => {
@@ -275,24 +269,6 @@ impl<'a> Engine<'a> {
         };
         shape.put(name, value);
         known.shape = Some(Rc::new(shape));
-    }
-
-    /// A frame that no function stands in.
-    pub(super) fn bare_frame(&self, file: usize, class: Option<&'a Class>) -> Frame<'a> {
-        Frame {
-            file,
-            vars: crate::scan::flow::env::Env::new(),
-            captured: None,
-            chain: Rc::new(Vec::new()),
-            class,
-            is_module: false,
-            returned: None,
-            route: None,
-            answers: false,
-            breaks: Vec::new(),
-            site: None,
-            defined: Vec::new(),
-        }
     }
 }
 
