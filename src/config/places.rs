@@ -47,6 +47,8 @@ pub struct Places {
     pub root: Option<PathBuf>,
     /// What the user trusts of it, if anything.
     pub trusted: Option<Pass>,
+    /// What the user should hear of that, where trust would make a difference.
+    pub hint: Option<String>,
     /// The user's settings, `$XDG_CONFIG_HOME/agent`.
     pub folder: Option<PathBuf>,
     /// The user's home.

@@ -17,7 +17,7 @@ use crate::sandbox::{self, Sandbox, Wish};
 use crate::scan::Scanner;
 use crate::scan::rules::{RuleSet, own};
 use crate::session::record::RecordError;
-use crate::session::{Limits, Mind, Parts};
+use crate::session::{Limits, Mind, Parts, Session};
 use crate::text::known;
 use crate::tool::{self, Tool, Toolbox, World};
 use crate::workspace::lock::LockError;
@@ -81,15 +81,22 @@ pub fn decide(flags: Flags) -> Result<Config, Trouble> {
 
 /// Opens what tools work on.
 pub fn world(config: &Config) -> Result<World, Trouble> {
+    world_of(config, &places(config))
+}
+
+fn world_of(config: &Config, places: &Places) -> Result<World, Trouble> {
     let workspace = Workspace::open(&config.workspace)?;
     let sandbox = walls(&workspace, &config.state, config.sandbox_off)?;
-    Ok(World { workspace, sandbox, scanner: Scanner::of(rules(config)?) })
+    Ok(World { workspace, sandbox, scanner: Scanner::of(rules_of(config, places)?) })
 }
 
 /// The scanner's rules: the embedded ones, the user's own, those the command line names, and a repository's once
 /// it is trusted.
 pub fn rules(config: &Config) -> Result<&'static RuleSet, Trouble> {
-    let places = places(config);
+    rules_of(config, &places(config))
+}
+
+fn rules_of(config: &Config, places: &Places) -> Result<&'static RuleSet, Trouble> {
     let (user, project) = places.rules();
     let root = places.root.clone().unwrap_or_default();
     // What is read must be the very bytes that the user trusts.
@@ -165,6 +172,7 @@ pub fn places(config: &Config) -> Places {
     let root = config.workspace.canonicalize().ok();
     let standing = root.as_deref().map(|root| Store::of(&config.state).standing(root));
     Places {
+        hint: standing.as_ref().and_then(Standing::hint),
         trusted: standing.and_then(|standing| match standing {
             Standing::Trusted(pass) => Some(pass),
             _ => None,
@@ -207,9 +215,7 @@ pub fn fit(config: &mut Config, flags: &Flags, (definition, origin): (&Definitio
 pub fn notes(config: &Config) -> Vec<String> {
     let places = places(config);
     let (_, mut notes) = skill::list(&places);
-    if let Some(root) = &places.root {
-        notes.extend(Store::of(&config.state).standing(root).hint());
-    }
+    notes.extend(places.hint);
     notes
 }
 
@@ -284,7 +290,8 @@ fn fallbacks(config: &Config) -> Result<Vec<Mind>, Trouble> {
 pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken) -> Result<Parts, Trouble> {
     let model = model(config)?;
     let limits = limits(config)?;
-    let world = Arc::new(world(config)?);
+    let places = places(config);
+    let world = Arc::new(world_of(config, &places)?);
     let mode = if definition.read_only { Mode::ReadOnly } else { config.mode };
     let own = definition.rules.iter().flat_map(|rule| rule.judged(&definition.name));
     let rules = config.rules.iter().cloned().chain(own).collect();
@@ -299,7 +306,6 @@ pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken
     for (path, line) in &config.reveals {
         policy.reveal_once(path, *line);
     }
-    let places = places(config);
     let (skills, _) = skill::list(&places);
     let system = system(definition, &places, &skills);
     let mut tools: Vec<Box<dyn Tool>> =
@@ -317,6 +323,14 @@ pub fn parts(config: &Config, definition: &Definition, cancel: CancellationToken
         limits,
         cancel,
     })
+}
+
+/// Lets a session go on with another model. A window that a flag gave is the first model's.
+pub fn change_model(session: &mut Session, config: &Config, name: &str) -> Result<(), Trouble> {
+    let model = model(&Config { model: name.to_owned(), ..config.clone() })?;
+    session.set_model(model, price::price(name, &config.prices));
+    session.set_window(window::window(name, &config.context_windows));
+    Ok(())
 }
 
 /// Adds the tools of the user's tool servers, and of `more` servers that whoever opened the session named. Gives

@@ -6,7 +6,6 @@ use super::seat::Seat;
 use super::tell::{Plan, Teller};
 use crate::event::{Event, Host, Outcome};
 use crate::fix::Report;
-use crate::model::price;
 use crate::policy::Mode;
 use crate::scan::Filter;
 use crate::serve::work;
@@ -97,10 +96,7 @@ async fn turn(
 fn ready(seat: &Seat, session: &mut Session) -> Result<(), Trouble> {
     let choices = seat.choices();
     if choices.model != session.model() {
-        let mut config = seat.config.clone();
-        config.model.clone_from(&choices.model);
-        session.set_model(wire::model(&config)?, price::price(&config.model, &config.prices));
-        session.set_window(wire::window(&config, &config.model));
+        wire::change_model(session, &seat.config, &choices.model)?;
     }
     session.set_mode(choices.mode)?;
     Ok(())

@@ -11,7 +11,6 @@ use crate::config::Config;
 use crate::config::definition::Definition;
 use crate::event::{Answer, Event, Host, Outcome};
 use crate::fix::Mission;
-use crate::model::{price, window};
 use crate::policy::Mode;
 use crate::sandbox::{Exit, Job as Command, Watch};
 use crate::scan::Filter;
@@ -208,13 +207,20 @@ impl Desk {
     /// Makes parts for a session, unless there are some.
     fn ready(&mut self) -> Result<(), Trouble> {
         if self.parts.is_none() && self.session.is_none() {
-            if self.world.is_none() {
-                let config = &self.setup.config;
-                self.world = Some(Arc::new(wire::world(config)?));
+            let config = &self.setup.config;
+            match wire::parts(config, &self.setup.definition, CancellationToken::new()) {
+                Ok(parts) => {
+                    self.world = Some(Arc::clone(&parts.world));
+                    self.parts = Some(parts);
+                }
+                // Without a model there is still something to scan.
+                Err(trouble) => {
+                    if self.world.is_none() {
+                        self.world = Some(Arc::new(wire::world(config)?));
+                    }
+                    return Err(trouble);
+                }
             }
-            let parts = wire::parts(&self.setup.config, &self.setup.definition, CancellationToken::new())?;
-            self.world = Some(Arc::clone(&parts.world));
-            self.parts = Some(parts);
         }
         Ok(())
     }
@@ -309,12 +315,10 @@ impl Desk {
 
     fn set_model(&mut self, name: &str) -> Result<(), Trouble> {
         let config = Config { model: name.to_owned(), ..self.setup.config.clone() };
-        let model = wire::model(&config)?;
         if let Some(session) = &mut self.session {
-            session.set_model(model, price::price(name, &config.prices));
-            // A window given by a flag is the first model's.
-            session.set_window(window::window(name, &config.context_windows));
+            wire::change_model(session, &self.setup.config, name)?;
         } else {
+            wire::model(&config)?;
             self.parts = None;
         }
         self.setup.config = config;
