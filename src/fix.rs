@@ -137,12 +137,6 @@ impl Mission {
         prompt::mission(&self.issue, &self.look, &contract, &Ask::of(&self.issue).families)
     }
 
-    /// What has to stay in view however long the work takes: the issue and the contract as it is now.
-    pub fn pinned(&self, session: &Session) -> String {
-        let contract = self.contract(session).map(|contract| contract.render()).unwrap_or_default();
-        format!("{}\n\n{contract}", prompt::untrusted("issue", &self.issue))
-    }
-
     /// Works on the mission: says `words` to the model and shows the contract once the model has had its say.
     pub async fn work(
         &self,

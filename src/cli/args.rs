@@ -103,7 +103,7 @@ pub enum Command {
     ///
     /// Sessions are opened by the client, each in its own folder; the options here are what they begin with.
     /// Ends when standard input does.
-    Acp(DoorArgs),
+    Acp(SessionArgs),
     /// List what was hidden from the model in a session: kind and place, never the value
     ///
     /// Where the value still stands in a file of the workspace, its length and a fingerprint are shown; the same
@@ -124,7 +124,7 @@ pub enum Command {
     /// Offers fix, scan, run, reply, and start, status, result, cancel for hosts with short limits. Without --mode
     /// it works as `auto`: workspace edits and sandboxed commands happen, anything beyond is asked of the user where
     /// the host can ask, and else left and reported as `needs_approval`.
-    Mcp(DoorArgs),
+    Mcp(SessionArgs),
     /// Trust a workspace as it is now: what it holds may configure the agent and start its tool servers
     ///
     /// Before that, nothing in a repository configures or runs anything. Trust is for this folder at this path;
@@ -222,6 +222,30 @@ pub struct WorkArgs {
     /// Folder to work in
     #[arg(long, value_name = "DIR")]
     pub workspace: Option<PathBuf>,
+    /// Model, mode, limits
+    #[command(flatten)]
+    pub session: SessionArgs,
+    /// Do not ask: what would be asked for is denied, workspace edits and sandboxed commands happen
+    #[arg(long, conflicts_with = "mode")]
+    pub yes: bool,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub output_format: Format,
+    /// Also scan with the rules in this folder or file of yours; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub rules: Vec<PathBuf>,
+    /// Hidden value that the model may be shown, once, where it asks for it; `agent hidden` lists them; may be
+    /// repeated
+    #[arg(long, value_name = "PATH:LINE", value_parser = place)]
+    pub reveal: Vec<(String, u64)>,
+    /// Also write the result object to this file
+    #[arg(long, value_name = "FILE")]
+    pub result: Option<PathBuf>,
+}
+
+/// What a session begins with, whatever opens it.
+#[derive(Debug, Clone, Args)]
+pub struct SessionArgs {
     /// `anthropic/NAME`, `openai/NAME` (Chat Completions and compatible servers), `responses/NAME` (OpenAI
     /// Responses), `gemini/NAME`, or `rules`, the embedded one
     #[arg(long, value_name = "PROVIDER/NAME")]
@@ -229,16 +253,10 @@ pub struct WorkArgs {
     /// Agent definition by name (`agent agents` shows them) or file (`./x.md`); the embedded one when absent
     #[arg(long, value_name = "NAME|FILE")]
     pub agent: Option<String>,
-    /// Do not ask: what would be asked for is denied, workspace edits and sandboxed commands happen
-    #[arg(long, conflicts_with = "mode")]
-    pub yes: bool,
     /// How much happens without asking
     #[arg(long, value_parser = mode, value_name = "ask|auto|read-only|yes")]
     pub mode: Option<Mode>,
-    /// Form of the output
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub output_format: Format,
-    /// Most answers of the model
+    /// Most answers of the model to one prompt
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_turns: Option<u32>,
     /// Most tokens in all, input and output; looked at before every answer
@@ -261,80 +279,32 @@ pub struct WorkArgs {
     /// `*.example.com`, or `@registries` for the public registries of packages; may be repeated
     #[arg(long, value_name = "HOST[:PORT]")]
     pub allow_host: Vec<String>,
-    /// Also scan with the rules in this folder or file of yours; may be repeated
-    #[arg(long, value_name = "DIR")]
-    pub rules: Vec<PathBuf>,
-    /// Hidden value that the model may be shown, once, where it asks for it; `agent hidden` lists them; may be
-    /// repeated
-    #[arg(long, value_name = "PATH:LINE", value_parser = place)]
-    pub reveal: Vec<(String, u64)>,
-    /// `off` runs commands without walls, on your word alone
-    #[arg(long, value_enum, default_value_t = Walls::Auto)]
-    pub sandbox: Walls,
-    /// Also write the result object to this file
-    #[arg(long, value_name = "FILE")]
-    pub result: Option<PathBuf>,
-}
-
-/// Options of the commands that serve other programs: what every session begins with.
-#[derive(Debug, Clone, Args)]
-pub struct DoorArgs {
-    /// `anthropic/NAME`, `openai/NAME`, `responses/NAME`, `gemini/NAME`, or `rules`, the embedded one
-    #[arg(long, value_name = "PROVIDER/NAME")]
-    pub model: Option<String>,
-    /// Agent definition: a name (`agent agents` shows which), or a Markdown file; the embedded one when absent
-    #[arg(long, value_name = "NAME|FILE")]
-    pub agent: Option<String>,
-    /// How much happens without asking
-    #[arg(long, value_parser = mode, value_name = "ask|auto|read-only|yes")]
-    pub mode: Option<Mode>,
-    /// Most answers of the model to one prompt
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub max_turns: Option<u32>,
-    /// Most tokens of one prompt, input and output
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_tokens: Option<u64>,
-    /// Most US dollars of one prompt; needs a known price
-    #[arg(long, value_name = "USD", value_parser = positive)]
-    pub max_usd: Option<f64>,
-    /// Longest time of one prompt
-    #[arg(long, value_name = "MINUTES", value_parser = positive)]
-    pub max_minutes: Option<f64>,
-    /// Another model that goes on with the work where the provider's policy refuses. May be repeated
-    #[arg(long, value_name = "PROVIDER/NAME")]
-    pub fallback_model: Vec<String>,
-    /// Tokens that the model's window holds
-    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1_024..))]
-    pub context_window: Option<u64>,
-    /// Host that webfetch and commands may reach without asking, as for `run`; may be repeated
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub allow_host: Vec<String>,
     /// `off` runs commands without walls, on your word alone
     #[arg(long, value_enum, default_value_t = Walls::Auto)]
     pub sandbox: Walls,
 }
 
-impl DoorArgs {
-    /// As what a door is started with.
-    pub fn start(&self) -> Start {
-        Start {
-            flags: Flags {
-                workspace: None,
-                model: self.model.clone(),
-                mode: self.mode,
-                max_turns: self.max_turns,
-                max_tokens: self.max_tokens,
-                max_usd: self.max_usd,
-                max_minutes: self.max_minutes,
-                fallback_models: self.fallback_model.clone(),
-                context_window: self.context_window,
-                allow_hosts: self.allow_host.clone(),
-                sandbox_off: self.sandbox == Walls::Off,
-                scan_rules: Vec::new(),
-                reveals: Vec::new(),
-            },
-            agent: self.agent.clone(),
+impl SessionArgs {
+    /// As flags, with nothing else said.
+    fn flags(&self) -> Flags {
+        Flags {
+            model: self.model.clone(),
+            mode: self.mode,
+            max_turns: self.max_turns,
+            max_tokens: self.max_tokens,
+            max_usd: self.max_usd,
+            max_minutes: self.max_minutes,
+            fallback_models: self.fallback_model.clone(),
+            context_window: self.context_window,
+            allow_hosts: self.allow_host.clone(),
+            sandbox_off: self.sandbox == Walls::Off,
+            ..Flags::default()
         }
+    }
+
+    /// As what a door for other programs is started with.
+    pub fn start(&self) -> Start {
+        Start { flags: self.flags(), agent: self.agent.clone() }
     }
 }
 
@@ -400,20 +370,13 @@ pub enum Walls {
 impl WorkArgs {
     /// As flags.
     pub fn flags(&self) -> Flags {
+        let session = self.session.flags();
         Flags {
             workspace: self.workspace.clone(),
-            model: self.model.clone(),
-            mode: if self.yes { Some(Mode::Yes) } else { self.mode },
-            max_turns: self.max_turns,
-            max_tokens: self.max_tokens,
-            max_usd: self.max_usd,
-            max_minutes: self.max_minutes,
-            fallback_models: self.fallback_model.clone(),
-            context_window: self.context_window,
-            allow_hosts: self.allow_host.clone(),
-            sandbox_off: self.sandbox == Walls::Off,
+            mode: if self.yes { Some(Mode::Yes) } else { session.mode },
             scan_rules: self.rules.clone(),
             reveals: self.reveal.clone(),
+            ..session
         }
     }
 }

@@ -25,7 +25,7 @@ fn setup(work: &WorkArgs) -> Result<Setup, Trouble> {
         ));
     }
     let mut config = wire::decide(work.flags())?;
-    let (definition, origin) = wire::definition(work.agent.as_deref(), &config)?;
+    let (definition, origin) = wire::definition(work.session.agent.as_deref(), &config)?;
     wire::fit(&mut config, &work.flags(), (&definition, origin));
     let mut warnings: Vec<String> = definition.warnings.iter().map(ToString::to_string).collect();
     warnings.extend(wire::notes(&config));

@@ -9,7 +9,7 @@ use crate::config::{Config, command};
 use crate::event::{Event, Host, Outcome};
 use crate::fix::deliver::{Wish, deliver};
 use crate::fix::forge::Forge;
-use crate::fix::{Mission, Report, Work, changes, dependency};
+use crate::fix::{Mission, Report, changes, dependency};
 use crate::model::rules::NAME as RULES;
 use crate::session::{Ending, Session, record};
 use crate::wire::{self, Trouble, exit};
@@ -167,7 +167,7 @@ fn execute(job: Result<Job, Trouble>, work: &WorkArgs, door: &mut Door) -> (Repo
         runtime.shutdown_background();
         done
     }));
-    let (mut report, code) = match done {
+    let (report, code) = match done {
         Ok(Ok(report)) => {
             let code = exit::code(report.status);
             (report, code)
@@ -175,7 +175,7 @@ fn execute(job: Result<Job, Trouble>, work: &WorkArgs, door: &mut Door) -> (Repo
         Ok(Err(trouble)) => (Report::failed(trouble.outcome, &trouble.text), trouble.code),
         Err(_) => (Report::failed(Outcome::Error, "the agent broke; this is a bug"), 1),
     };
-    report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let report = report.timed(begun);
     let code = Some(signalled.load(Ordering::Relaxed)).filter(|code| *code != 0).unwrap_or(code);
     let written = fixing.is_none_or(|fixing| fixing.write_reports(&report));
     (report, if written { code } else { code.max(1) })
@@ -210,7 +210,7 @@ async fn perform(
     host: &mut dyn Host,
 ) -> Result<Report, Trouble> {
     let mut config = config.clone();
-    let (definition, origin) = wire::definition(work.agent.as_deref(), &config)?;
+    let (definition, origin) = wire::definition(work.session.agent.as_deref(), &config)?;
     wire::fit(&mut config, &work.flags(), (&definition, origin));
     let job = spelled_out(job, &config)?;
     let mut parts = wire::parts(&config, &definition, cancel)?;
@@ -327,16 +327,8 @@ async fn work_on(
 }
 
 fn plain_report(session: &mut Session, ending: &Ending) -> Report {
-    let changes = changes(session);
     let _ = session.note_end(ending.outcome);
-    Report::of(Work {
-        outcome: ending.outcome,
-        session,
-        ending,
-        changes: &changes,
-        findings: Vec::new(),
-        gates: Vec::new(),
-    })
+    Report::of_words(session, ending, &changes(session))
 }
 
 /// First signal: stop cleanly. Second: at once.

@@ -13,6 +13,7 @@ use crate::text::redact;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
+use std::time::Instant;
 
 /// Version of the result object.
 const SCHEMA_VERSION: u32 = 1;
@@ -185,6 +186,25 @@ impl Report {
             self.cost_usd = self.cost_usd.zip(review.cost_usd).map(|(own, its)| own + its);
         }
         self.review = review;
+        self
+    }
+
+    /// The report of words that were no mission.
+    pub fn of_words(session: &Session, ending: &Ending, changes: &[Change]) -> Self {
+        Self::of(Work {
+            outcome: ending.outcome,
+            session,
+            ending,
+            changes,
+            findings: Vec::new(),
+            gates: Vec::new(),
+        })
+    }
+
+    /// The same with the time since `begun`.
+    #[must_use]
+    pub fn timed(mut self, begun: Instant) -> Self {
+        self.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self
     }
 

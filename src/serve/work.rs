@@ -1,7 +1,7 @@
 //! What sessions are asked to do here, whatever the protocol: a prompt, or a mission with its gates.
 
 use crate::event::Host;
-use crate::fix::{Mission, Report, Work, changes};
+use crate::fix::{Mission, Report, changes};
 use crate::prompt;
 use crate::session::{Ending, Session};
 use crate::wire::Trouble;
@@ -26,16 +26,8 @@ pub(super) async fn run(
     };
     let ending = session.run(words, host).await?;
     session.note_end(ending.outcome)?;
-    let changes = changes(session);
-    let report = Report::of(Work {
-        outcome: ending.outcome,
-        session,
-        ending: &ending,
-        changes: &changes,
-        findings: Vec::new(),
-        gates: Vec::new(),
-    });
-    Ok((ending, timed(report, begun)))
+    let report = Report::of_words(session, &ending, &changes(session)).timed(begun);
+    Ok((ending, report))
 }
 
 /// Closes one issue and proves it.
@@ -51,10 +43,5 @@ pub(super) async fn fix(
     let ending = mission.work(session, mission.opening(), host).await?;
     let report = mission.conclude(session, &ending, host).await;
     session.note_end(report.status)?;
-    Ok((ending, timed(report, begun)))
-}
-
-fn timed(mut report: Report, begun: Instant) -> Report {
-    report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    report
+    Ok((ending, report.timed(begun)))
 }

@@ -48,11 +48,6 @@ impl<W: Write> Screen<W> {
         (self.width, self.height)
     }
 
-    /// Whether a sheet covers everything.
-    pub fn has_sheet(&self) -> bool {
-        self.sheet.is_some()
-    }
-
     /// What it writes to.
     pub fn out(&mut self) -> &mut W {
         &mut self.out

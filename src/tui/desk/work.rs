@@ -3,7 +3,7 @@
 use super::Desk;
 use crate::config::command;
 use crate::event::Outcome;
-use crate::fix::{Mission, Report, Work, changes};
+use crate::fix::{Mission, Report, changes};
 use crate::model::rules;
 use crate::prompt;
 use crate::session::Session;
@@ -33,14 +33,8 @@ impl Desk {
         let changed = session.deeds().len() > deeds;
         let report = match &self.mission {
             Some(mission) if changed => mission.conclude(session, &ending, &mut self.door).await,
-            _ => Report::of(Work {
-                outcome: ending.outcome,
-                session,
-                ending: &ending,
-                changes: &if changed { changes(session) } else { Vec::new() },
-                findings: Vec::new(),
-                gates: Vec::new(),
-            }),
+            _ if changed => Report::of_words(session, &ending, &changes(session)),
+            _ => Report::of_words(session, &ending, &[]),
         };
         self.close(report, begun)
     }
@@ -76,8 +70,8 @@ impl Desk {
         Ok(())
     }
 
-    fn close(&mut self, mut report: Report, begun: Instant) -> Result<(), Trouble> {
-        report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    fn close(&mut self, report: Report, begun: Instant) -> Result<(), Trouble> {
+        let report = report.timed(begun);
         let status = report.status;
         self.door.told(Told::Report(Box::new(report)));
         if let Some(session) = &mut self.session {
